@@ -1,0 +1,25 @@
+// process.c - prctl(PR_SET_PDEATHSIG) has a gap: a parent that ended before the call sends
+// nothing, so the parent is compared afterwards.
+#include "common/process.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/log.h"
+
+enum err process_follow_parent(long parent) {
+  CHECK(prctl(PR_SET_PDEATHSIG, SIGTERM) == 0);
+  if ((long)getppid() != parent) {
+    log_error("the process that started us (%ld) is gone; stopping", parent);
+    return ERR_INTERRUPTED;
+  }
+  return ERR_OK;
+}
+
+void process_ignore_sigpipe(void) {
+  const struct sigaction ignore = {.sa_handler = SIG_IGN};
+  CHECK(sigaction(SIGPIPE, &ignore, NULL) == 0);
+}

@@ -1,0 +1,14 @@
+// process.h - a process among others: its parent, its pipes.
+#ifndef COMMON_PROCESS_H
+#define COMMON_PROCESS_H
+
+#include "common/err.h"
+
+// Be sent SIGTERM when the parent ends, however it ends (kill -9 included). parent is the process
+// that started us: ERR_INTERRUPTED when it is gone already. Linux only; main thread.
+NODISCARD enum err process_follow_parent(long parent);
+
+// A closed pipe or socket is an error code of write(), not the end of the process.
+void process_ignore_sigpipe(void);
+
+#endif
