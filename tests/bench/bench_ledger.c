@@ -1,0 +1,90 @@
+// bench_ledger.c - what the ledger costs per episode: assign, answer, next and committed, on one
+// thread, with a narrow and the widest window, with and without audits.
+//
+//   bench_ledger          prints one line per case: tickets/s and ns per ticket, median of 9
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/check.h"
+#include "learner/ledger.h"
+
+enum { RUNS = 9, TICKETS = 100000, ACTORS = 4 };
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+// Seconds for TICKETS commits. Every actor fills its slots, then all answers come, the newest
+// tickets first, so that the reorder buffer fills; episodes are tiny, since the ledger never looks
+// into them.
+static double run(int window, double audit) {
+  static const struct dims dims = {.obs = 1, .act = 1, .goal = 1, .horizon = 1, .hindsight = 1};
+  struct ledger_options opt = {
+      .seed = 1, .window = window, .audit = audit, .timeout_ms = 1000, .eval_episodes = 1};
+  uint64_t *versions = must_alloc((size_t)window, sizeof *versions);
+  struct ticket *held = must_alloc((size_t)window * 2, sizeof *held);
+  int *holder = must_alloc((size_t)window * 2, sizeof *holder);
+  for (int i = 0; i < window; i++) {
+    versions[i] = 1;
+  }
+  struct ledger *l = ledger_new(&opt, 0, versions);
+  for (int i = 0; i < ACTORS; i++) {
+    ledger_join(l, i, (uint64_t)i, window);
+  }
+  double start = seconds();
+  uint64_t committed = 0;
+  while (committed < TICKETS) {
+    int n = 0;
+    for (bool more = true; more;) {
+      more = false;
+      for (int i = 0; i < ACTORS; i++) {
+        if (ledger_assign(l, &held[n], i, 0)) {
+          holder[n++] = i;
+          more = true;
+        }
+      }
+    }
+    while (n-- > 0) {
+      struct episode *ep = episode_new(&dims);
+      ep->ticket = held[n];
+      CHECK(ledger_answer(l, holder[n], &ep, held[n].seed) == LEDGER_ACCEPTED);
+    }
+    for (struct episode *ep; (ep = ledger_next(l)); committed++) {
+      episode_free(ep);
+      ledger_committed(l, 1);
+    }
+  }
+  double took = (seconds() - start) / (double)committed;
+  ledger_free(l);
+  free(versions);
+  free(held);
+  free(holder);
+  return took;
+}
+
+int main(void) {
+  static const struct {
+    int window;
+    double audit;
+  } cases[] = {{16, 0}, {16, 1}, {4096, 0}, {4096, 1}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    double took[RUNS];
+    run(cases[i].window, cases[i].audit);
+    for (int k = 0; k < RUNS; k++) {
+      took[k] = run(cases[i].window, cases[i].audit);
+    }
+    qsort(took, RUNS, sizeof took[0], ascending);
+    double median = took[RUNS / 2];
+    printf("ledger window=%d audit=%g  %.0f tickets/s  %.0f ns/ticket\n", cases[i].window,
+           cases[i].audit, 1 / median, 1e9 * median);
+  }
+  return 0;
+}
