@@ -1,0 +1,181 @@
+// rollout.c - runs one ticket to its episode.
+//
+// Everything random comes from four streams keyed by (ticket seed, stream, attempt), and each
+// step takes the same draws from them whatever becomes of them: act normals for the policy, act
+// uniforms for a random action, two uniforms for the choices (exploring episodes), and the task's
+// own noise in env_step. So two tickets that differ in one choice see the same noise afterwards,
+// and the policy need not be evaluated at a step that another action takes.
+#include "actor/rollout.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actor/env.h"
+#include "common/check.h"
+#include "common/log.h"
+#include "common/policy.h"
+#include "common/rng.h"
+#include "common/rowmlp.h"
+
+enum { MAX_ATTEMPTS = 100 };
+
+struct rollout {
+  const struct task *task;
+  struct rollout_options opt;
+  struct env *env;
+  float *input;   // (obs + goal) concat(s, g)
+  float *head;    // (2 act) of the policy
+  float *eps;     // (act) standard normals
+  float *random;  // (act) uniform on [-1, 1)
+  float *scratch;
+  size_t nscratch;
+};
+
+struct rollout *rollout_new(const struct task *task, const struct rollout_options *opt) {
+  struct rollout *r = must_alloc(1, sizeof *r);
+  const size_t act = (size_t)task->act;
+  r->task = task;
+  r->opt = *opt;
+  r->env = env_new(task);
+  r->input = must_alloc((size_t)task->obs + (size_t)task->goal, sizeof(float));
+  r->head = must_alloc(2 * act, sizeof(float));
+  r->eps = must_alloc(act, sizeof(float));
+  r->random = must_alloc(act, sizeof(float));
+  return r;
+}
+
+void rollout_free(struct rollout *r) {
+  if (!r) {
+    return;
+  }
+  env_free(r->env);
+  free(r->input);
+  free(r->head);
+  free(r->eps);
+  free(r->random);
+  free(r->scratch);
+  free(r);
+}
+
+// The weights' shape is known with the first ticket that needs them: scratch grows then, once.
+static void prepare(struct rollout *r, const struct weights *w) {
+  CHECK(w && w->width[0] == r->task->obs + r->task->goal &&
+        w->width[w->nlayer] == 2 * r->task->act);
+  const size_t need = rowmlp_scratch(w->width, w->nlayer);
+  if (need > r->nscratch) {
+    free(r->scratch);
+    r->scratch = must_alloc(need, sizeof(float));
+    r->nscratch = need;
+  }
+}
+
+// a ~ pi(. | s, g), or tanh(mu) when eps is NULL
+static void act_by_policy(struct rollout *r, float *a, const float *obs, const float *desired,
+                          const struct weights *w, const float *eps) {
+  const struct task *task = r->task;
+  memcpy(r->input, obs, (size_t)task->obs * sizeof(float));
+  memcpy(r->input + task->obs, desired, (size_t)task->goal * sizeof(float));
+  rowmlp_forward(r->head, w->data, w->width, w->nlayer, r->input, r->scratch);
+  policy_act(a, r->head, eps, task->act);
+}
+
+// the action of step t into ep->act
+static void choose_action(struct rollout *r, struct episode *ep, int t, const struct weights *w,
+                          struct rng *rng) {
+  const size_t act = (size_t)r->task->act;
+  float *a = ep->act + (size_t)t * act;
+  const float *obs = ep->obs + (size_t)t * (size_t)r->task->obs;
+  if (ep->ticket.kind == TICKET_EVAL) {
+    act_by_policy(r, a, obs, ep->desired, w, NULL);
+    return;
+  }
+  rng_fill_normal(rng, r->eps, act);
+  rng_fill_uniform(rng, r->random, act, -1.0f, 1.0f);
+  const bool warmup = ep->ticket.kind == TICKET_WARMUP;
+  const bool random = (double)rng_float(rng) < r->opt.random || warmup;
+  const bool repeat = (double)rng_float(rng) < r->opt.repeat && t > 0 && !warmup;
+  if (repeat) {
+    memcpy(a, a - act, act * sizeof(float));
+  } else if (random) {
+    memcpy(a, r->random, act * sizeof(float));
+  } else {
+    act_by_policy(r, a, obs, ep->desired, w, r->eps);
+  }
+}
+
+// sensors at time t into ep; false when one is not finite
+static bool observe(struct rollout *r, struct episode *ep, int t) {
+  const size_t no = (size_t)r->task->obs, ng = (size_t)r->task->goal;
+  float *obs = ep->obs + (size_t)t * no, *achieved = ep->achieved + (size_t)t * ng;
+  env_observe(r->env, obs, achieved);
+  bool finite = true;
+  for (size_t i = 0; i < no; i++) {
+    finite = finite && isfinite(obs[i]);
+  }
+  for (size_t i = 0; i < ng; i++) {
+    finite = finite && isfinite(achieved[i]);
+  }
+  return finite;
+}
+
+// one attempt; the number of steps that went well
+static int attempt_episode(struct rollout *r, struct episode *ep, const struct weights *w,
+                           uint64_t attempt, _Atomic uint64_t *steps) {
+  const uint64_t seed = ep->ticket.seed;
+  struct rng reset, action, dynamics;
+  rng_init(&reset, seed, RNG_RESET, attempt);
+  rng_init(&action, seed, RNG_ACTION, attempt);
+  rng_init(&dynamics, seed, RNG_DYNAMICS, attempt);
+  env_reset(r->env, ep->desired, &reset);
+  if (!observe(r, ep, 0)) {
+    return 0;
+  }
+  for (int t = 0; t < r->task->horizon; t++) {
+    choose_action(r, ep, t, w, &action);
+    const float *a = ep->act + (size_t)t * (size_t)r->task->act;
+    if (env_step(r->env, a, &dynamics) != ERR_OK || !observe(r, ep, t + 1)) {
+      return t;
+    }
+    if (steps) {
+      atomic_fetch_add_explicit(steps, 1, memory_order_relaxed);
+    }
+  }
+  return r->task->horizon;
+}
+
+enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket *ticket,
+                     const struct weights *w, _Atomic uint64_t *steps) {
+  const struct dims dims = task_dims(r->task, r->opt.hindsight);
+  CHECK(memcmp(&ep->dims, &dims, sizeof dims) == 0);
+  if (ticket->kind != TICKET_WARMUP) {
+    prepare(r, w);
+  }
+  ep->ticket = *ticket;
+  ep->terminated = false;
+  ep->T = 0;
+  for (uint64_t attempt = 0; attempt < MAX_ATTEMPTS && ep->T == 0; attempt++) {
+    ep->T = attempt_episode(r, ep, w, attempt, steps);
+  }
+  if (ep->T == 0) {
+    log_error(
+        "task %s: ticket %llu: the simulation is unstable in its first step, %d times over; "
+        "a smaller timestep or action scale helps",
+        r->task->name, (unsigned long long)ticket->id, MAX_ATTEMPTS);
+    return ERR_NUMERIC;
+  }
+  rollout_hindsight(ep);
+  return ERR_OK;
+}
+
+void rollout_hindsight(struct episode *ep) {
+  struct rng rng;
+  rng_init(&rng, ep->ticket.seed, RNG_HINDSIGHT, 0);
+  const int k = ep->dims.hindsight;
+  uint16_t *row = ep->hindsight;
+  for (int t = 0; t < ep->T; t++) {
+    for (int i = 0; i < k; i++) {
+      *row++ = (uint16_t)(t + 1 + (int)rng_below(&rng, (uint32_t)(ep->T - t)));
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// rollout.h - episode = rollout(ticket, weights, task): a pure function.
+//
+//   TICKET_WARMUP  uniform random actions
+//   TICKET_TRAIN   a ~ pi(. | s, g); then with probability explore.random a uniform action; then
+//                  with probability explore.repeat the previous action again
+//   TICKET_EVAL    a = tanh(mu); no exploration, the task's own action noise stays
+//
+// Repeating wins over a random action. A step takes the same draws whichever action it takes.
+//
+// The hindsight table is drawn by the strategy 'future': row t holds k indices, uniform on
+// t+1..T, independent (Andrychowicz et al., NeurIPS 2017, arXiv:1707.01495, section 3.3).
+#ifndef ACTOR_ROLLOUT_H
+#define ACTOR_ROLLOUT_H
+
+#include <stdatomic.h>
+
+#include "common/episode.h"
+#include "common/err.h"
+#include "common/task.h"
+#include "common/weights.h"
+
+struct rollout;  // an env, scratch for the policy; one per thread
+
+struct rollout_options {
+  double random, repeat;  // explore.random, explore.repeat
+  int hindsight;          // k
+};
+
+struct rollout *rollout_new(const struct task *task, const struct rollout_options *opt);
+void rollout_free(struct rollout *r);  // NULL is allowed
+
+// Fills ep (made with episode_new for this task's dims). w must be the version the ticket names;
+// it may be NULL for TICKET_WARMUP. Its widths must fit the task (obs + goal .. 2 act); the first
+// run with larger widths than before allocates scratch. steps, when not NULL, counts env steps as
+// they happen.
+// An episode whose simulation becomes unstable ends there (terminated = false); when that is at
+// its first step it is run again as a function of the same ticket with fresh noise streams, at
+// most 100 times, then ERR_NUMERIC.
+NODISCARD enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket *ticket,
+                               const struct weights *w, _Atomic uint64_t *steps);
+
+// ep->hindsight for ep->T from the ticket's seed.
+void rollout_hindsight(struct episode *ep);
+
+#endif

@@ -1,0 +1,191 @@
+// test_episode.c - layout of an episode, every fault that must be found, and the digest.
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "common/episode.h"
+#include "common/rng.h"
+
+static const struct dims DIMS = {.obs = 5, .act = 3, .goal = 2, .horizon = 37, .hindsight = 4};
+
+// A sound episode with every number drawn from seed.
+static struct episode *sound(const struct dims *dims, int T, uint64_t seed) {
+  struct rng r;
+  rng_init(&r, seed, RNG_TEST, 0);
+  struct episode *ep = episode_new(dims);
+  ep->ticket = (struct ticket){.id = 11, .seed = rng_u64(&r), .version = 3, .kind = TICKET_TRAIN};
+  ep->T = T;
+  ep->terminated = true;
+  rng_fill_normal(&r, ep->obs, (size_t)(T + 1) * (size_t)dims->obs);
+  rng_fill_uniform(&r, ep->act, (size_t)T * (size_t)dims->act, -1, 1);
+  rng_fill_normal(&r, ep->achieved, (size_t)(T + 1) * (size_t)dims->goal);
+  rng_fill_normal(&r, ep->desired, (size_t)dims->goal);
+  for (int t = 0; t < T; t++) {
+    for (int i = 0; i < dims->hindsight; i++) {
+      ep->hindsight[t * dims->hindsight + i] =
+          (uint16_t)((uint32_t)t + 1 + rng_below(&r, (uint32_t)(T - t)));
+    }
+  }
+  return ep;
+}
+
+Test(episode, arrays_are_zeroed_and_apart) {
+  struct episode *ep = episode_new(&DIMS);
+  size_t n[5] = {38 * 5 * 4, 37 * 3 * 4, 38 * 2 * 4, 2 * 4, 37 * 4 * 2};
+  unsigned char *at[5] = {(void *)ep->obs, (void *)ep->act, (void *)ep->achieved,
+                          (void *)ep->desired, (void *)ep->hindsight};
+  for (int a = 0; a < 5; a++) {
+    cr_assert_eq((uintptr_t)at[a] % 64, 0);
+    for (size_t i = 0; i < n[a]; i++) {
+      cr_assert_eq(at[a][i], 0);
+    }
+    memset(at[a], a + 1, n[a]);
+  }
+  // writing one array leaves the others and the head as they are
+  for (int a = 0; a < 5; a++) {
+    for (size_t i = 0; i < n[a]; i++) {
+      cr_assert_eq(at[a][i], a + 1);
+    }
+  }
+  cr_assert_eq(memcmp(&ep->dims, &DIMS, sizeof DIMS), 0);
+  episode_free(ep);
+  episode_free(NULL);
+}
+
+Test(episode, sound_one_has_no_fault) {
+  for (int T = 1; T <= DIMS.horizon; T++) {
+    struct episode *ep = sound(&DIMS, T, (uint64_t)T);
+    cr_assert_null(episode_fault(ep), "T %d: %s", T, episode_fault(ep));
+    episode_free(ep);
+  }
+}
+
+Test(episode, limits_are_inside) {
+  struct episode *ep = sound(&DIMS, 20, 1);
+  ep->obs[0] = 3.40282347e38f;
+  ep->achieved[1] = -3.40282347e38f;
+  ep->obs[3] = -0.0f;
+  ep->desired[0] = 1e-45f;
+  ep->act[0] = 1;
+  ep->act[1] = -1;
+  ep->hindsight[0] = 1;
+  ep->hindsight[1] = 20;
+  cr_assert_null(episode_fault(ep));
+  episode_free(ep);
+}
+
+// Plants x at position i of an array; the fault must be found there and gone after.
+static void planted(struct episode *ep, float *array, size_t n, float x) {
+  for (size_t i = 0; i < n; i++) {
+    float was = array[i];
+    array[i] = x;
+    cr_assert_not_null(episode_fault(ep), "value %g at %zu of %zu", (double)x, i, n);
+    array[i] = was;
+  }
+  cr_assert_null(episode_fault(ep));
+}
+
+Test(episode, every_bad_number_is_found) {
+  int T = 29;  // no multiple of a vector's width
+  struct episode *ep = sound(&DIMS, T, 2);
+  const float bad[] = {NAN, -NAN, INFINITY, -INFINITY};
+  for (int b = 0; b < 4; b++) {
+    planted(ep, ep->obs, (size_t)(T + 1) * 5, bad[b]);
+    planted(ep, ep->act, (size_t)T * 3, bad[b]);
+    planted(ep, ep->achieved, (size_t)(T + 1) * 2, bad[b]);
+    planted(ep, ep->desired, 2, bad[b]);
+  }
+  planted(ep, ep->act, (size_t)T * 3, nextafterf(1, 2));
+  planted(ep, ep->act, (size_t)T * 3, nextafterf(-1, -2));
+  // what lies beyond T is nobody's
+  ep->obs[(T + 1) * 5] = NAN;
+  ep->act[T * 3] = 7;
+  ep->hindsight[T * 4] = 65535;
+  cr_assert_null(episode_fault(ep));
+  episode_free(ep);
+}
+
+Test(episode, every_bad_index_is_found) {
+  int T = 13;
+  struct episode *ep = sound(&DIMS, T, 3);
+  for (int t = 0; t < T; t++) {
+    for (int i = 0; i < 4; i++) {
+      uint16_t *index = &ep->hindsight[t * 4 + i], was = *index;
+      const int bad[] = {0, t, T + 1, 65535};
+      for (int b = 0; b < 4; b++) {
+        *index = (uint16_t)bad[b];
+        cr_assert_str_eq(episode_fault(ep), "hindsight index outside [t+1, T]");
+      }
+      *index = was;
+    }
+  }
+  cr_assert_null(episode_fault(ep));
+  episode_free(ep);
+}
+
+Test(episode, length_outside_horizon_is_found) {
+  struct episode *ep = sound(&DIMS, 5, 4);
+  const int bad[] = {0, -1, 38, INT32_MAX, INT32_MIN};
+  for (int b = 0; b < 5; b++) {
+    ep->T = bad[b];
+    cr_assert_str_eq(episode_fault(ep), "episode length outside 1..horizon");
+  }
+  episode_free(ep);
+}
+
+// the digest is XXH3-64 of the numbers one after the other, here put together by hand
+Test(episode, digest_is_xxh3_of_the_content) {
+  int T = 9;
+  struct episode *ep = sound(&DIMS, T, 5);
+  unsigned char bytes[4096], *to = bytes;
+  const uint64_t head[6] = {11, ep->ticket.seed, 3, TICKET_TRAIN, 9, 1};
+  const struct {
+    const void *data;
+    size_t n;
+  } parts[] = {{head, sizeof head},        {ep->obs, 10 * 5 * 4}, {ep->act, 9 * 3 * 4},
+               {ep->achieved, 10 * 2 * 4}, {ep->desired, 2 * 4},  {ep->hindsight, 9 * 4 * 2}};
+  for (int i = 0; i < 6; i++) {
+    memcpy(to, parts[i].data, parts[i].n);
+    to += parts[i].n;
+  }
+  cr_assert_eq(episode_digest(ep), XXH3_64bits(bytes, (size_t)(to - bytes)));
+  episode_free(ep);
+}
+
+Test(episode, digest_depends_on_content_alone) {
+  int T = 9;
+  struct dims longer = DIMS;
+  longer.horizon = 100;
+  struct episode *a = sound(&DIMS, T, 6), *b = sound(&longer, T, 6);
+  a->obs[(T + 1) * 5] = 1;
+  cr_assert_eq(episode_digest(a), episode_digest(b));
+  episode_free(b);
+  // any byte of any part changes it
+  uint64_t digest = episode_digest(a);
+  struct {
+    unsigned char *data;
+    size_t n;
+  } parts[] = {{(void *)a->obs, 10 * 5 * 4},      {(void *)a->act, 9 * 3 * 4},
+               {(void *)a->achieved, 10 * 2 * 4}, {(void *)a->desired, 2 * 4},
+               {(void *)a->hindsight, 9 * 4 * 2}, {(void *)&a->ticket.id, 8},
+               {(void *)&a->ticket.seed, 8},      {(void *)&a->ticket.version, 8},
+               {(void *)&a->ticket.kind, 1}};
+  for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+    for (size_t i = 0; i < parts[p].n; i++) {
+      parts[p].data[i] ^= 0x10;
+      cr_assert_neq(episode_digest(a), digest, "part %zu byte %zu", p, i);
+      parts[p].data[i] ^= 0x10;
+    }
+  }
+  a->terminated = false;
+  cr_assert_neq(episode_digest(a), digest);
+  a->terminated = true;
+  a->T = T - 1;
+  cr_assert_neq(episode_digest(a), digest);
+  a->T = T;
+  cr_assert_eq(episode_digest(a), digest);
+  episode_free(a);
+}

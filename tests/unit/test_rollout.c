@@ -1,0 +1,398 @@
+// test_rollout.c - an episode is a pure function of its ticket, and explores as configured.
+#include "actor/rollout.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/rng.h"
+
+static struct task *load_box2d(void) {
+  char path[4200];
+  struct task *task = NULL;
+  const char *root = getenv("TELOS_SOURCE");
+  snprintf(path, sizeof path, "%s/actor/tasks/box2d.xml", root ? root : ".");
+  cr_assert_eq(task_load(&task, path), ERR_OK);
+  return task;
+}
+
+// a policy for Box 2D with weights of moderate size, so that actions vary with state and goal
+static struct weights *make_weights(uint64_t version, int hidden) {
+  const int width[4] = {4, hidden, hidden, 4};
+  const size_t n = mlp_nparam(width, 3);
+  float *data = malloc(n * sizeof(float));
+  struct rng rng;
+  rng_init(&rng, version, RNG_TEST, 0);
+  rng_fill_uniform(&rng, data, n, -0.2f, 0.2f);
+  struct weights *w = weights_new(version, width, 3, data);
+  free(data);
+  return w;
+}
+
+static struct ticket make_ticket(uint64_t seed, enum ticket_kind kind) {
+  return (struct ticket){.id = seed, .seed = seed * 1000003u + 17, .version = 1, .kind = kind};
+}
+
+static const struct rollout_options plain = {.random = 0.2, .repeat = 0.3, .hindsight = 4};
+
+static uint64_t run(struct rollout *r, struct episode *ep, uint64_t seed, enum ticket_kind kind,
+                    const struct weights *w) {
+  const struct ticket ticket = make_ticket(seed, kind);
+  cr_assert_eq(rollout_run(r, ep, &ticket, w, NULL), ERR_OK);
+  const char *fault = episode_fault(ep);
+  cr_assert_null(fault, "%s", fault ? fault : "");
+  return episode_digest(ep);
+}
+
+static struct episode *make_episode(const struct task *task, int k) {
+  const struct dims dims = task_dims(task, k);
+  return episode_new(&dims);
+}
+
+static bool same_action(const float *a, const float *b) {
+  return a[0] == b[0] && a[1] == b[1];
+}
+
+// ---- purity ----
+
+struct job {
+  const struct task *task;
+  const struct weights *w;
+  uint64_t seed, digest;
+};
+
+static void *run_in_thread(void *arg) {
+  struct job *job = arg;
+  struct rollout *r = rollout_new(job->task, &plain);
+  struct episode *ep = make_episode(job->task, plain.hindsight);
+  const struct ticket ticket = make_ticket(job->seed, TICKET_TRAIN);
+  job->digest = rollout_run(r, ep, &ticket, job->w, NULL) == ERR_OK ? episode_digest(ep) : 0;
+  episode_free(ep);
+  rollout_free(r);
+  return NULL;
+}
+
+Test(rollout, the_same_ticket_gives_the_same_episode) {
+  struct task *task = load_box2d();
+  struct weights *w = make_weights(1, 32), *other = make_weights(2, 48);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, plain.hindsight);
+  const uint64_t first = run(r, ep, 5, TICKET_TRAIN, w);
+  cr_expect_eq(ep->T, task->horizon);
+  cr_expect_not(ep->terminated, "the time limit is no true end");
+
+  // again, after tickets of every kind and weights of another shape
+  for (uint64_t seed = 0; seed < 10; seed++) {
+    run(r, ep, seed, TICKET_TRAIN, other);
+    run(r, ep, seed, TICKET_WARMUP, NULL);
+    run(r, ep, seed, TICKET_EVAL, w);
+  }
+  cr_expect_eq(run(r, ep, 5, TICKET_TRAIN, w), first);
+
+  // elsewhere: other threads with simulations of their own, two at a time
+  struct job job[2] = {{task, w, 5, 0}, {task, w, 6, 0}};
+  pthread_t thread[2];
+  for (int i = 0; i < 2; i++) {
+    cr_assert_eq(pthread_create(&thread[i], NULL, run_in_thread, &job[i]), 0);
+  }
+  for (int i = 0; i < 2; i++) {
+    pthread_join(thread[i], NULL);
+  }
+  cr_expect_eq(job[0].digest, first);
+  cr_expect_neq(job[1].digest, first);
+
+  // on the compiled model, as actors have it
+  struct task *copy = NULL;
+  cr_assert_eq(task_from_mjb(&copy, task->mjb, task->mjb_size), ERR_OK);
+  job[0] = (struct job){copy, w, 5, 0};
+  run_in_thread(&job[0]);
+  cr_expect_eq(job[0].digest, first);
+  task_free(copy);
+  episode_free(ep);
+  rollout_free(r);
+  weights_unref(w);
+  weights_unref(other);
+  task_free(task);
+}
+
+Test(rollout, seeds_versions_and_kinds_differ) {
+  struct task *task = load_box2d();
+  struct weights *w = make_weights(1, 32), *other = make_weights(2, 32);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, plain.hindsight);
+  uint64_t digest[8];
+  int n = 0;
+  digest[n++] = run(r, ep, 1, TICKET_TRAIN, w);
+  digest[n++] = run(r, ep, 2, TICKET_TRAIN, w);
+  digest[n++] = run(r, ep, 1, TICKET_TRAIN, other);
+  digest[n++] = run(r, ep, 1, TICKET_WARMUP, NULL);
+  digest[n++] = run(r, ep, 1, TICKET_EVAL, w);
+  digest[n++] = run(r, ep, 2, TICKET_EVAL, w);
+  for (int i = 0; i < n; i++) {
+    for (int j = 0; j < i; j++) {
+      cr_expect_neq(digest[i], digest[j], "episodes %d and %d", i, j);
+    }
+  }
+  episode_free(ep);
+  rollout_free(r);
+  weights_unref(w);
+  weights_unref(other);
+  task_free(task);
+}
+
+// An evaluation ticket draws no actions: with the task's own noise off, seeds do not matter.
+Test(rollout, evaluation_is_deterministic_but_for_the_task) {
+  struct task *task = load_box2d();
+  task->action_noise = 0;
+  struct weights *w = make_weights(1, 32);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *a = make_episode(task, plain.hindsight), *b = make_episode(task, 4);
+  run(r, a, 1, TICKET_EVAL, w);
+  run(r, b, 2, TICKET_EVAL, w);
+  const size_t n = (size_t)task->horizon;
+  cr_expect_eq(memcmp(a->act, b->act, n * 2 * sizeof(float)), 0);
+  cr_expect_eq(memcmp(a->obs, b->obs, (n + 1) * 2 * sizeof(float)), 0);
+  // with it on, they do
+  task->action_noise = 0.2;
+  run(r, a, 1, TICKET_EVAL, w);
+  run(r, b, 2, TICKET_EVAL, w);
+  cr_expect_neq(memcmp(a->obs, b->obs, (n + 1) * 2 * sizeof(float)), 0);
+  episode_free(a);
+  episode_free(b);
+  rollout_free(r);
+  weights_unref(w);
+  task_free(task);
+}
+
+// Every step takes the same draws whatever it does with them: with and without exploration, the
+// actions that the policy takes at the first step, and the task's noise, are the same.
+Test(rollout, choices_do_not_shift_the_streams) {
+  struct task *task = load_box2d();
+  struct weights *w = make_weights(1, 32);
+  const struct rollout_options calm = {.hindsight = 4}, wild = {.random = 0.5, .hindsight = 4};
+  struct rollout *r = rollout_new(task, &calm), *s = rollout_new(task, &wild);
+  struct episode *a = make_episode(task, 4), *b = make_episode(task, 4);
+  struct episode *uniform = make_episode(task, 4);
+  int policy = 0, random = 0;
+  for (uint64_t seed = 0; seed < 50; seed++) {
+    run(r, a, seed, TICKET_TRAIN, w);
+    run(s, b, seed, TICKET_TRAIN, w);
+    run(s, uniform, seed, TICKET_WARMUP, NULL);
+    const bool by_policy = same_action(a->act, b->act);
+    policy += by_policy;
+    // where step 0 is random it is the warm-up's action, and so at every later step
+    for (int t = 0; t < b->T; t++) {
+      random += same_action(b->act + 2 * t, uniform->act + 2 * t);
+    }
+    cr_expect(by_policy || same_action(b->act, uniform->act));
+  }
+  // 50 and 5000 coins: deviations 3.5 and 35; four of each
+  cr_expect(abs(policy - 25) <= 14, "%d", policy);
+  cr_expect(abs(random - 2500) <= 140, "%d", random);
+  episode_free(a);
+  episode_free(b);
+  episode_free(uniform);
+  rollout_free(r);
+  rollout_free(s);
+  weights_unref(w);
+  task_free(task);
+}
+
+// shares of the three sources of an action are as configured: repeat wins over random
+Test(rollout, exploration_shares) {
+  struct task *task = load_box2d();
+  struct weights *w = make_weights(1, 32);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4), *uniform = make_episode(task, 4);
+  int repeated = 0, random = 0, n = 0;
+  for (uint64_t seed = 0; seed < 100; seed++) {
+    run(r, ep, seed, TICKET_TRAIN, w);
+    run(r, uniform, seed, TICKET_WARMUP, NULL);
+    for (int t = 1; t < ep->T; t++, n++) {
+      const float *a = ep->act + 2 * t;
+      const bool again = same_action(a, a - 2);
+      repeated += again;
+      random += !again && same_action(a, uniform->act + 2 * t);
+    }
+  }
+  // 9900 steps: deviations 46 and 34; four of each
+  cr_expect_float_eq(repeated, 0.3 * n, 184, "%d of %d", repeated, n);
+  cr_expect_float_eq(random, 0.7 * 0.2 * n, 138, "%d of %d", random, n);
+  episode_free(ep);
+  episode_free(uniform);
+  rollout_free(r);
+  weights_unref(w);
+  task_free(task);
+}
+
+// warm-up needs no weights; its actions are uniform on [-1, 1], each drawn anew
+Test(rollout, warmup_is_uniform) {
+  struct task *task = load_box2d();
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4);
+  int count[10] = {0}, n = 0;
+  for (uint64_t seed = 0; seed < 50; seed++) {
+    run(r, ep, seed, TICKET_WARMUP, NULL);
+    for (int i = 0; i < 2 * ep->T; i++, n++) {
+      const int bin = (int)((double)(ep->act[i] + 1) * 5);
+      count[bin < 9 ? bin : 9]++;
+    }
+  }
+  double chi2 = 0;
+  for (int i = 0; i < 10; i++) {
+    chi2 += pow(count[i] - n / 10.0, 2) / (n / 10.0);
+  }
+  // 9 degrees of freedom: 27.9 has probability 0.001; the seeds are fixed
+  cr_expect_lt(chi2, 27.9, "chi-square %g", chi2);
+  episode_free(ep);
+  rollout_free(r);
+  task_free(task);
+}
+
+// The strategy 'future' (1707.01495, section 3.3): row t is uniform on t+1..T. All rows of many
+// episodes, as the place of j in its range, cut into 10 classes where the range allows.
+Test(rollout, hindsight_is_uniform_over_the_future) {
+  const struct dims dims = {.obs = 1, .act = 1, .goal = 1, .horizon = 60, .hindsight = 8};
+  struct episode *ep = episode_new(&dims);
+  ep->T = 51;
+  int count[10] = {0}, n = 0, last_row = 0;
+  for (uint64_t seed = 0; seed < 400; seed++) {
+    ep->ticket = make_ticket(seed, TICKET_TRAIN);
+    rollout_hindsight(ep);
+    for (int t = 0; t < ep->T; t++) {
+      for (int i = 0; i < 8; i++) {
+        const int j = ep->hindsight[8 * t + i], range = ep->T - t;
+        cr_assert(j >= t + 1 && j <= ep->T);
+        last_row += range == 1 && j == ep->T;
+        if (range % 10 == 0) {
+          count[(j - t - 1) * 10 / range]++;
+          n++;
+        }
+      }
+    }
+  }
+  cr_expect_eq(last_row, 400 * 8);
+  double chi2 = 0;
+  for (int i = 0; i < 10; i++) {
+    chi2 += pow(count[i] - n / 10.0, 2) / (n / 10.0);
+  }
+  cr_expect_lt(chi2, 27.9, "chi-square %g of %d", chi2, n);
+
+  // independent within a row: neighbours coincide as often as chance has it. Row 0 has 51
+  // places: 400 * 7 pairs give 55 on average, deviation 7.3; four of them
+  int same = 0;
+  for (uint64_t seed = 0; seed < 400; seed++) {
+    ep->ticket = make_ticket(seed, TICKET_TRAIN);
+    rollout_hindsight(ep);
+    for (int i = 1; i < 8; i++) {
+      same += ep->hindsight[i] == ep->hindsight[i - 1];
+    }
+  }
+  cr_expect(abs(same - 55) < 30, "%d", same);
+  episode_free(ep);
+}
+
+Test(rollout, steps_are_counted) {
+  struct task *task = load_box2d();
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4);
+  _Atomic uint64_t steps = 0;
+  const struct ticket ticket = make_ticket(1, TICKET_WARMUP);
+  for (int i = 0; i < 3; i++) {
+    cr_assert_eq(rollout_run(r, ep, &ticket, NULL, &steps), ERR_OK);
+  }
+  cr_expect_eq(atomic_load(&steps), 3u * (uint64_t)task->horizon);
+  episode_free(ep);
+  rollout_free(r);
+  task_free(task);
+}
+
+// ---- unstable simulations ----
+
+// A slide with a velocity controller of gain kv at timestep 0.1: it diverges in a few steps when
+// kv * 0.1 > 2, the sooner the larger. Reset noise gives each attempt another start.
+static struct task *load_slide(double kv, int frame_skip) {
+  char xml[2048];
+  snprintf(xml, sizeof xml,
+           "<mujoco model='u'><option timestep='0.1'/>"
+           "<custom><numeric name='telos.horizon' data='50'/>"
+           "<numeric name='telos.frame_skip' data='%d'/>"
+           "<numeric name='telos.reset_noise' data='0.5'/>"
+           "<numeric name='telos.goal' data='0'/></custom>"
+           "<worldbody><body><joint name='x' type='slide'/><geom size='0.1' mass='1'/></body>"
+           "</worldbody><actuator><velocity joint='x' kv='%g'/></actuator>"
+           "<sensor><jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/></sensor>"
+           "</mujoco>",
+           frame_skip, kv);
+  struct task *task = NULL;
+  cr_assert_eq(task_from_xml(&task, xml, strlen(xml), "test"), ERR_OK);
+  return task;
+}
+
+Test(rollout, an_unstable_episode_ends_before_the_bad_step) {
+  log_set_level(LOG_ERROR);
+  struct task *task = load_slide(100, 2);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4);
+  const uint64_t first = run(r, ep, 3, TICKET_WARMUP, NULL);
+  cr_expect(ep->T >= 1 && ep->T < task->horizon, "T = %d", ep->T);
+  cr_expect_not(ep->terminated);
+  run(r, ep, 4, TICKET_WARMUP, NULL);
+  cr_expect_eq(run(r, ep, 3, TICKET_WARMUP, NULL), first);
+  episode_free(ep);
+  rollout_free(r);
+  task_free(task);
+}
+
+Test(rollout, a_simulation_that_never_starts_is_an_error) {
+  log_set_level(LOG_ERROR);
+  struct task *task = load_slide(100, 50);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4);
+  const struct ticket ticket = make_ticket(3, TICKET_WARMUP);
+  cr_expect_eq(rollout_run(r, ep, &ticket, NULL, NULL), ERR_NUMERIC);
+  episode_free(ep);
+  rollout_free(r);
+  task_free(task);
+}
+
+// The key stands just below the largest position that MuJoCo accepts, 1e10, and reset noise carries
+// it beyond in 4 of 10 attempts: such a start is unstable at once and another one is drawn.
+Test(rollout, an_unstable_start_is_drawn_again) {
+  static const char edge[] =
+      "<mujoco model='e'><custom><numeric name='telos.horizon' data='3'/>"
+      "<numeric name='telos.frame_skip' data='1'/><numeric name='telos.goal' data='0'/>"
+      "<numeric name='telos.reset_noise' data='1e9'/></custom>"
+      "<worldbody><body><joint name='x' type='slide' axis='1 0 0'/>"
+      "<geom size='0.1' mass='1'/></body></worldbody><actuator><motor joint='x'/></actuator>"
+      "<sensor><jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/></sensor>"
+      "<keyframe><key qpos='9.8e9'/></keyframe></mujoco>";
+  log_set_level(LOG_ERROR);
+  struct task *task = NULL;
+  cr_assert_eq(task_from_xml(&task, edge, sizeof edge - 1, "test"), ERR_OK);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4);
+  int again = 0;
+  for (uint64_t seed = 0; seed < 40; seed++) {
+    run(r, ep, seed, TICKET_WARMUP, NULL);
+    cr_expect_eq(ep->T, 3);
+    // the start that task.h and rollout.h describe: one draw for the goal, one for the joint
+    double start = 2e10;
+    for (uint64_t attempt = 0; start > 1e10; attempt++) {
+      struct rng rng;
+      rng_init(&rng, ep->ticket.seed, RNG_RESET, attempt);
+      rng_float(&rng);
+      start = 9.8e9 + 1e9 * (2.0 * (double)rng_float(&rng) - 1.0);
+      again += attempt > 0;
+    }
+    cr_expect_eq(ep->obs[0], (float)start);
+  }
+  cr_expect_gt(again, 5);
+  episode_free(ep);
+  rollout_free(r);
+  task_free(task);
+}
