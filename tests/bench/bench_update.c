@@ -1,0 +1,176 @@
+// bench_update.c - one ODAC update against its matrix products alone, one thread.
+//
+// The linker wraps cblas_sgemm and cblas_sgemv, so the products of one update are recorded as they
+// are called: shapes, transpositions, addresses. The limit replays the record by the bare functions
+// on the same memory, with nothing in between. Both are taken in turns in the same run; medians
+// of nine after a warm-up.
+#include <cblas.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/check.h"
+#include "common/config.h"
+#include "common/gemm.h"
+#include "common/rng.h"
+#include "learner/odac.h"
+#include "learner/replay.h"
+
+enum { ROUNDS = 9, MAX_CALLS = 256 };
+
+// ---- recording ----
+
+struct call {
+  bool vector;  // sgemv
+  CBLAS_TRANSPOSE trans_a, trans_b;
+  int m, n, k, lda, ldb, ldc;
+  float alpha, beta;
+  const float *a, *b;
+  float *c;
+};
+
+static struct call record[MAX_CALLS];
+static int ncall;
+static bool recording;
+
+void __real_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
+                        blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
+                        const float *b, blasint ldb, float beta, float *c, blasint ldc);
+void __real_cblas_sgemv(CBLAS_ORDER order, CBLAS_TRANSPOSE trans, blasint m, blasint n, float alpha,
+                        const float *a, blasint lda, const float *x, blasint incx, float beta,
+                        float *y, blasint incy);
+void __wrap_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
+                        blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
+                        const float *b, blasint ldb, float beta, float *c, blasint ldc);
+void __wrap_cblas_sgemv(CBLAS_ORDER order, CBLAS_TRANSPOSE trans, blasint m, blasint n, float alpha,
+                        const float *a, blasint lda, const float *x, blasint incx, float beta,
+                        float *y, blasint incy);
+
+static void keep(struct call call) {
+  if (recording) {
+    CHECK(ncall < MAX_CALLS);
+    record[ncall++] = call;
+  }
+}
+
+void __wrap_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
+                        blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
+                        const float *b, blasint ldb, float beta, float *c, blasint ldc) {
+  keep((struct call){false, trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta, a, b, c});
+  __real_cblas_sgemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void __wrap_cblas_sgemv(CBLAS_ORDER order, CBLAS_TRANSPOSE trans, blasint m, blasint n, float alpha,
+                        const float *a, blasint lda, const float *x, blasint incx, float beta,
+                        float *y, blasint incy) {
+  keep((struct call){true, trans, CblasNoTrans, m, n, 1, lda, incx, incy, alpha, beta, a, x, y});
+  __real_cblas_sgemv(order, trans, m, n, alpha, a, lda, x, incx, beta, y, incy);
+}
+
+static void replay_calls(void) {
+  for (const struct call *q = record; q < record + ncall; q++) {
+    if (q->vector) {
+      __real_cblas_sgemv(CblasRowMajor, q->trans_a, q->m, q->n, q->alpha, q->a, q->lda, q->b,
+                         q->ldb, q->beta, q->c, q->ldc);
+    } else {
+      __real_cblas_sgemm(CblasRowMajor, q->trans_a, q->trans_b, q->m, q->n, q->k, q->alpha, q->a,
+                         q->lda, q->b, q->ldb, q->beta, q->c, q->ldc);
+    }
+  }
+}
+
+static double flop_of_calls(void) {
+  double flop = 0;
+  for (const struct call *q = record; q < record + ncall; q++) {
+    flop += 2.0 * q->m * q->n * q->k;
+  }
+  return flop;
+}
+
+// ---- measuring ----
+
+// of this thread: others on the machine are not measured
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static struct batch *random_batch(const struct dims *d, int B) {
+  struct rng rng;
+  rng_init(&rng, 1, RNG_TEST, 0);
+  struct batch *b = batch_new(d, B);
+  const size_t rows = (size_t)B;
+  rng_fill_normal(&rng, b->obs, rows * (size_t)d->obs);
+  rng_fill_normal(&rng, b->next_obs, rows * (size_t)d->obs);
+  rng_fill_uniform(&rng, b->act, rows * (size_t)d->act, -1, 1);
+  rng_fill_normal(&rng, b->achieved, rows * (size_t)d->goal);
+  rng_fill_normal(&rng, b->next_achieved, rows * (size_t)d->goal);
+  rng_fill_normal(&rng, b->goal, rows * (size_t)d->goal);
+  return b;
+}
+
+static void update(struct odac *o, const struct batch *b, uint64_t index) {
+  struct odac_stats stats;
+  CHECK(odac_update(o, &stats, b, index) == ERR_OK);
+}
+
+static void measure(const char *task, const struct dims *dims, int width) {
+  struct config cfg;
+  config_defaults(&cfg);
+  cfg.net_hidden = (struct widths){.n = 2, .v = {width, width}};
+  struct odac *o = odac_new(&cfg, dims);
+  struct batch *b = random_batch(dims, (int)cfg.train_batch);
+  uint64_t index = 0;
+  for (int i = 0; i < 20; i++) {
+    update(o, b, index++);
+  }
+  ncall = 0;
+  recording = true;
+  update(o, b, index++);
+  recording = false;
+
+  // a round is about a tenth of a second of each
+  const int repeat = 1 + (int)(5e9 / flop_of_calls());
+  double time[2][ROUNDS];
+  for (int round = 0; round < ROUNDS; round++) {
+    double start = now();
+    for (int i = 0; i < repeat; i++) {
+      update(o, b, index++);
+    }
+    time[0][round] = (now() - start) / repeat;
+    start = now();
+    for (int i = 0; i < repeat; i++) {
+      replay_calls();
+    }
+    time[1][round] = (now() - start) / repeat;
+  }
+  for (int i = 0; i < 2; i++) {
+    qsort(time[i], ROUNDS, sizeof time[i][0], compare);
+  }
+  const double us = 1e6 * time[0][ROUNDS / 2], limit = 1e6 * time[1][ROUNDS / 2];
+  printf(
+      "%-7s 2 x %-4d %8.0f us  %6.0f updates/s   products alone %8.0f us (%d calls, %5.1f "
+      "GFLOP/s)   ratio %.3f\n",
+      task, width, us, 1e6 / us, limit, ncall, 1e-3 * flop_of_calls() / limit, limit / us);
+  batch_free(b);
+  odac_free(o);
+}
+
+int main(void) {
+  gemm_init();
+  const struct dims box = {.obs = 2, .act = 2, .goal = 2, .horizon = 100, .hindsight = 4};
+  const struct dims ant = {.obs = 29, .act = 8, .goal = 15, .horizon = 100, .hindsight = 4};
+  printf("odac_update, batch 256, one thread, %s; target at 2 x 256: ratio 0.80\n", gemm_kernel());
+  measure("box2d", &box, 256);
+  measure("ant", &ant, 256);
+  measure("box2d", &box, 64);
+  measure("ant", &ant, 64);
+  return 0;
+}
