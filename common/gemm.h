@@ -6,6 +6,8 @@
 #ifndef COMMON_GEMM_H
 #define COMMON_GEMM_H
 
+#include <stddef.h>
+
 // Keep the backend on one thread: parallelism is ours. Call once, before any product.
 void gemm_init(void);
 
@@ -20,5 +22,12 @@ void gemm_nn(float *C, const float *A, const float *B, int m, int n, int k, int 
 
 // C (m x n) = A^T B, A (k x m), B (k x n).       weight gradient: dW = dY^T X
 void gemm_tn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate);
+
+// Y (m x n) = X (m x k) W^T + b, W (n x k), b (n); gemm_layer_relu: max(0, the same), element by
+// element. scratch holds gemm_layer_scratch(n) floats, overwritten; a backend may fuse all of it.
+void gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n, int k);
+void gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n, int k,
+                     float *scratch);
+size_t gemm_layer_scratch(int n);
 
 #endif

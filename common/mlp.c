@@ -1,19 +1,12 @@
 // mlp.c - forward and backward of a ReLU network.
 //
-// Nearly all the time belongs to the matrix products, so the rest is kept to one pass per layer and
-// direction: bias and ReLU together after the forward product, and ReLU mask and bias gradient
-// together after the input-gradient product. The passes run down the rows with the columns inside:
-// each column is a sum of its own, so the compiler vectorises them without reordering a sum, and
-// every order of summation is the one written here.
-//
-// A layer of few inputs, the first one of most tasks, is the exception: its product moves more
-// memory than it computes, so a kernel of our own does product, bias and ReLU in one pass, in about
-// half the time of the two.
-//
-// ReLU is written (0 > z ? 0 : z): a NaN comes through and reaches the loss, where it is found.
+// Nearly all the time belongs to the matrix products (gemm.h), so the rest is kept to one pass per
+// layer and direction: bias and ReLU belong to the forward product, and ReLU mask and bias gradient
+// go together after the input-gradient product. The passes run down the rows with the columns
+// inside: each column is a sum of its own, so the compiler vectorises them without reordering a
+// sum, and every order of summation is the one written here.
 #include "common/mlp.h"
 
-#include <immintrin.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +15,6 @@
 #include "common/gemm.h"
 #include "common/rng.h"
 
-// a layer of at most NARROW inputs takes narrow_layer; beyond, the library's product is faster
-enum { NARROW = 16, LANES = 8, TILE_ROWS = 4, TILE_COLUMNS = 2 * LANES };
-
 struct mlp_tape {
   int nlayer;
   int width[MLP_MAX_LAYERS + 1];
@@ -32,7 +22,7 @@ struct mlp_tape {
   int rows;                      // B of the last forward
   float *x[MLP_MAX_LAYERS + 1];  // x_l (max_batch x n_l)
   float *dz[2];                  // gradients of two neighbouring layers (max_batch x max hidden)
-  float *Wt;                     // transposed weights of a narrow layer (NARROW x max hidden)
+  float *scratch;                // of gemm_layer_relu
 };
 
 // ---- shape ----
@@ -112,7 +102,7 @@ struct mlp_tape *mlp_tape_new(const struct mlp *net, int max_batch) {
   for (int i = 0; i < 2 && widest > 0; i++) {
     tape->dz[i] = must_alloc((size_t)max_batch * widest, sizeof(float));
   }
-  tape->Wt = must_alloc(NARROW * widest, sizeof(float));
+  tape->scratch = must_alloc(gemm_layer_scratch((int)widest), sizeof(float));
   return tape;
 }
 
@@ -123,7 +113,7 @@ void mlp_tape_free(struct mlp_tape *tape) {
     }
     free(tape->dz[0]);
     free(tape->dz[1]);
-    free(tape->Wt);
+    free(tape->scratch);
     free(tape);
   }
 }
@@ -142,83 +132,6 @@ static void check_shapes(const struct mlp *net, const struct mlp_tape *tape, int
 
 // ---- forward ----
 
-// x <- x + b in every row (B x n)
-static void add_bias(float *restrict x, const float *restrict b, int B, int n) {
-  for (int i = 0; i < B; i++, x += n) {
-    for (int j = 0; j < n; j++) {
-      x[j] += b[j];
-    }
-  }
-}
-
-// x <- max(0, x + b) in every row (B x n)
-static void add_bias_relu(float *restrict x, const float *restrict b, int B, int n) {
-  for (int i = 0; i < B; i++, x += n) {
-    for (int j = 0; j < n; j++) {
-      float z = x[j] + b[j];
-      x[j] = 0.0f > z ? 0.0f : z;
-    }
-  }
-}
-
-// y <- max(0, b + x W^T) for rows x 16 of the outputs, at most TILE_ROWS; Wt and b start at the
-// tile's first column
-static inline void narrow_tile(float *y, const float *x, const float *Wt, const float *b, int rows,
-                               int n_in, int n_out) {
-  __m256 z[TILE_ROWS][2];
-  for (int i = 0; i < rows; i++) {
-    z[i][0] = _mm256_loadu_ps(b);
-    z[i][1] = _mm256_loadu_ps(b + LANES);
-  }
-  for (int k = 0; k < n_in; k++, Wt += n_out) {
-    __m256 w0 = _mm256_loadu_ps(Wt), w1 = _mm256_loadu_ps(Wt + LANES);
-    for (int i = 0; i < rows; i++) {
-      __m256 xik = _mm256_broadcast_ss(x + i * n_in + k);
-      z[i][0] = _mm256_fmadd_ps(xik, w0, z[i][0]);
-      z[i][1] = _mm256_fmadd_ps(xik, w1, z[i][1]);
-    }
-  }
-  const __m256 zero = _mm256_setzero_ps();
-  for (int i = 0; i < rows; i++, y += n_out) {
-    _mm256_storeu_ps(y, _mm256_max_ps(zero, z[i][0]));
-    _mm256_storeu_ps(y + LANES, _mm256_max_ps(zero, z[i][1]));
-  }
-}
-
-// hidden layer of n_in <= NARROW inputs. Each output is the same chain whichever loop computes it:
-// the bias, then fma over k = 0, 1, ..
-static void narrow_layer(float *y, float *Wt, const float *x, const float *W, const float *b, int B,
-                         int n_in, int n_out) {
-  for (int k = 0; k < n_in; k++) {
-    for (int j = 0; j < n_out; j++) {
-      Wt[k * n_out + j] = W[j * n_in + k];
-    }
-  }
-  int tiled = n_out - n_out % TILE_COLUMNS;
-  for (int i = 0, rows; i < B; i += rows) {
-    rows = i + TILE_ROWS <= B ? TILE_ROWS : 1;
-    const float *xi = x + i * n_in;
-    float *yi = y + i * n_out;
-    for (int j = 0; j < tiled; j += TILE_COLUMNS) {
-      if (rows == TILE_ROWS) {
-        narrow_tile(yi + j, xi, Wt + j, b + j, TILE_ROWS, n_in, n_out);
-      } else {
-        narrow_tile(yi + j, xi, Wt + j, b + j, 1, n_in, n_out);
-      }
-    }
-  }
-  // columns beyond the last whole tile
-  for (int i = 0; i < B; i++) {
-    for (int j = tiled; j < n_out; j++) {
-      float z = b[j];
-      for (int k = 0; k < n_in; k++) {
-        z = fmaf(x[i * n_in + k], Wt[k * n_out + j], z);
-      }
-      y[i * n_out + j] = 0.0f > z ? 0.0f : z;
-    }
-  }
-}
-
 const float *mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B) {
   check_shapes(net, tape, B);
   const float *W = net->theta;
@@ -226,12 +139,10 @@ const float *mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B) {
   for (int l = 0; l < net->nlayer; l++) {
     int n_in = net->width[l], n_out = net->width[l + 1];
     const float *b = W + (size_t)n_out * (size_t)n_in;
-    int hidden = l < net->nlayer - 1;
-    if (hidden && n_in <= NARROW) {
-      narrow_layer(tape->x[l + 1], tape->Wt, tape->x[l], W, b, B, n_in, n_out);
+    if (l < net->nlayer - 1) {
+      gemm_layer_relu(tape->x[l + 1], tape->x[l], W, b, B, n_out, n_in, tape->scratch);
     } else {
-      gemm_nt(tape->x[l + 1], tape->x[l], W, B, n_out, n_in, 0);
-      (hidden ? add_bias_relu : add_bias)(tape->x[l + 1], b, B, n_out);
+      gemm_layer(tape->x[l + 1], tape->x[l], W, b, B, n_out, n_in);
     }
     W = b + n_out;
   }

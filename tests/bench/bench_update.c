@@ -1,9 +1,10 @@
 // bench_update.c - one ODAC update against its matrix products alone, one thread.
 //
-// The linker wraps cblas_sgemm and cblas_sgemv, so the products of one update are recorded as they
-// are called: shapes, transpositions, addresses. The limit replays the record by the bare functions
-// on the same memory, with nothing in between. Both are taken in turns in the same run; medians
-// of nine after a warm-up.
+// The linker wraps cblas_sgemm, so the products of one update are recorded as they are called:
+// shapes, transpositions, addresses; a layer that gemm.c computes by a kernel of its own is
+// recorded (by wrapping gemm_layer_relu) as the product that it stands for. The limit replays the
+// record by the bare functions on the same memory, with nothing in between. Both are taken in turns
+// in the same run; medians of nine after a warm-up.
 #include <cblas.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,7 +23,6 @@ enum { ROUNDS = 9, MAX_CALLS = 256 };
 // ---- recording ----
 
 struct call {
-  bool vector;  // sgemv
   CBLAS_TRANSPOSE trans_a, trans_b;
   int m, n, k, lda, ldb, ldc;
   float alpha, beta;
@@ -37,15 +37,13 @@ static bool recording;
 void __real_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
                         blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
                         const float *b, blasint ldb, float beta, float *c, blasint ldc);
-void __real_cblas_sgemv(CBLAS_ORDER order, CBLAS_TRANSPOSE trans, blasint m, blasint n, float alpha,
-                        const float *a, blasint lda, const float *x, blasint incx, float beta,
-                        float *y, blasint incy);
 void __wrap_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
                         blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
                         const float *b, blasint ldb, float beta, float *c, blasint ldc);
-void __wrap_cblas_sgemv(CBLAS_ORDER order, CBLAS_TRANSPOSE trans, blasint m, blasint n, float alpha,
-                        const float *a, blasint lda, const float *x, blasint incx, float beta,
-                        float *y, blasint incy);
+void __real_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
+                            int k, float *scratch);
+void __wrap_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
+                            int k, float *scratch);
 
 static void keep(struct call call) {
   if (recording) {
@@ -57,26 +55,23 @@ static void keep(struct call call) {
 void __wrap_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
                         blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
                         const float *b, blasint ldb, float beta, float *c, blasint ldc) {
-  keep((struct call){false, trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta, a, b, c});
+  keep((struct call){trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta, a, b, c});
   __real_cblas_sgemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-void __wrap_cblas_sgemv(CBLAS_ORDER order, CBLAS_TRANSPOSE trans, blasint m, blasint n, float alpha,
-                        const float *a, blasint lda, const float *x, blasint incx, float beta,
-                        float *y, blasint incy) {
-  keep((struct call){true, trans, CblasNoTrans, m, n, 1, lda, incx, incy, alpha, beta, a, x, y});
-  __real_cblas_sgemv(order, trans, m, n, alpha, a, lda, x, incx, beta, y, incy);
+void __wrap_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
+                            int k, float *scratch) {
+  const int before = ncall;
+  __real_gemm_layer_relu(Y, X, W, b, m, n, k, scratch);
+  if (ncall == before) {
+    keep((struct call){CblasNoTrans, CblasTrans, m, n, k, k, k, n, 1.0f, 0.0f, X, W, Y});
+  }
 }
 
 static void replay_calls(void) {
   for (const struct call *q = record; q < record + ncall; q++) {
-    if (q->vector) {
-      __real_cblas_sgemv(CblasRowMajor, q->trans_a, q->m, q->n, q->alpha, q->a, q->lda, q->b,
-                         q->ldb, q->beta, q->c, q->ldc);
-    } else {
-      __real_cblas_sgemm(CblasRowMajor, q->trans_a, q->trans_b, q->m, q->n, q->k, q->alpha, q->a,
-                         q->lda, q->b, q->ldb, q->beta, q->c, q->ldc);
-    }
+    __real_cblas_sgemm(CblasRowMajor, q->trans_a, q->trans_b, q->m, q->n, q->k, q->alpha, q->a,
+                       q->lda, q->b, q->ldb, q->beta, q->c, q->ldc);
   }
 }
 

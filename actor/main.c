@@ -1,0 +1,138 @@
+// main.c - telos-actor: reads the command line, then serves the learner (actor/client.h).
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actor/client.h"
+#include "common/cpu.h"
+#include "common/log.h"
+#include "common/process.h"
+#include "proto/version.h"
+
+struct arguments {
+  struct client_options client;
+  long parent;  // 0: none
+};
+
+static const char help[] =
+    "Examples:\n"
+    "  telos-actor --connect tcp://127.0.0.1:5555\n"
+    "  telos-actor --connect tcp://learner.example:5555 --threads 8\n"
+    "  telos-actor --connect tcp://[::1]:5555 --name rack3/a\n"
+    "\n"
+    "Usage: telos-actor --connect tcp://HOST:PORT [options]\n"
+    "\n"
+    "An actor computes the episodes that a learner asks for. Configuration, task and\n"
+    "policy come from the learner. Any number of actors may join and leave at any\n"
+    "time: the result of training does not depend on them.\n"
+    "\n"
+    "  --connect ENDPOINT  the learner, tcp://HOST:PORT\n"
+    "  --threads N         rollout threads; default: the cores this process may use\n"
+    "  --name TEXT         shown in the learner's log; default: host:pid\n"
+    "  --parent PID        stop when this parent process ends (used by telos)\n"
+    "  --debug             log more\n"
+    "  --help, --version\n"
+    "\n"
+    "An actor reconnects by itself. It gives up when no learner answers for\n"
+    "wire.patience (60 s before the first answer).\n"
+    "Exit codes: 0 learner done, or asked to stop; 64 usage; 65 unstable simulation;\n"
+    "69 no learner; 75 parent gone; 77 refused by the audit; 78 other protocol,\n"
+    "MuJoCo version or task; 130, 143 second signal.\n";
+
+// A whole decimal number in [min, max].
+static enum err parse_number(long *out, const char *option, const char *text, long min, long max) {
+  char *end;
+  errno = 0;
+  *out = strtol(text, &end, 10);
+  if (end == text || *end != '\0' || errno != 0 || *out < min || *out > max) {
+    log_error("%s %s: expected a whole number from %ld to %ld", option, text, min, max);
+    return ERR_USAGE;
+  }
+  return ERR_OK;
+}
+
+// The learner refuses names that are long or would steer a terminal.
+static enum err parse_name(const char **out, const char *text) {
+  bool printable = text[0] != '\0' && strlen(text) <= CLIENT_MAX_NAME;
+  for (const char *c = text; *c != '\0'; c++) {
+    printable = printable && (unsigned char)*c >= ' ' && *c != 0x7f;
+  }
+  if (!printable) {
+    log_error("--name: expected 1 to %d printable characters", CLIENT_MAX_NAME);
+    return ERR_USAGE;
+  }
+  *out = text;
+  return ERR_OK;
+}
+
+static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
+  static const struct option options[] = {
+      {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 't'},
+      {"name", required_argument, NULL, 'n'},    {"parent", required_argument, NULL, 'p'},
+      {"debug", no_argument, NULL, 'd'},         {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
+  };
+  enum err err = ERR_OK;
+  long n;
+  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    switch (c) {
+      case 'c':
+        a->client.endpoint = optarg;
+        break;
+      case 't':
+        err = parse_number(&n, "--threads", optarg, 1, CLIENT_MAX_THREADS);
+        a->client.threads = (int)n;
+        break;
+      case 'n':
+        err = parse_name(&a->client.name, optarg);
+        break;
+      case 'p':
+        err = parse_number(&a->parent, "--parent", optarg, 1, INT32_MAX);
+        break;
+      case 'd':
+        log_set_level(LOG_DEBUG);
+        break;
+      case 'h':
+        fputs(help, stdout);
+        exit(0);
+      case 'v':
+        version_print(stdout, "telos-actor", "row kernel AVX2/FMA");
+        exit(0);
+      default:
+        return ERR_USAGE;  // getopt has said why
+    }
+  }
+  if (err == ERR_OK && optind < argc) {
+    log_error("%s: unexpected argument; see telos-actor --help", argv[optind]);
+    err = ERR_USAGE;
+  } else if (err == ERR_OK && a->client.endpoint == NULL) {
+    log_error("--connect is needed; see telos-actor --help");
+    err = ERR_USAGE;
+  }
+  return err;
+}
+
+int main(int argc, char **argv) {
+  log_set_name("actor");
+  struct arguments a = {.parent = 0};
+  enum err err = parse_arguments(&a, argc, argv);
+  if (err == ERR_OK) {
+    err = cpu_require();
+  }
+  process_ignore_sigpipe();
+  if (err == ERR_OK && a.parent != 0) {
+    err = process_follow_parent(a.parent);
+  }
+  if (err == ERR_OK) {
+    if (a.client.threads == 0) {
+      const int cores = cpu_cores();
+      a.client.threads = cores < CLIENT_MAX_THREADS ? cores : CLIENT_MAX_THREADS;
+    }
+    err = client_run(&a.client);
+  }
+  return err_exit_code(err);
+}
