@@ -1,0 +1,59 @@
+// config.c - telos config: the settings that a run would have.
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/config.h"
+#include "common/log.h"
+#include "deploy/launch/verbs.h"
+
+static const char help[] =
+    "Examples:\n"
+    "  telos config\n"
+    "  telos config --config my.yaml odac.gamma=0.98\n"
+    "\n"
+    "Usage: telos config [--config FILE] [--markdown] [group.name=value ...]\n"
+    "\n"
+    "Prints the resolved settings as YAML that --config reads back.\n"
+    "  --markdown    the reference table instead\n"
+    "\n"
+    "Settings (TELOS_GROUP_NAME in the environment, group.name=value here):\n";
+
+int verb_config(int argc, char **argv) {
+  static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                          {"markdown", no_argument, NULL, 'm'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+  struct config cfg;
+  config_defaults(&cfg);
+  enum err err = ERR_OK;
+  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    switch (c) {
+      case 'c':
+        err = config_read_file(&cfg, optarg);
+        break;
+      case 'm':
+        config_print_markdown(stdout);
+        return 0;
+      case 'h':
+        fputs(help, stdout);
+        config_print_help(stdout);
+        return 0;
+      default:
+        return err_exit_code(ERR_USAGE);
+    }
+  }
+  if (err == ERR_OK) {
+    err = config_read_env(&cfg, environ);
+  }
+  for (int i = optind; err == ERR_OK && i < argc; i++) {
+    err = config_set(&cfg, argv[i]);
+  }
+  if (err == ERR_OK && (err = config_check(&cfg)) == ERR_OK) {
+    char *text = config_dump(&cfg);
+    fputs(text, stdout);
+    free(text);
+  }
+  return err_exit_code(err);
+}

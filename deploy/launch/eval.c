@@ -1,0 +1,228 @@
+// eval.c - telos eval: deterministic episodes of a saved policy, in this process.
+//
+// The tickets are those of the run's own evaluations (same seed list), so that the figures equal
+// the learner's last ones bit for bit when the number of episodes is the same.
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "actor/rollout.h"
+#include "common/check.h"
+#include "common/config.h"
+#include "common/cpu.h"
+#include "common/log.h"
+#include "common/policy_file.h"
+#include "deploy/launch/verbs.h"
+#include "learner/evaluation.h"
+#include "learner/ledger.h"
+#include "learner/rundir.h"
+
+static const char help[] =
+    "Examples:\n"
+    "  telos eval runs/box2d/NAME\n"
+    "  telos eval policy.safetensors --task my/robot.xml --episodes 1000 --json\n"
+    "\n"
+    "Usage: telos eval RUN|FILE [--task NAME|FILE] [--episodes N] [--seed S] [--json]\n"
+    "\n"
+    "  --task NAME|FILE   default: the task named in the policy file\n"
+    "  --episodes N       default: as in the run's own evaluations; 50 for a FILE\n"
+    "  --seed S           of the episodes (default: the run's)\n"
+    "  --json             one JSON object\n";
+
+struct arguments {
+  const char *what, *task;
+  int episodes;  // 0: not given
+  bool has_seed, json;
+  uint64_t seed;
+};
+
+static bool parse_number(uint64_t *out, const char *option, const char *text, uint64_t min,
+                         uint64_t max) {
+  char *end;
+  const unsigned long long value = strtoull(text, &end, 10);
+  if (end == text || *end != '\0' || text[0] == '-' || value < min || value > max) {
+    log_error("%s %s: expected a number from %" PRIu64 " to %" PRIu64, option, text, min, max);
+    return false;
+  }
+  *out = value;
+  return true;
+}
+
+static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
+  static const struct option options[] = {
+      {"task", required_argument, NULL, 't'}, {"episodes", required_argument, NULL, 'n'},
+      {"seed", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+      {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
+  uint64_t episodes = 0;
+  bool good = true;
+  for (int c; good && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    switch (c) {
+      case 't':
+        a->task = optarg;
+        break;
+      case 'n':
+        good = parse_number(&episodes, "--episodes", optarg, 2, 1000000);
+        break;
+      case 's':
+        good = parse_number(&a->seed, "--seed", optarg, 0, UINT64_MAX);
+        a->has_seed = true;
+        break;
+      case 'j':
+        a->json = true;
+        break;
+      case 'h':
+        fputs(help, stdout);
+        exit(0);
+      default:
+        good = false;
+        break;
+    }
+  }
+  if (good && optind != argc - 1) {
+    log_error("which run? telos eval runs/box2d/NAME (telos eval --help)");
+    good = false;
+  }
+  a->episodes = (int)episodes;
+  a->what = good ? argv[optind] : NULL;
+  return good ? ERR_OK : ERR_USAGE;
+}
+
+// a run's folder stands for the policy in it, evaluated with as many episodes as the run's own
+static enum err resolve(char **path, struct arguments *a) {
+  struct config cfg;
+  struct stat st;
+  enum err err = ERR_OK;
+  config_defaults(&cfg);
+  if (stat(a->what, &st) == 0 && S_ISDIR(st.st_mode)) {
+    *path = rundir_file(a->what, "policy.safetensors");
+    if (rundir_exists(a->what)) {
+      char *settings = rundir_file(a->what, "config.yaml");
+      err = config_read_file(&cfg, settings);
+      free(settings);
+    }
+  } else {
+    *path = must_strdup(a->what);
+  }
+  if (a->episodes == 0) {
+    a->episodes = (int)cfg.eval_episodes;
+  }
+  return err;
+}
+
+static enum err load_task(struct task **task, const struct policy_file *policy,
+                          const struct arguments *a) {
+  const char *name = a->task != NULL ? a->task : policy_file_meta(policy, "task");
+  if (name == NULL) {
+    log_error("%s does not name its task; give it with --task", a->what);
+    return ERR_CONFIG;
+  }
+  const enum err err = task_load(task, name);
+  if (err != ERR_OK) {
+    return err;
+  }
+  const struct task *t = *task;
+  if (t->obs != policy->obs || t->goal != policy->goal || t->act != policy->act) {
+    log_error(
+        "%s is for obs %d, goal %d, act %d; task %s has %d, %d, %d; give the right one with "
+        "--task",
+        a->what, policy->obs, policy->goal, policy->act, t->name, t->obs, t->goal, t->act);
+    return ERR_CONFIG;
+  }
+  char digest[17];
+  snprintf(digest, sizeof digest, "%016" PRIx64, t->digest);
+  const char *trained = policy_file_meta(policy, "task_digest");
+  if (trained == NULL || strcmp(trained, digest) != 0) {
+    log_warn("%s was trained on another version of task %s; figures may differ", a->what, t->name);
+  }
+  return ERR_OK;
+}
+
+static enum err run_episodes(struct episode **eps, const struct task *task,
+                             const struct policy_file *policy, int n, uint64_t seed) {
+  const struct rollout_options opt = {.hindsight = 1};
+  const struct dims dims = task_dims(task, opt.hindsight);
+  struct rollout *rollout = rollout_new(task, &opt);
+  enum err err = ERR_OK;
+  for (int i = 0; err == ERR_OK && i < n; i++) {
+    const struct ticket ticket = {.id = (uint64_t)i,
+                                  .seed = ledger_eval_seed(seed, (uint64_t)i),
+                                  .version = policy->weights->version,
+                                  .kind = TICKET_EVAL};
+    eps[i] = episode_new(&dims);
+    err = rollout_run(rollout, eps[i], &ticket, policy->weights, NULL);
+    if (err != ERR_OK) {
+      log_error("task %s becomes unstable at its first step; lower its timestep", task->name);
+    }
+  }
+  rollout_free(rollout);
+  return err;
+}
+
+static void print_text(const struct evaluation *e, const struct task *task, const char *path) {
+  printf("%s on task %s, %d episodes\n", path, task->name, e->n);
+  printf("distance  initial %.4g, final %.4g\n", e->initial, e->distance);
+  printf("score     %.3f +- %.3f   (100 x final / initial distance, 95 %% interval)\n", e->score,
+         e->ci);
+  if (!isnan(e->success)) {
+    printf("success   %.1f %%   (final distance below %.4g)\n", 100.0 * e->success,
+           task->success_radius);
+  }
+}
+
+static json_t *json_number(double x) {
+  return isnan(x) ? json_null() : json_real(x);
+}
+
+static void print_json(const struct evaluation *e, const struct task *task, const char *path) {
+  json_t *root =
+      json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "policy", path, "task", task->name,
+                "episodes", e->n, "initial_distance", json_number(e->initial), "final_distance",
+                json_number(e->distance), "score", json_number(e->score), "score_ci95",
+                json_number(e->ci), "success", json_number(e->success));
+  CHECK(root != NULL);
+  json_dumpf(root, stdout, JSON_INDENT(2));
+  putchar('\n');
+  json_decref(root);
+}
+
+int verb_eval(int argc, char **argv) {
+  struct arguments a = {0};
+  struct policy_file policy = {0};
+  struct task *task = NULL;
+  struct episode **eps = NULL;
+  char *path = NULL;
+  enum err err = parse_arguments(&a, argc, argv);
+  if (err != ERR_OK || (err = cpu_require()) != ERR_OK) {
+    return err_exit_code(err);
+  }
+  if ((err = resolve(&path, &a)) != ERR_OK || (err = policy_file_read(&policy, path)) != ERR_OK ||
+      (err = load_task(&task, &policy, &a)) != ERR_OK) {
+    goto out;
+  }
+  const char *seed = policy_file_meta(&policy, "seed");
+  if (!a.has_seed && seed != NULL) {
+    a.seed = strtoull(seed, NULL, 10);
+  }
+  eps = must_alloc((size_t)a.episodes, sizeof *eps);
+  err = run_episodes(eps, task, &policy, a.episodes, a.seed);
+  if (err == ERR_OK) {
+    struct evaluation e;
+    evaluation_compute(&e, eps, a.episodes, task->success_radius);
+    (a.json ? print_json : print_text)(&e, task, path);
+  }
+out:
+  for (int i = 0; eps != NULL && i < a.episodes; i++) {
+    episode_free(eps[i]);
+  }
+  free(eps);
+  task_free(task);
+  policy_file_release(&policy);
+  free(path);
+  return err_exit_code(err);
+}

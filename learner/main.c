@@ -1,0 +1,196 @@
+// main.c - telos-learner: reads the command line, makes the long-lived objects, runs the server.
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/config.h"
+#include "common/cpu.h"
+#include "common/gemm.h"
+#include "common/log.h"
+#include "common/process.h"
+#include "common/task.h"
+#include "learner/rundir.h"
+#include "learner/server.h"
+#include "proto/version.h"
+
+struct arguments {
+  const char *task, *config, *run;
+  enum resume resume;
+  bool insecure;
+  long parent;  // 0: none
+  char **settings;
+  int nsettings;
+};
+
+static const char help[] =
+    "Examples:\n"
+    "  telos-learner --task box2d --run runs/box2d/demo\n"
+    "  telos-learner --task my/robot.xml --run runs/robot/a run.steps=1e6 run.seed=3\n"
+    "  telos-learner --task box2d --run runs/box2d/demo --resume must\n"
+    "\n"
+    "Usage: telos-learner --task NAME|FILE --run FOLDER [options] [group.name=value ...]\n"
+    "\n"
+    "The learner issues tickets to actors, trains on their episodes in ticket order, and\n"
+    "writes the policy to FOLDER/policy.safetensors. Start actors with\n"
+    "  telos-actor --connect tcp://HOST:5555\n"
+    "\n"
+    "  --task NAME|FILE    bundled task, or an MJCF file\n"
+    "  --run FOLDER        where the run lives; an existing run is resumed\n"
+    "  --config FILE       YAML settings; see `telos config` for all of them\n"
+    "  --resume WHEN       auto (default): if there is a run; must; never\n"
+    "  --insecure          allow an address beyond this machine (no encryption yet)\n"
+    "  --parent PID        stop when this parent process ends (used by telos)\n"
+    "  --debug             log more\n"
+    "  --help, --version\n"
+    "\n"
+    "Settings come from: defaults, the resumed run, --config, TELOS_GROUP_NAME\n"
+    "environment variables, group.name=value; later ones win.\n"
+    "Exit codes: 0 finished, 64 usage, 65 damaged data, 69 port or run folder in use,\n"
+    "74 I/O error, 75 stopped with state saved, 78 bad configuration or task.\n";
+
+static enum err parse_resume(enum resume *out, const char *text) {
+  static const char *const names[] = {"auto", "must", "never"};
+  for (int i = 0; i < 3; i++) {
+    if (strcmp(text, names[i]) == 0) {
+      *out = (enum resume)i;
+      return ERR_OK;
+    }
+  }
+  log_error("--resume %s: expected auto, must or never", text);
+  return ERR_USAGE;
+}
+
+static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
+  static const struct option options[] = {
+      {"task", required_argument, NULL, 't'}, {"config", required_argument, NULL, 'c'},
+      {"run", required_argument, NULL, 'r'},  {"resume", required_argument, NULL, 'R'},
+      {"insecure", no_argument, NULL, 'i'},   {"parent", required_argument, NULL, 'p'},
+      {"debug", no_argument, NULL, 'd'},      {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+  };
+  enum err err = ERR_OK;
+  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    switch (c) {
+      case 't':
+        a->task = optarg;
+        break;
+      case 'c':
+        a->config = optarg;
+        break;
+      case 'r':
+        a->run = optarg;
+        break;
+      case 'R':
+        err = parse_resume(&a->resume, optarg);
+        break;
+      case 'i':
+        a->insecure = true;
+        break;
+      case 'p':
+        a->parent = strtol(optarg, NULL, 10);
+        break;
+      case 'd':
+        log_set_level(LOG_DEBUG);
+        break;
+      case 'h':
+        fputs(help, stdout);
+        exit(0);
+      case 'v':
+        version_print(stdout, "telos-learner", gemm_kernel());
+        exit(0);
+      default:
+        return ERR_USAGE;  // getopt has said why
+    }
+  }
+  if (err == ERR_OK && (a->task == NULL || a->run == NULL)) {
+    log_error("--task and --run are needed; see telos-learner --help");
+    err = ERR_USAGE;
+  }
+  a->settings = argv + optind;
+  a->nsettings = argc - optind;
+  return err;
+}
+
+// later sources win; a resumed run's own settings are the base
+static enum err read_config(struct config *cfg, const struct arguments *a) {
+  config_defaults(cfg);
+  enum err err = ERR_OK;
+  if (a->resume != RESUME_NEVER && rundir_exists(a->run)) {
+    char *path = rundir_file(a->run, "config.yaml");
+    err = config_read_file(cfg, path);
+    free(path);
+  }
+  if (err == ERR_OK && a->config != NULL) {
+    err = config_read_file(cfg, a->config);
+  }
+  if (err == ERR_OK) {
+    err = config_read_env(cfg, environ);
+  }
+  for (int i = 0; err == ERR_OK && i < a->nsettings; i++) {
+    err = config_set(cfg, a->settings[i]);
+  }
+  return err == ERR_OK ? config_check(cfg) : err;
+}
+
+// `telos train` waits for this line
+static void on_listening(void *ctx, const char *endpoint) {
+  const struct rundir *run = ctx;
+  printf("listening endpoint=%s run=%s\n", endpoint, run->path);
+  fflush(stdout);
+}
+
+// the command as typed, for the manifest
+static char *join(int argc, char **argv) {
+  size_t n = 1;
+  for (int i = 0; i < argc; i++) {
+    n += strlen(argv[i]) + 1;
+  }
+  char *text = must_alloc(n, 1);
+  size_t used = 0;
+  for (int i = 0; i < argc; i++) {
+    used += (size_t)snprintf(text + used, n - used, i == 0 ? "%s" : " %s", argv[i]);
+  }
+  return text;
+}
+
+int main(int argc, char **argv) {
+  log_set_name("learner");
+  struct arguments a = {.resume = RESUME_AUTO};
+  struct config cfg;
+  struct task *task = NULL;
+  struct rundir run;
+  enum err err = parse_arguments(&a, argc, argv);
+  if (err != ERR_OK || (err = cpu_require()) != ERR_OK) {
+    return err_exit_code(err);
+  }
+  process_ignore_sigpipe();
+  if (a.parent != 0 && (err = process_follow_parent(a.parent)) != ERR_OK) {
+    return err_exit_code(err);
+  }
+  gemm_init();
+  if ((err = read_config(&cfg, &a)) != ERR_OK || (err = task_load(&task, a.task)) != ERR_OK) {
+    return err_exit_code(err);
+  }
+  char *command = join(argc, argv);
+  err = rundir_open(&run, a.run, a.resume, &cfg, task, command);
+  free(command);
+  if (err == ERR_OK) {
+    const struct server_options opt = {.cfg = &cfg,
+                                       .task = task,
+                                       .run = &run,
+                                       .insecure = a.insecure,
+                                       .listening = on_listening,
+                                       .ctx = &run};
+    err = server_run(&opt);
+    if (err == ERR_INTERRUPTED) {
+      log_info("stopped; resume with: telos-learner --task %s --run %s", a.task, a.run);
+    }
+    rundir_close(&run);
+  }
+  task_free(task);
+  return err_exit_code(err);
+}

@@ -1,0 +1,34 @@
+// server.h - the learner's event loop: actors, tickets, weights, signals, progress.
+//
+//   ROUTER  hello, grants, episodes, acks, heartbeats (one peer struct an actor)
+//   PUB     every new version of the policy
+//
+// The loop thread owns sockets, peers and ledger; the trainer is a thread of its own. A bad message
+// costs that message: it is counted, and logged once per peer and reason. Peers that miss three
+// heartbeats are lost; their tickets go to others.
+#ifndef LEARNER_SERVER_H
+#define LEARNER_SERVER_H
+
+#include <stdbool.h>
+
+#include "common/config.h"
+#include "common/err.h"
+#include "common/task.h"
+
+struct rundir;
+
+struct server_options {
+  const struct config *cfg;
+  const struct task *task;
+  const struct rundir *run;
+  bool insecure;                                       // allow addresses other than loopback
+  void (*listening)(void *ctx, const char *endpoint);  // called once, when actors can connect
+  void *ctx;
+};
+
+// Binds, trains, prints a progress line on standard output every status.every; returns when the run
+// is finished (ERR_OK), was stopped by SIGINT or SIGTERM (ERR_INTERRUPTED: state is saved) or
+// failed. A second signal ends the process at once (exit code 128 + signal).
+NODISCARD enum err server_run(const struct server_options *opt);
+
+#endif

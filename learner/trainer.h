@@ -1,0 +1,87 @@
+// trainer.h - the fold: one thread that commits episodes in ticket order.
+//
+//   episode k  ->  segment on disk  ->  replay  ->  updates  ->  new policy version  ->  event
+//
+// Updates are counted, never timed: after a commit the total done is
+//   floor(updates_per_step * max(0, steps - warmup_steps))                                  (1)
+// so the ratio is exact at every commit, whatever the fleet does. Batch u is drawn with
+// (seed, RNG_BATCH, u). The state at a commit boundary is a pure function of (configuration, task,
+// episodes so far); that state is what a checkpoint holds.
+//
+// The loop thread owns the object and calls everything; the trainer's own thread only talks to it
+// through queues: episodes and evaluations in, events out, notify after each event.
+#ifndef LEARNER_TRAINER_H
+#define LEARNER_TRAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/err.h"
+#include "common/metrics.h"
+#include "common/task.h"
+#include "common/weights.h"
+#include "learner/evaluation.h"
+#include "learner/rundir.h"
+
+struct episode;
+struct trainer;
+
+enum trainer_event_kind {
+  TRAINER_COMMITTED,  // the oldest episode pushed is folded in
+  TRAINER_COMPLETE,   // that was the last one; evaluations may still be pending
+  TRAINER_FINISHED,   // every evaluation is in and everything is on disk
+  TRAINER_STOPPED,    // trainer_stop: state is saved
+  TRAINER_FAILED,     // err says why (logged); what was saved before stays valid
+};
+
+struct trainer_event {
+  enum trainer_event_kind kind;
+  enum err err;
+  uint64_t version;           // newest published
+  struct weights *published;  // the new version, one reference for the receiver; NULL: none
+  bool evaluate;              // issue an evaluation of version
+};
+
+// Builds or restores the state. cfg, task and run are borrowed and must outlive it. notify is
+// called on the trainer's thread after each event.
+NODISCARD enum err trainer_new(struct trainer **out, const struct config *cfg,
+                               const struct task *task, const struct rundir *run,
+                               void (*notify)(void *ctx), void *ctx);
+void trainer_free(struct trainer *t);  // joins the thread; NULL is allowed
+
+// What the ledger starts from, valid before trainer_start: first uncommitted ticket, the versions
+// of the open window (config ledger_window entries), and weights still named (one reference each
+// is the caller's), newest last.
+uint64_t trainer_next(const struct trainer *t);
+const uint64_t *trainer_versions(const struct trainer *t);
+int trainer_weights(const struct trainer *t, struct weights **out, int max);
+
+// Evaluations that a restored run still owes: versions, at most max.
+int trainer_pending(const struct trainer *t, uint64_t *versions, int max);
+
+// True when a restored run has committed all its steps.
+bool trainer_complete(const struct trainer *t);
+
+void trainer_start(struct trainer *t);
+
+// The next episode in ticket order. Takes ownership and NULLs *ep.
+void trainer_push(struct trainer *t, struct episode **ep);
+
+// The result of an evaluation that an event asked for (steps is filled in here).
+void trainer_push_evaluation(struct trainer *t, const struct evaluation *result);
+
+// Ask it to save and stop at the next commit boundary: TRAINER_STOPPED follows.
+void trainer_stop(struct trainer *t);
+
+// Next event, or false.
+bool trainer_poll(struct trainer *t, struct trainer_event *event);
+
+// Figures of the fold so far (steps .. eval_success of metrics.def; the caller fills the rest).
+// wait_s: seconds in all that the thread waited for episodes; updates for rates.
+void trainer_metrics(struct trainer *t, struct metrics *m, double *wait_s);
+
+// Rises while the thread works; with *busy it tells a stuck trainer from an idle one.
+uint64_t trainer_progress(const struct trainer *t, bool *busy);
+
+#endif

@@ -1,0 +1,267 @@
+// test_trainer.c - the fold of trainer.h, in one process: the same result through stops and
+// resumes, the exact ratio of updates to steps (eq. 1), evaluations owed across a stop.
+#include <criterion/criterion.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "actor/rollout.h"
+#include "common/check.h"
+#include "common/fsio.h"
+#include "common/gemm.h"
+#include "common/log.h"
+#include "learner/ledger.h"
+#include "learner/rundir.h"
+#include "learner/trainer.h"
+
+enum { MAX_VERSIONS = 4096 };
+
+struct bench {  // one life of a learner with one imagined actor
+  struct config cfg;
+  struct task *task;
+  struct rundir run;
+  struct trainer *trainer;
+  struct ledger *ledger;
+  struct rollout *rollout;
+  struct dims dims;
+  struct weights *weights[MAX_VERSIONS];  // by version
+  pthread_mutex_t lock;
+  pthread_cond_t event;
+  int events;
+  int commits;
+  bool inexact;  // updates and steps broke eq. (1) at some commit
+};
+
+static void on_notify(void *ctx) {
+  struct bench *b = ctx;
+  pthread_mutex_lock(&b->lock);
+  b->events++;
+  pthread_cond_signal(&b->event);
+  pthread_mutex_unlock(&b->lock);
+}
+
+static void set(struct config *cfg, const char *assignment) {
+  cr_assert_eq(config_set(cfg, assignment), ERR_OK);
+}
+
+static void small_config(struct config *cfg) {
+  config_defaults(cfg);
+  const char *const settings[] = {
+      "run.steps=2500",         "net.hidden=8",    "outcome.hidden=8",
+      "train.batch=16",         "eval.every=1000", "eval.episodes=3",
+      "train.warmup_steps=350", "ledger.window=4", "train.updates_per_step=0.37",
+      "checkpoint.every=700",
+  };
+  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    set(cfg, settings[i]);
+  }
+}
+
+static void open_life(struct bench *b, const char *folder) {
+  const char *source = getenv("TELOS_SOURCE");
+  char path[4096];
+  snprintf(path, sizeof path, "%s/actor/tasks/box2d.xml", source != NULL ? source : ".");
+  cr_assert_eq(task_load(&b->task, path), ERR_OK);
+  pthread_mutex_init(&b->lock, NULL);
+  pthread_cond_init(&b->event, NULL);
+  b->dims = task_dims(b->task, (int)b->cfg.replay_hindsight_k);
+  b->rollout =
+      rollout_new(b->task, &(struct rollout_options){.random = 0.3, .repeat = 0.5, .hindsight = 4});
+  cr_assert_eq(rundir_open(&b->run, folder, RESUME_AUTO, &b->cfg, b->task, "test"), ERR_OK);
+  cr_assert_eq(trainer_new(&b->trainer, &b->cfg, b->task, &b->run, on_notify, b), ERR_OK);
+  const struct ledger_options opt = {.seed = (uint64_t)b->cfg.run_seed,
+                                     .window = (int)b->cfg.ledger_window,
+                                     .timeout_ms = 1000,
+                                     .warmup = 4,
+                                     .eval_episodes = (int)b->cfg.eval_episodes};
+  b->ledger = ledger_new(&opt, trainer_next(b->trainer), trainer_versions(b->trainer));
+  struct weights *w[64];
+  const int n = trainer_weights(b->trainer, w, 64);
+  for (int i = 0; i < n; i++) {
+    b->weights[w[i]->version] = w[i];
+  }
+  uint64_t owed[LEDGER_MAX_EVALS];
+  const int nowed = trainer_pending(b->trainer, owed, LEDGER_MAX_EVALS);
+  for (int i = 0; i < nowed; i++) {
+    cr_assert(ledger_evaluate(b->ledger, owed[i]));
+  }
+  if (trainer_complete(b->trainer)) {
+    ledger_finish(b->ledger);
+  }
+  ledger_join(b->ledger, 0, 1, (int)b->cfg.ledger_window);
+  trainer_start(b->trainer);
+}
+
+static void close_life(struct bench *b) {
+  trainer_free(b->trainer);
+  ledger_free(b->ledger);
+  rollout_free(b->rollout);
+  rundir_close(&b->run);
+  task_free(b->task);
+  for (int i = 0; i < MAX_VERSIONS; i++) {
+    weights_unref(b->weights[i]);
+  }
+  pthread_mutex_destroy(&b->lock);
+  pthread_cond_destroy(&b->event);
+}
+
+// all that the imagined actor can do now
+static void act(struct bench *b) {
+  struct ticket t;
+  while (ledger_assign(b->ledger, &t, 0, 0)) {
+    struct episode *ep = episode_new(&b->dims);
+    cr_assert_eq(rollout_run(b->rollout, ep, &t, b->weights[t.version], NULL), ERR_OK);
+    cr_assert_eq(ledger_answer(b->ledger, 0, &ep, episode_digest(ep)), LEDGER_ACCEPTED);
+  }
+  for (struct episode *ep; (ep = ledger_next(b->ledger)) != NULL;) {
+    trainer_push(b->trainer, &ep);
+  }
+  struct episode *eps[8];
+  uint64_t version;
+  while (ledger_evaluated(b->ledger, eps, &version)) {
+    struct evaluation e;
+    evaluation_compute(&e, eps, (int)b->cfg.eval_episodes, b->task->success_radius);
+    e.version = version;
+    trainer_push_evaluation(b->trainer, &e);
+    for (int64_t i = 0; i < b->cfg.eval_episodes; i++) {
+      episode_free(eps[i]);
+    }
+  }
+}
+
+static void check_ratio(struct bench *b) {
+  struct metrics m;
+  double wait_s;
+  trainer_metrics(b->trainer, &m, &wait_s);
+  const double after = m.steps - (double)b->cfg.train_warmup_steps;
+  b->inexact |= m.updates != (after > 0 ? floor(b->cfg.train_updates_per_step * after) : 0);
+}
+
+static struct trainer_event wait_event(struct bench *b) {
+  struct trainer_event e;
+  pthread_mutex_lock(&b->lock);
+  while (b->events == 0) {
+    pthread_cond_wait(&b->event, &b->lock);
+  }
+  b->events--;
+  pthread_mutex_unlock(&b->lock);
+  cr_assert(trainer_poll(b->trainer, &e));
+  return e;
+}
+
+// lives until the run is finished, or has been stopped after so many commits of this life
+static enum trainer_event_kind live(struct bench *b, const char *folder, int stop_after) {
+  open_life(b, folder);
+  enum trainer_event_kind end;
+  bool stopping = false;
+  do {
+    act(b);
+    const struct trainer_event e = wait_event(b);
+    end = e.kind;
+    if (e.kind == TRAINER_COMMITTED) {
+      if (e.published != NULL) {
+        b->weights[e.version] = e.published;
+      }
+      ledger_committed(b->ledger, e.version);
+      if (e.evaluate) {
+        cr_assert(ledger_evaluate(b->ledger, e.version));
+      }
+      check_ratio(b);
+      if (++b->commits >= stop_after && !stopping) {
+        trainer_stop(b->trainer);
+        stopping = true;
+      }
+    } else if (e.kind == TRAINER_COMPLETE) {
+      ledger_finish(b->ledger);
+    }
+  } while (end == TRAINER_COMMITTED || end == TRAINER_COMPLETE);
+  cr_assert_neq(end, TRAINER_FAILED);
+  close_life(b);
+  cr_assert_not(b->inexact, "eq. (1) holds at every commit");
+  return end;
+}
+
+static char *new_folder(void) {
+  const char *tmp = getenv("TELOS_TEST_TMP");
+  static char path[4096];
+  cr_assert(tmp == NULL || fsio_mkdirs(tmp) == ERR_OK);
+  snprintf(path, sizeof path, "%s/test_trainer_XXXXXX", tmp != NULL ? tmp : "/tmp");
+  cr_assert_not_null(mkdtemp(path));
+  return path;
+}
+
+struct file {
+  void *data;
+  size_t n;
+};
+
+// runs to the end, with a stop after every stop_after commits; the policy file's bytes
+static struct file train(const struct config *cfg, int stop_after) {
+  gemm_init();
+  log_set_level(LOG_WARN);
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s", new_folder());
+  int lives = 0;
+  enum trainer_event_kind end;
+  do {
+    struct bench *b = must_alloc(1, sizeof *b);
+    b->cfg = *cfg;
+    end = live(b, folder, stop_after);
+    cr_assert(++lives < 100);
+    free(b);
+  } while (end == TRAINER_STOPPED);
+  cr_assert(stop_after > 1000 || lives > 2, "it was really stopped (%d lives)", lives);
+  struct file f;
+  char *path = rundir_file(folder, "policy.safetensors");
+  cr_assert_eq(fsio_read(&f.data, &f.n, path, 1 << 20), ERR_OK);
+  free(path);
+  cr_assert_eq(fsio_remove_tree(folder), ERR_OK);
+  return f;
+}
+
+static bool equal(const struct file *a, const struct file *b) {
+  return a->n == b->n && memcmp(a->data, b->data, a->n) == 0;
+}
+
+Test(trainer, stops_and_resumes_change_nothing) {
+  struct config cfg;
+  small_config(&cfg);
+  struct file straight = train(&cfg, INT32_MAX);
+  // 25 episodes: stopped every 1st, 4th and 7th commit, in warm-up and after it
+  const int every[] = {1, 4, 7};
+  for (int i = 0; i < 3; i++) {
+    struct file stopped = train(&cfg, every[i]);
+    cr_assert(equal(&straight, &stopped), "stopped every %d commits", every[i]);
+    free(stopped.data);
+  }
+  free(straight.data);
+}
+
+Test(trainer, stops_change_nothing_when_replay_is_full) {
+  struct config cfg;
+  small_config(&cfg);
+  // the ring turns over twice, so that a resume rebuilds only what is still inside
+  set(&cfg, "replay.capacity=1000");
+  set(&cfg, "train.publish_every=3");
+  struct file straight = train(&cfg, INT32_MAX), stopped = train(&cfg, 5);
+  cr_assert(equal(&straight, &stopped));
+  free(straight.data);
+  free(stopped.data);
+}
+
+Test(trainer, seed_and_settings_matter) {
+  struct config cfg;
+  small_config(&cfg);
+  struct file base = train(&cfg, INT32_MAX);
+  const char *const changes[] = {"run.seed=1", "odac.gamma=0.98", "ledger.window=5"};
+  for (int i = 0; i < 3; i++) {
+    struct config other = cfg;
+    set(&other, changes[i]);
+    struct file f = train(&other, INT32_MAX);
+    cr_assert_not(equal(&base, &f), "%s", changes[i]);
+    free(f.data);
+  }
+  free(base.data);
+}
