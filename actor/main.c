@@ -117,12 +117,14 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  // before anything that the compiler may have vectorised
+  enum err err = cpu_require();
+  if (err != ERR_OK) {
+    return err_exit_code(err);
+  }
   log_set_name("actor");
   struct arguments a = {.parent = 0};
-  enum err err = parse_arguments(&a, argc, argv);
-  if (err == ERR_OK) {
-    err = cpu_require();
-  }
+  err = parse_arguments(&a, argc, argv);
   process_ignore_sigpipe();
   if (err == ERR_OK && a.parent != 0) {
     err = process_follow_parent(a.parent);

@@ -887,9 +887,6 @@ enum err config_check(const struct config *cfg) {
     return complain(place, "outcome.scale_min = %s must be less than outcome.scale_max = %s", min,
                     max);
   }
-  if (!(cfg->odac_discount_max > 0)) {
-    return complain(place, "odac.discount_max must be greater than 0");
-  }
   return ERR_OK;
 }
 

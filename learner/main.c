@@ -158,13 +158,18 @@ static char *join(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  // before anything that the compiler may have vectorised
+  enum err err = cpu_require();
+  if (err != ERR_OK) {
+    return err_exit_code(err);
+  }
   log_set_name("learner");
   struct arguments a = {.resume = RESUME_AUTO};
   struct config cfg;
   struct task *task = NULL;
   struct rundir run;
-  enum err err = parse_arguments(&a, argc, argv);
-  if (err != ERR_OK || (err = cpu_require()) != ERR_OK) {
+  err = parse_arguments(&a, argc, argv);
+  if (err != ERR_OK) {
     return err_exit_code(err);
   }
   process_ignore_sigpipe();

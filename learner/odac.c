@@ -93,10 +93,11 @@ struct odac *odac_new(const struct config *cfg, const struct dims *dims) {
   o->dims = *dims;
   o->seed = (uint64_t)cfg->run_seed;
   o->max_batch = (int)cfg->train_batch;
-  o->target = (struct odac_target_options){.gamma = cfg->odac_gamma,
-                                           .q_max = cfg->odac_discount_max,
-                                           .kappa = cfg->odac_time_temperature,
-                                           .kl_sign = (int)cfg->odac_time_kl_sign};
+  o->target = (struct odac_target_options){
+      .gamma = cfg->odac_gamma,
+      .q_max = cfg->odac_discount_max > 0 ? cfg->odac_discount_max : cfg->odac_gamma,
+      .kappa = cfg->odac_time_temperature,
+      .kl_sign = (int)cfg->odac_time_kl_sign};
   o->tau = cfg->odac_tau;
   o->entropy_target = cfg->odac_entropy_per_action * dims->act;
   o->reward_scale = cfg->odac_reward_scale;

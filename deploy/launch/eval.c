@@ -15,7 +15,6 @@
 #include "actor/rollout.h"
 #include "common/check.h"
 #include "common/config.h"
-#include "common/cpu.h"
 #include "common/log.h"
 #include "common/policy_file.h"
 #include "deploy/launch/verbs.h"
@@ -198,7 +197,7 @@ int verb_eval(int argc, char **argv) {
   struct episode **eps = NULL;
   char *path = NULL;
   enum err err = parse_arguments(&a, argc, argv);
-  if (err != ERR_OK || (err = cpu_require()) != ERR_OK) {
+  if (err != ERR_OK) {
     return err_exit_code(err);
   }
   if ((err = resolve(&path, &a)) != ERR_OK || (err = policy_file_read(&policy, path)) != ERR_OK ||

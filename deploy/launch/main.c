@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/cpu.h"
 #include "common/err.h"
 #include "common/gemm.h"
 #include "common/log.h"
@@ -42,6 +43,11 @@ int main(int argc, char **argv) {
     const char *name;
     int (*run)(int argc, char **argv);
   } verbs[] = {{"train", verb_train}, {"eval", verb_eval}, {"config", verb_config}};
+  // before anything that the compiler may have vectorised
+  const enum err err = cpu_require();
+  if (err != ERR_OK) {
+    return err_exit_code(err);
+  }
   log_set_name("telos");
   process_ignore_sigpipe();
   if (argc < 2) {

@@ -394,7 +394,7 @@ static void on_signal(uv_signal_t *handle, int signum) {
   status_log(&t->status, "I telos: saving, then stopping; once more to stop now");
   if (t->learner.alive) {
     uv_process_kill(&t->learner.process, SIGTERM);
-  } else {
+  } else if (!t->ending) {
     begin_end(t, 75);
   }
 }

@@ -300,7 +300,7 @@ static struct losses ref_losses(const struct reference *ref, const struct batch 
     out.mean_V += V / B;
     V = b->done[i] != 0 ? c * l[i] : V;
     const double q = fmin(1 / (1 + exp(-(V - c * l[i]) / kappa - log(gamma / (1 - gamma)))),
-                          cfg->odac_discount_max);
+                          cfg->odac_discount_max > 0 ? cfg->odac_discount_max : gamma);
     const double kl = bernoulli_kl(q, gamma);
     const double y = (1 - q) * c * l[i] + q * V + (double)cfg->odac_time_kl_sign * kappa * kl;
     double Q[2];
@@ -476,8 +476,8 @@ static struct config variant(int i) {
   if (i == 1) {
     cfg.odac_discount_max = 0.9999;
     cfg.odac_gamma = 0.9;
-    strcpy(cfg.outcome_likelihood, "gaussian");
-    strcpy(cfg.outcome_scale, "head");
+    snprintf(cfg.outcome_likelihood, sizeof cfg.outcome_likelihood, "%s", "gaussian");
+    snprintf(cfg.outcome_scale, sizeof cfg.outcome_scale, "%s", "head");
   } else if (i == 2) {
     cfg.odac_time_kl_sign = 1;
     cfg.odac_time_temperature = 0.5;

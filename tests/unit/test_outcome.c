@@ -20,8 +20,8 @@ static const char *const SCALE[] = {"global", "head"};
 static struct config settings(const char *family, const char *scale, int n, const int *hidden) {
   struct config cfg;
   config_defaults(&cfg);
-  strcpy(cfg.outcome_likelihood, family);
-  strcpy(cfg.outcome_scale, scale);
+  snprintf(cfg.outcome_likelihood, sizeof cfg.outcome_likelihood, "%s", family);
+  snprintf(cfg.outcome_scale, sizeof cfg.outcome_scale, "%s", scale);
   cfg.outcome_hidden.n = n;
   for (int i = 0; i < n; i++) {
     cfg.outcome_hidden.v[i] = hidden[i];

@@ -385,7 +385,7 @@ static void __attribute__((constructor)) answer_digest(void) {
   }
   struct task *task = NULL;
   if (task_load(&task, getenv("TEST_TASK_DIGEST_OF")) != ERR_OK ||
-      write(atoi(fd), &task->digest, sizeof task->digest) != sizeof task->digest) {
+      write((int)strtol(fd, NULL, 10), &task->digest, sizeof task->digest) != sizeof task->digest) {
     _exit(1);
   }
   _exit(0);

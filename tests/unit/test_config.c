@@ -1,0 +1,795 @@
+// test_config.c - every source, every kind of error with its one line, and the way back.
+//
+// The test reads its table from config.def, as the program does, so that a new setting is covered
+// without a new test.
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/config.h"
+#include "common/log.h"
+
+// ---- helpers ----
+
+static int saved_stderr = -1, captured = -1;
+
+// from here to capture_end, standard error goes into memory
+static void capture_begin(void) {
+  saved_stderr = dup(STDERR_FILENO);
+  captured = memfd_create("captured", 0);
+  cr_assert(saved_stderr >= 0 && captured >= 0);
+  dup2(captured, STDERR_FILENO);
+}
+
+static const char *capture_end(void) {
+  static char text[8192];
+  dup2(saved_stderr, STDERR_FILENO);
+  close(saved_stderr);
+  ssize_t n = pread(captured, text, sizeof text - 1, 0);
+  close(captured);
+  text[n > 0 ? n : 0] = '\0';
+  return text;
+}
+
+// config_defaults clears padding and the ends of texts, so equal settings are equal bytes
+static bool same_bytes(const void *a, const void *b) {
+  return memcmp(a, b, sizeof(struct config)) == 0;
+}
+
+static enum err read_text(struct config *cfg, const char *yaml) {
+  return config_read_yaml(cfg, yaml, strlen(yaml), "run.yaml");
+}
+
+// the message with level, name and newline around it
+static void expect_line(const char *got, const char *message, const char *what) {
+  char line[2048];
+  snprintf(line, sizeof line, "E telos: %s\n", message);
+  cr_expect_str_eq(got, line, "%s\n got: %s want: %s", what, got, line);
+}
+
+// the YAML is refused with exactly this line, and nothing has changed
+static void refuse_yaml_bytes(const char *yaml, size_t n, const char *message) {
+  struct config cfg, before;
+  config_defaults(&cfg);
+  before = cfg;
+  capture_begin();
+  enum err err = config_read_yaml(&cfg, yaml, n, "run.yaml");
+  const char *got = capture_end();
+  cr_expect_eq(err, ERR_CONFIG, "%s", yaml);
+  expect_line(got, message, yaml);
+  cr_expect(same_bytes(&cfg, &before), "changed by: %s", yaml);
+}
+
+static void refuse_yaml(const char *yaml, const char *message) {
+  refuse_yaml_bytes(yaml, strlen(yaml), message);
+}
+
+static void refuse_set(const char *assignment, const char *message) {
+  struct config cfg, before;
+  config_defaults(&cfg);
+  before = cfg;
+  capture_begin();
+  enum err err = config_set(&cfg, assignment);
+  const char *got = capture_end();
+  cr_expect_eq(err, ERR_CONFIG, "%s", assignment);
+  expect_line(got, message, assignment);
+  cr_expect(same_bytes(&cfg, &before), "changed by: %s", assignment);
+}
+
+static void refuse_env(char **environ_, const char *message) {
+  struct config cfg, before;
+  config_defaults(&cfg);
+  before = cfg;
+  capture_begin();
+  enum err err = config_read_env(&cfg, environ_);
+  const char *got = capture_end();
+  cr_expect_eq(err, ERR_CONFIG, "%s", message);
+  expect_line(got, message, message);
+  cr_expect(same_bytes(&cfg, &before), "changed by: %s", message);
+}
+
+// what reads without a word
+static struct config accept_yaml(const char *yaml) {
+  struct config cfg;
+  config_defaults(&cfg);
+  capture_begin();
+  enum err err = read_text(&cfg, yaml);
+  const char *got = capture_end();
+  cr_assert_eq(err, ERR_OK, "%s\n%s", yaml, got);
+  cr_expect_str_eq(got, "", "%s", yaml);
+  return cfg;
+}
+
+static bool set_ok(struct config *cfg, const char *assignment) {
+  capture_begin();
+  enum err err = config_set(cfg, assignment);
+  (void)capture_end();
+  return err == ERR_OK;
+}
+
+// ---- defaults ----
+
+Test(config, defaults_are_those_of_the_table_and_valid) {
+  struct config cfg;
+  config_defaults(&cfg);
+#define SAME_INT(field, def) cr_expect_eq(cfg.field, def, #field);
+#define SAME_REAL(field, def) cr_expect_eq(cfg.field, def, #field);
+#define SAME_BOOL(field, def) cr_expect_eq(cfg.field, def, #field);
+#define SAME_WIDTHS(field, def) \
+  cr_expect(cfg.field.n >= 1 && cfg.field.v[0] == strtol(def, NULL, 10), #field);
+#define SAME_TEXT(field, def) cr_expect_str_eq(cfg.field, def, #field);
+#define SAME_CHOICE(field, def) cr_expect_str_eq(cfg.field, def, #field);
+#define X(type, group, name, def, min, max, unit, help) SAME_##type(group##_##name, def)
+#include "common/config.def"
+#undef X
+  cr_expect_eq(cfg.net_hidden.n, 2);
+  cr_expect_eq(cfg.net_hidden.v[1], 64);
+  cr_expect_eq(config_check(&cfg), ERR_OK);
+}
+
+// ---- YAML that is right ----
+
+Test(config, yaml_takes_groups_and_flat_keys) {
+  struct config cfg = accept_yaml(
+      "# a run\n"
+      "odac: {gamma: 0.98, alpha_auto: false}\n"
+      "train:\n"
+      "  batch: 1_024   # rows\n"
+      "  updates_per_step: 0.5\n"
+      "odac.lr: 3e-4\n"
+      "run.steps: 1e6\n"
+      "outcome:\n"
+      "  likelihood: gaussian\n"
+      "wire.bind: \"::1\"\n");
+  cr_expect_eq(cfg.odac_gamma, 0.98);
+  cr_expect_not(cfg.odac_alpha_auto);
+  cr_expect_eq(cfg.train_batch, 1024);
+  cr_expect_eq(cfg.train_updates_per_step, 0.5);
+  cr_expect_eq(cfg.odac_lr, 3e-4);
+  cr_expect_eq(cfg.run_steps, 1000000);
+  cr_expect_str_eq(cfg.outcome_likelihood, "gaussian");
+  cr_expect_str_eq(cfg.wire_bind, "::1");
+}
+
+Test(config, yaml_takes_widths_in_each_form) {
+  const char *three[] = {"net: {hidden: [256, 128, 1]}", "net.hidden: 256,128,1",
+                         "net.hidden: \"[256, 128, 1]\"",
+                         "net:\n  hidden:\n  - 256\n  - 128\n  - 1"};
+  for (size_t i = 0; i < sizeof three / sizeof three[0]; i++) {
+    struct config cfg = accept_yaml(three[i]);
+    cr_expect(cfg.net_hidden.n == 3 && cfg.net_hidden.v[0] == 256 && cfg.net_hidden.v[1] == 128 &&
+                  cfg.net_hidden.v[2] == 1,
+              "%s", three[i]);
+    cr_expect_eq(cfg.net_hidden.v[3], 0);
+  }
+  struct config one = accept_yaml("net.hidden: 32");
+  cr_expect(one.net_hidden.n == 1 && one.net_hidden.v[0] == 32);
+}
+
+Test(config, yaml_without_settings_changes_nothing) {
+  const char *empty[] = {"",   "# only a comment\n",       "---\n",
+                         "{}", "odac:\n  # gamma: 0.98\n", "\xEF\xBB\xBF"};
+  struct config defaults;
+  config_defaults(&defaults);
+  for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+    struct config cfg = accept_yaml(empty[i]);
+    cr_expect(same_bytes(&cfg, &defaults), "%s", empty[i]);
+  }
+}
+
+// ---- numbers ----
+
+Test(config, integers_in_each_notation) {
+  const struct {
+    const char *text;
+    int64_t value;
+  } good[] = {{"1e6", 1000000},     {"1_000_000", 1000000},
+              {"1000000", 1000000}, {"+12", 12},
+              {"1.5e3", 1500},      {"12.0", 12},
+              {"0001", 1},          {"1E+2", 100},
+              {"12000e-3", 12},     {"1e12", 1000000000000},
+              {".5e1", 5},          {"1_0.5e1", 105}};
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    struct config cfg;
+    config_defaults(&cfg);
+    char assignment[64];
+    snprintf(assignment, sizeof assignment, "run.steps=%s", good[i].text);
+    cr_expect(set_ok(&cfg, assignment), "%s", good[i].text);
+    cr_expect_eq(cfg.run_steps, good[i].value, "%s", good[i].text);
+  }
+
+  // above 2^53 / 2 a detour through a float would show
+  struct config cfg;
+  config_defaults(&cfg);
+  cr_expect(set_ok(&cfg, "run.seed=9007199254740991"));
+  cr_expect_eq(cfg.run_seed, 9007199254740991);
+  // these are in range modulo 2^64: 1e64 is 0, the other 2^20
+  cr_expect_not(set_ok(&cfg, "run.seed=1e64"));
+  cr_expect_not(set_ok(&cfg, "run.seed=4027301413585e20"));
+  cr_expect_not(set_ok(&cfg, "run.seed=18446744073709551616"));
+  cr_expect(set_ok(&cfg, "odac.time_kl_sign=-1e0"));
+  cr_expect_eq(cfg.odac_time_kl_sign, -1);
+}
+
+Test(config, what_is_no_integer) {
+  const char *bad[] = {"1.5",  "",     " ",   "1 ",    " 1",   "0x10",   "nan",
+                       "inf",  "1e",   "e5",  "1e-3",  "1_",   "_1",     "1__0",
+                       "1_e3", "--1",  "+-1", "1.2.3", "1e5x", "12 000", "1,000",
+                       "true", "1e6_", "٣",   "-",     ".",    "1e+",    "1e1.5"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    char assignment[64], message[256];
+    snprintf(assignment, sizeof assignment, "run.steps=%s", bad[i]);
+    snprintf(message, sizeof message,
+             "argument %s: run.steps = %s: expected an integer, e.g. 40000", assignment, bad[i]);
+    refuse_set(assignment, message);
+  }
+}
+
+Test(config, reals_are_the_nearest_doubles) {
+  const struct {
+    const char *text;
+    double value;
+  } good[] = {{"0.1", 0.1},      {"1e-1", 0.1},
+              {".1", 0.1},       {"1", 1.0},
+              {"0", 0.0},        {"0.1000000000000000055511151231257827021181583404541015625", 0.1},
+              {"1_0.0e-2", 0.1}, {"0.30000000000000004", 0.1 + 0.2},
+              {"1e-400", 0.0}};
+  for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+    struct config cfg;
+    config_defaults(&cfg);
+    char assignment[128];
+    snprintf(assignment, sizeof assignment, "explore.random=%s", good[i].text);
+    cr_expect(set_ok(&cfg, assignment), "%s", good[i].text);
+    cr_expect_eq(cfg.explore_random, good[i].value, "%s", good[i].text);
+  }
+}
+
+Test(config, what_is_no_real) {
+  const char *bad[] = {"nan", "inf", "-inf", "NaN", "0x1p-3", "0.5x", "0,5", "1e", "", "0.5 "};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    char assignment[64], message[256];
+    snprintf(assignment, sizeof assignment, "odac.lr=%s", bad[i]);
+    snprintf(message, sizeof message, "argument %s: odac.lr = %s: expected a number, e.g. 1e-3",
+             assignment, bad[i]);
+    refuse_set(assignment, message);
+  }
+}
+
+Test(config, a_number_may_be_long_but_not_endless) {
+  char assignment[512] = "explore.random=0.";
+  size_t n = strlen(assignment);
+  struct config cfg;
+  config_defaults(&cfg);
+  memset(assignment + n, '3', 120);
+  assignment[n + 120] = '\0';
+  cr_expect(set_ok(&cfg, assignment));
+  cr_expect_eq(cfg.explore_random, 1.0 / 3);
+  memset(assignment + n, '3', 400);
+  assignment[n + 400] = '\0';
+  cr_expect_not(set_ok(&cfg, assignment));
+}
+
+// ---- ranges ----
+
+Test(config, every_numeric_setting_ends_at_its_bounds) {
+  struct config cfg;
+  char assignment[128];
+  // the bounds are inside; the next number beyond each is not
+#define TRY(want, fmt, key, value)                                \
+  config_defaults(&cfg);                                          \
+  snprintf(assignment, sizeof assignment, "%s=" fmt, key, value); \
+  cr_expect_eq(set_ok(&cfg, assignment), want, "%s", assignment);
+#define BOUNDS_INT(key, min, max)            \
+  TRY(true, "%.0f", key, (double)(min))      \
+  TRY(true, "%.0f", key, (double)(max))      \
+  TRY(false, "%.0f", key, (double)(min)-1)   \
+  TRY(false, "%.0f", key, (double)(max) + 2) \
+  TRY(false, "%s", key, "1e30")              \
+  TRY(false, "%s", key, "-1e30")
+#define BOUNDS_REAL(key, min, max)                              \
+  TRY(true, "%.17g", key, (double)(min))                        \
+  TRY(true, "%.17g", key, (double)(max))                        \
+  TRY(false, "%.17g", key, nextafter((double)(min), -INFINITY)) \
+  TRY(false, "%.17g", key, nextafter((double)(max), INFINITY))  \
+  TRY(false, "%s", key, "1e999")                                \
+  TRY(false, "%s", key, "-1e999")
+#define BOUNDS_WIDTHS(key, min, max) \
+  TRY(true, "8,%d", key, min)        \
+  TRY(true, "8,%d", key, max)        \
+  TRY(false, "8,%d", key, (min)-1)   \
+  TRY(false, "8,%d", key, (max) + 1)
+#define BOUNDS_BOOL(key, min, max) TRY(false, "%s", key, "2")
+#define BOUNDS_TEXT(key, min, max) TRY(false, "%s", key, "")
+#define BOUNDS_CHOICE(key, min, max) TRY(false, "%s", key, "")
+#define X(type, group, name, def, min, max, unit, help) BOUNDS_##type(#group "." #name, min, max)
+#include "common/config.def"
+#undef X
+}
+
+Test(config, a_range_error_names_key_value_range_unit_and_source) {
+  refuse_yaml("train:\n  batch: 0\n",
+              "run.yaml:2:10: train.batch = 0 is out of range; it must be 1 to 65536, in rows");
+  refuse_yaml("odac.gamma: 1.5",
+              "run.yaml:1:13: odac.gamma = 1.5 is out of range; it must be 0.5 to 0.9999");
+  refuse_yaml("net: {hidden: [64, 0]}",
+              "run.yaml:1:15: net.hidden = 64,0 is out of range; it must be 1 to 4096, in units");
+  refuse_set("odac.lr=2",
+             "argument odac.lr=2: odac.lr = 2 is out of range; it must be 0 to 1, in 1/update");
+  char *env[] = {"TELOS_WIRE_PORT=65536", NULL};
+  refuse_env(env,
+             "environment variable TELOS_WIRE_PORT: wire.port = 65536 is out of range; it must be "
+             "0 to 65535");
+}
+
+// ---- YAML that is wrong ----
+
+Test(config, unknown_keys_and_groups_name_the_nearest) {
+  refuse_yaml("odac:\n  lr: 1e-3\n  gama: 0.98\n",
+              "run.yaml:3:3: unknown setting odac.gama; did you mean odac.gamma?");
+  refuse_yaml("odac.gama: 0.98\n",
+              "run.yaml:1:1: unknown setting odac.gama; did you mean odac.gamma?");
+  refuse_yaml("odca: {gamma: 0.98}\n", "run.yaml:1:1: unknown group odca; did you mean odac?");
+  refuse_yaml("gamma: 0.98\n", "run.yaml:1:1: unknown setting gamma; did you mean odac.gamma?");
+  refuse_yaml("train:\n  lr: 1\n", "run.yaml:2:3: unknown setting train.lr; did you mean odac.lr?");
+  refuse_yaml("explore.every: 1\n",
+              "run.yaml:1:1: unknown setting explore.every; did you mean eval.every?");
+  refuse_yaml("odac: {Gamma: 0.9}",
+              "run.yaml:1:8: unknown setting odac.Gamma; did you mean odac.gamma?");
+  refuse_yaml("checkpoints: {keep: 3}",
+              "run.yaml:1:1: unknown group checkpoints; did you mean checkpoint?");
+  refuse_yaml("? \"\"\n: 1\n", "run.yaml:1:3: unknown setting ; did you mean odac.lr?");
+}
+
+Test(config, keys_given_twice) {
+  refuse_yaml("odac: {gamma: 0.98,\n gamma: 0.97}",
+              "run.yaml:2:2: odac.gamma is given twice, first in line 1");
+  refuse_yaml("odac: {gamma: 0.98}\nodac.gamma: 0.98\n",
+              "run.yaml:2:1: odac.gamma is given twice, first in line 1");
+  refuse_yaml("odac.gamma: 0.98\nodac:\n  gamma: 0.98\n",
+              "run.yaml:3:3: odac.gamma is given twice, first in line 1");
+  refuse_yaml("odac: {gamma: 0.98}\nnet:\nodac: {lr: 1e-3}\n",
+              "run.yaml:3:1: group odac is given twice, first in line 1");
+}
+
+Test(config, wrong_shapes) {
+  refuse_yaml("odac: 5",
+              "run.yaml:1:1: odac is a group; its settings belong below it, one "
+              "\"name: value\" a line");
+  refuse_yaml("odac: [gamma]",
+              "run.yaml:1:1: odac is a group; its settings belong below it, one "
+              "\"name: value\" a line");
+  refuse_yaml("- odac", "run.yaml:1:1: expected groups of settings, e.g. \"odac: {gamma: 0.98}\"");
+  refuse_yaml("odac", "run.yaml:1:1: expected groups of settings, e.g. \"odac: {gamma: 0.98}\"");
+  refuse_yaml("odac: {gamma: [0.9]}", "run.yaml:1:15: odac.gamma: expected one value, not a list");
+  refuse_yaml("odac: {gamma: {a: 1}}",
+              "run.yaml:1:15: odac.gamma: expected one value, not a mapping");
+  refuse_yaml("odac:\n  gamma:\n  lr: 1\n", "run.yaml:2:9: odac.gamma has no value");
+  refuse_yaml("odac.gamma: ''", "run.yaml:1:13: odac.gamma has no value");
+  refuse_yaml("net.hidden: {a: 1}", "run.yaml:1:13: net.hidden: expected one value, not a mapping");
+  refuse_yaml("net.hidden: [1, [2]]",
+              "run.yaml:1:17: net.hidden: expected 1 to 4 integers, e.g. [64, 64]");
+  refuse_yaml("net.hidden: [1, 2, 3, 4, 5]",
+              "run.yaml:1:26: net.hidden: expected 1 to 4 integers, e.g. [64, 64]");
+  refuse_yaml("net.hidden: [\"1,2\", 3]",
+              "run.yaml:1:14: net.hidden: expected 1 to 4 integers, e.g. [64, 64]");
+  refuse_yaml("net.hidden: []",
+              "run.yaml:1:13: net.hidden = : expected 1 to 4 integers, e.g. [64, 64]");
+  refuse_yaml("? [odac]\n: 1\n", "run.yaml:1:3: a key must be a word, e.g. gamma");
+  refuse_yaml("odac: {? {a: b} : 1}", "run.yaml:1:10: a key must be a word, e.g. gamma");
+  refuse_yaml("odac: {gamma: 0.98}\n---\nodac: {lr: 1}\n",
+              "run.yaml:2:1: a second document begins here; one file holds one configuration");
+}
+
+Test(config, yaml_features_that_stand_for_nothing) {
+  refuse_yaml("odac: &a {gamma: 0.98}",
+              "run.yaml:1:7: anchors and aliases (&a, *a) are not supported; write the value out");
+  refuse_yaml("odac.gamma: &g 0.98",
+              "run.yaml:1:13: anchors and aliases (&g, *g) are not supported; write the value out");
+  refuse_yaml("odac: *a",
+              "run.yaml:1:7: anchors and aliases (&a, *a) are not supported; write the value out");
+  refuse_yaml("net.hidden: &w [64]",
+              "run.yaml:1:13: anchors and aliases (&w, *w) are not supported; write the value out");
+  refuse_yaml(
+      "run.steps: !!int 5",
+      "run.yaml:1:12: tags (tag:yaml.org,2002:int) are not supported; write the plain value");
+  refuse_yaml("odac: {<<: {gamma: 0.9}}",
+              "run.yaml:1:8: unknown setting odac.<<; did you mean odac.lr?");
+}
+
+Test(config, broken_yaml_says_where) {
+  refuse_yaml("odac: {gamma: 0.98\n",
+              "run.yaml:2:1: not valid YAML: did not find expected ',' or '}'");
+  refuse_yaml("odac:\n\tgamma: 1\n",
+              "run.yaml:2:1: not valid YAML: found character that cannot start any token");
+  refuse_yaml("odac: {gamma: 0.98}}\n", "run.yaml:1:20: not valid YAML: did not find expected key");
+  refuse_yaml("run: {\xff: 1}",
+              "run.yaml: not valid YAML at byte 6: invalid leading UTF-8 octet; the file must be "
+              "UTF-8 text");
+  refuse_yaml_bytes("run: \0", 6,
+                    "run.yaml: not valid YAML at byte 5: control characters are not allowed; the "
+                    "file must be UTF-8 text");
+  refuse_yaml("run: {\"st\\0eps\": 5}", "run.yaml:1:7: a NUL character in a text");
+  refuse_yaml("wire.bind: \"a\\0b\"", "run.yaml:1:12: a NUL character in a text");
+}
+
+Test(config, nesting_is_refused_where_it_opens) {
+  static char deep[100001];
+  memset(deep, '[', sizeof deep - 1);
+  refuse_yaml(deep, "run.yaml:1:1: expected groups of settings, e.g. \"odac: {gamma: 0.98}\"");
+  memset(deep, '{', sizeof deep - 1);
+  refuse_yaml(deep, "run.yaml:1:2: a key must be a word, e.g. gamma");
+}
+
+Test(config, a_file_has_at_most_one_mebibyte) {
+  size_t n = (1 << 20) + 1;
+  char *text = malloc(n);
+  memset(text, '\n', n);
+  refuse_yaml_bytes(text, n,
+                    "run.yaml: a configuration of 1048577 bytes; at most 1048576 are read");
+  struct config cfg;
+  config_defaults(&cfg);
+  cr_expect_eq(config_read_yaml(&cfg, text, n - 1, "run.yaml"), ERR_OK);
+  free(text);
+}
+
+Test(config, words_truth_and_choices) {
+  refuse_set("odac.alpha_auto=yes",
+             "argument odac.alpha_auto=yes: odac.alpha_auto = yes: expected true or false");
+  refuse_set("odac.alpha_auto=",
+             "argument odac.alpha_auto=: odac.alpha_auto = : expected true or false");
+  refuse_set("outcome.likelihood=cauchy",
+             "argument outcome.likelihood=cauchy: outcome.likelihood = cauchy: expected laplace or "
+             "gaussian");
+  // a part of a choice, and the bar itself, are no choices
+  refuse_set("outcome.likelihood=lap",
+             "argument outcome.likelihood=lap: outcome.likelihood = lap: expected laplace or "
+             "gaussian");
+  refuse_set("outcome.likelihood=laplace|gaussian",
+             "argument outcome.likelihood=laplace|gaussian: outcome.likelihood = "
+             "laplace|gaussian: expected laplace or gaussian");
+  refuse_set(
+      "wire.bind=a\nb",
+      "argument wire.bind=a?b: wire.bind = a?b: expected 1 to 63 printable ASCII characters");
+  refuse_set("wire.bind=\xc3\xa9",
+             "argument wire.bind=\xc3\xa9: wire.bind = \xc3\xa9: expected 1 to 63 printable ASCII "
+             "characters");
+
+  struct config cfg;
+  config_defaults(&cfg);
+  char longest[96] = "wire.bind=";
+  memset(longest + 10, 'a', 63);
+  cr_expect(set_ok(&cfg, longest));
+  cr_expect_eq(strlen(cfg.wire_bind), 63);
+  longest[73] = 'a';
+  cr_expect_not(set_ok(&cfg, longest));
+  // a shorter text leaves nothing of the longer behind
+  cr_expect(set_ok(&cfg, "wire.bind=127.0.0.1"));
+  struct config fresh;
+  config_defaults(&fresh);
+  cr_expect(same_bytes(&cfg, &fresh));
+}
+
+Test(config, widths_as_text) {
+  struct config cfg;
+  config_defaults(&cfg);
+  cr_expect(set_ok(&cfg, "net.hidden=[ 256 , 1e2 ]"));
+  cr_expect(cfg.net_hidden.n == 2 && cfg.net_hidden.v[0] == 256 && cfg.net_hidden.v[1] == 100);
+  cr_expect(set_ok(&cfg, "net.hidden=8"));
+  cr_expect(cfg.net_hidden.n == 1 && cfg.net_hidden.v[0] == 8 && cfg.net_hidden.v[1] == 0);
+  const char *bad[] = {"",      "[]",  "64,", ",64",   "64,,64", "1,2,3,4,5",
+                       "64;64", "[64", "64]", "64 64", "a",      "1.5"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    char assignment[64], message[256];
+    snprintf(assignment, sizeof assignment, "net.hidden=%s", bad[i]);
+    snprintf(message, sizeof message,
+             "argument %s: net.hidden = %s: expected 1 to 4 integers, e.g. [64, 64]", assignment,
+             bad[i]);
+    refuse_set(assignment, message);
+  }
+}
+
+// ---- command line and environment ----
+
+Test(config, assignments) {
+  struct config cfg;
+  config_defaults(&cfg);
+  cr_expect(set_ok(&cfg, "odac.gamma=0.9"));
+  cr_expect_eq(cfg.odac_gamma, 0.9);
+  refuse_set("odac.gamma", "argument odac.gamma: expected group.name=value, e.g. odac.gamma=0.98");
+  refuse_set("odac.gama=0.9",
+             "argument odac.gama=0.9: unknown setting odac.gama; did you mean odac.gamma?");
+  refuse_set("odac=0.9",
+             "argument odac=0.9: odac is a group; name one of its settings, e.g. odac.gamma");
+  refuse_set("odac.gamma.x=1",
+             "argument odac.gamma.x=1: unknown setting odac.gamma.x; did you mean odac.gamma?");
+  refuse_set("=", "argument =: unknown setting ; did you mean odac.lr?");
+}
+
+Test(config, environment) {
+  struct config cfg;
+  config_defaults(&cfg);
+  char *env[] = {"PATH=/bin",
+                 "TELOS_ODAC_GAMMA=0.9",
+                 "TELOS_TRAIN_UPDATES_PER_STEP=2",
+                 "TELOS_NET_HIDDEN=32,32",
+                 "TELOS_SERVICE_HOST=10.0.0.1",
+                 "TELOS_PORT_5555_TCP_ADDR=10.0.0.1",
+                 "TELOS_PORT=tcp://10.0.0.1:5555",
+                 "TELOS_BIN=/usr/bin",
+                 "TELOS_odac_GAMMA=5",
+                 "TELOS_ODACX_GAMMA=5",
+                 "TELOS_=1",
+                 "TELOS_ODAC_GAMMA",
+                 NULL};
+  cr_expect_eq(config_read_env(&cfg, env), ERR_OK);
+  cr_expect_eq(cfg.odac_gamma, 0.9);
+  cr_expect_eq(cfg.train_updates_per_step, 2.0);
+  cr_expect(cfg.net_hidden.n == 2 && cfg.net_hidden.v[0] == 32);
+
+  char *unknown[] = {"TELOS_ODAC_LR=0.5", "TELOS_ODAC_GAMA=1", NULL};
+  refuse_env(unknown,
+             "environment: unknown variable TELOS_ODAC_GAMA; did you mean TELOS_ODAC_GAMMA?");
+  char *nameless[] = {"TELOS_REPLAY_=1", NULL};
+  refuse_env(nameless, "environment: unknown variable TELOS_REPLAY_; did you mean TELOS_ODAC_LR?");
+  char *lower[] = {"TELOS_ODAC_gamma=0.9", NULL};
+  refuse_env(lower,
+             "environment: unknown variable TELOS_ODAC_gamma; did you mean TELOS_ODAC_GAMMA?");
+  char *wrong[] = {"TELOS_TRAIN_BATCH=many", NULL};
+  refuse_env(wrong,
+             "environment variable TELOS_TRAIN_BATCH: train.batch = many: expected an integer, "
+             "e.g. 256");
+}
+
+// ---- files ----
+
+Test(config, files) {
+  char path[] = "/tmp/test_config_XXXXXX";
+  int fd = mkstemp(path);
+  cr_assert(fd >= 0);
+  const char text[] = "odac: {gamma: 0.98, gama: 1}\n";
+  cr_assert_eq(write(fd, text, sizeof text - 1), (ssize_t)(sizeof text - 1));
+
+  struct config cfg, defaults;
+  config_defaults(&cfg);
+  defaults = cfg;
+  char message[256];
+  snprintf(message, sizeof message, "%s:1:21: unknown setting odac.gama; did you mean odac.gamma?",
+           path);
+  capture_begin();
+  enum err err = config_read_file(&cfg, path);
+  expect_line(capture_end(), message, "file");
+  cr_expect_eq(err, ERR_CONFIG);
+  cr_expect(same_bytes(&cfg, &defaults));
+
+  // right, and later sources win
+  cr_assert_eq(ftruncate(fd, 0), 0);
+  cr_assert_eq(pwrite(fd, "odac: {gamma: 0.98}\n", 20, 0), 20);
+  cr_expect_eq(config_read_file(&cfg, path), ERR_OK);
+  cr_expect_eq(cfg.odac_gamma, 0.98);
+  char *env[] = {"TELOS_ODAC_GAMMA=0.97", NULL};
+  cr_expect_eq(config_read_env(&cfg, env), ERR_OK);
+  cr_expect_eq(cfg.odac_gamma, 0.97);
+
+  // too large
+  cr_assert_eq(ftruncate(fd, (1 << 20) + 1), 0);
+  capture_begin();
+  err = config_read_file(&cfg, path);
+  snprintf(message, sizeof message,
+           "%s is larger than the 1048576 bytes allowed; is it the right file?", path);
+  expect_line(capture_end(), message, "large");
+  cr_expect_eq(err, ERR_CONFIG);
+  close(fd);
+  unlink(path);
+
+  capture_begin();
+  err = config_read_file(&cfg, "/nonexistent/run.yaml");
+  expect_line(capture_end(), "cannot open /nonexistent/run.yaml: No such file or directory",
+              "none");
+  cr_expect_eq(err, ERR_IO);
+}
+
+// ---- the way back ----
+
+// a configuration in which every setting differs from its default; texts hold what YAML could
+// misread
+static struct config unusual(void) {
+  struct config cfg;
+  config_defaults(&cfg);
+#define SET_TEXT(field, text) memcpy(memset(field, 0, sizeof field), text, sizeof text);
+#define ODD_INT(field, min, max) cfg.field = cfg.field == (max) ? (min) : (max);
+#define ODD_REAL(field, min, max) cfg.field = (min) + ((max) - (min)) / 3;
+#define ODD_BOOL(field, min, max) cfg.field = !cfg.field;
+#define ODD_WIDTHS(field, min, max) cfg.field = (struct widths){4, {min, max, 7, max}};
+#define ODD_TEXT(field, min, max) SET_TEXT(cfg.field, "# \"x\\y\": {*a, %d} 'b' ")
+#define ODD_CHOICE(field, min, max)
+#define X(type, group, name, def, min, max, unit, help) ODD_##type(group##_##name, min, max)
+#include "common/config.def"
+#undef X
+  SET_TEXT(cfg.outcome_likelihood, "gaussian")
+  SET_TEXT(cfg.outcome_scale, "head")
+  return cfg;
+}
+
+Test(config, dump_reads_back_equal) {
+  struct config made[2] = {unusual()};
+  config_defaults(&made[1]);
+  for (int i = 0; i < 2; i++) {
+    struct config back;
+    config_defaults(&back);
+    char *text = config_dump(&made[i]);
+    cr_assert_eq(read_text(&back, text), ERR_OK, "%s", text);
+    char *diff = config_diff(&made[i], &back, false);
+    cr_expect_str_eq(diff, "");
+#undef SAME_INT
+#undef SAME_REAL
+#undef SAME_BOOL
+#undef SAME_WIDTHS
+#undef SAME_TEXT
+#undef SAME_CHOICE
+#define SAME_INT(f) cr_expect_eq(back.f, made[i].f, #f);
+#define SAME_REAL(f) cr_expect_eq(memcmp(&back.f, &made[i].f, sizeof back.f), 0, #f);
+#define SAME_BOOL(f) cr_expect_eq(back.f, made[i].f, #f);
+#define SAME_WIDTHS(f) cr_expect_eq(memcmp(&back.f, &made[i].f, sizeof back.f), 0, #f);
+#define SAME_TEXT(f) cr_expect_str_eq(back.f, made[i].f, #f);
+#define SAME_CHOICE(f) cr_expect_str_eq(back.f, made[i].f, #f);
+#define X(type, group, name, def, min, max, unit, help) SAME_##type(group##_##name)
+#include "common/config.def"
+#undef X
+    char *again = config_dump(&back);
+    cr_expect_str_eq(text, again);
+    free(again);
+    free(diff);
+    free(text);
+  }
+}
+
+Test(config, dump_restores_the_bits_of_doubles_with_few_digits) {
+  const struct {
+    double value;
+    const char *text;
+  } cases[] = {
+      {0.1, "0.1"},   {1.0 / 3, "0.3333333333333333"},   {0.1 + 0.2, "0.30000000000000004"},
+      {0.98, "0.98"}, {5e-324, "4.94065645841247e-324"}, {-0.0, "-0"}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct config cfg, back;
+    config_defaults(&cfg);
+    config_defaults(&back);
+    cfg.explore_random = cases[i].value;
+    char *text = config_dump(&cfg), line[64];
+    snprintf(line, sizeof line, "\n  random: %s\n", cases[i].text);
+    cr_expect(strstr(text, line) != NULL, "%s in\n%s", line, text);
+    cr_assert_eq(read_text(&back, text), ERR_OK);
+    cr_expect_eq(back.explore_random, cases[i].value, "%s", line);
+    cr_expect_eq(signbit(back.explore_random), signbit(cases[i].value), "%s", line);
+    free(text);
+  }
+}
+
+Test(config, diff_lists_what_differs) {
+  struct config a, b;
+  config_defaults(&a);
+  b = a;
+  b.odac_gamma = 0.98;
+  b.run_steps = 50000;
+  b.ledger_timeout = 5;
+  b.ledger_audit = 0.5;
+  b.ledger_window = 8;
+  b.wire_port = 1;
+  b.status_every = 9;
+  b.checkpoint_keep = 9;
+  b.eval_every = 9;
+  b.net_hidden = (struct widths){1, {256}};
+  char *all = config_diff(&a, &b, false);
+  cr_expect_str_eq(all,
+                   "run.steps: 40000 -> 50000\nnet.hidden: [64, 64] -> [256]\n"
+                   "odac.gamma: 0.97 -> 0.98\nledger.window: 16 -> 8\nledger.audit: 0 -> 0.5\n"
+                   "ledger.timeout: 60000 -> 5\neval.every: 10000 -> 9\n"
+                   "checkpoint.keep: 2 -> 9\nwire.port: 5555 -> 1\nstatus.every: 2 -> 9\n");
+  char *fixed = config_diff(&a, &b, true);
+  cr_expect_str_eq(fixed,
+                   "net.hidden: [64, 64] -> [256]\nodac.gamma: 0.97 -> 0.98\n"
+                   "ledger.window: 16 -> 8\n");
+  free(fixed);
+  free(all);
+}
+
+// ---- rules between settings ----
+
+static void refuse_check(const struct config *cfg, const char *message) {
+  capture_begin();
+  enum err err = config_check(cfg);
+  const char *got = capture_end();
+  cr_expect_eq(err, ERR_CONFIG, "%s", message);
+  expect_line(got, message, "check");
+}
+
+Test(config, rules_between_settings) {
+  struct config cfg;
+  config_defaults(&cfg);
+  cfg.run_steps = 1000;
+  refuse_check(&cfg,
+               "configuration: train.warmup_steps = 1000 must be less than run.steps = 1000, or "
+               "nothing is learned");
+  cfg.run_steps = 1001;
+  cr_expect_eq(config_check(&cfg), ERR_OK);
+
+  config_defaults(&cfg);
+  cfg.train_warmup_steps = 2001;
+  cfg.replay_capacity = 2000;
+  refuse_check(&cfg,
+               "configuration: replay.capacity = 2000 must be at least train.warmup_steps = 2001");
+  cfg.train_warmup_steps = 2000;
+  cr_expect_eq(config_check(&cfg), ERR_OK);
+
+  config_defaults(&cfg);
+  cfg.train_batch = 2001;
+  cfg.replay_capacity = 2000;
+  refuse_check(&cfg, "configuration: replay.capacity = 2000 must be at least train.batch = 2001");
+  cfg.train_batch = 2000;
+  cr_expect_eq(config_check(&cfg), ERR_OK);
+
+  config_defaults(&cfg);
+  cfg.outcome_scale_min = cfg.outcome_scale_max = 0.1;
+  refuse_check(&cfg,
+               "configuration: outcome.scale_min = 0.1 must be less than outcome.scale_max = 0.1");
+}
+
+// ---- reference ----
+
+static char *printed(void (*print)(FILE *out)) {
+  char *text;
+  size_t n;
+  FILE *out = open_memstream(&text, &n);
+  print(out);
+  fclose(out);
+  return text;
+}
+
+Test(config, help_is_aligned_and_narrow) {
+  char *text = printed(config_print_help);
+#define X(type, group, name, def, min, max, unit, help) \
+  cr_expect(strstr(text, "\n  " #group "." #name " ") != NULL, #group "." #name);
+#include "common/config.def"
+#undef X
+  cr_expect(strstr(text,
+                   "  run.steps                40000      length of training (1 to "
+                   "1000000000000, in env steps)\n") != NULL);
+  for (char *rest, *line = strtok_r(text, "\n", &rest); line != NULL;
+       line = strtok_r(NULL, "\n", &rest)) {
+    size_t n = strlen(line);
+    cr_expect(n <= 100 && line[n - 1] != ' ', "%s", line);
+    // a group, a setting, or more of the third column
+    if (line[n - 1] != ':') {
+      cr_expect(n > 38 && line[37] == ' ' && line[38] != ' ', "%s", line);
+    }
+  }
+  free(text);
+}
+
+Test(config, markdown_has_one_row_per_setting_and_one_table_per_group) {
+  char *text = printed(config_print_markdown);
+#define X(type, group, name, def, min, max, unit, help)                              \
+  cr_expect(strstr(text, "| `" #group "." #name "` | `") != NULL, #group "." #name); \
+  cr_expect(strstr(text, "### " #group "\n") != NULL, #group);                       \
+  cr_expect(strstr(text, help) != NULL, help);
+#include "common/config.def"
+#undef X
+  cr_expect(strstr(text, "| `train.batch` | `256` | 1 to 65536 | rows | minibatch size |\n") !=
+            NULL);
+  cr_expect(strstr(text,
+                   "| `outcome.likelihood` | `laplace` | laplace or gaussian |  | family of "
+                   "the outcome model |\n") != NULL);
+  // five cells in each row of a table
+  for (char *rest, *line = strtok_r(text, "\n", &rest); line != NULL;
+       line = strtok_r(NULL, "\n", &rest)) {
+    int bars = 0;
+    for (char *p = line; *p != '\0'; p++) {
+      bars += *p == '|';
+    }
+    cr_expect(bars == (line[0] == '|' ? 6 : 0), "%s", line);
+  }
+  free(text);
+}

@@ -1,0 +1,123 @@
+// test_metrics.c - the progress line there and back, and the CSV columns.
+#include <criterion/criterion.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+#include "common/metrics.h"
+
+enum {
+  FIGURES = 0
+#define M(name, format, unit, help) +1
+#include "common/metrics.def"
+#undef M
+};
+
+static int count(const char *text, char c) {
+  int n = 0;
+  for (; *text != '\0'; text++) {
+    n += *text == c;
+  }
+  return n;
+}
+
+// each figure a different whole number, which every format prints exactly
+static struct metrics numbered(void) {
+  struct metrics m;
+  double next = 1;
+#define M(name, format, unit, help) m.name = next++;
+#include "common/metrics.def"
+#undef M
+  return m;
+}
+
+Test(metrics, clear_knows_nothing) {
+  struct metrics m = numbered();
+  metrics_clear(&m);
+#define M(name, format, unit, help) cr_expect(isnan(m.name), #name);
+#include "common/metrics.def"
+#undef M
+}
+
+Test(metrics, line_reads_back) {
+  char line[2048];
+  struct metrics m = numbered(), back;
+  size_t n = metrics_line(line, sizeof line, &m);
+  cr_expect_eq(n, strlen(line));
+  cr_expect_eq(strncmp(line, "progress steps=1 total_steps=2 episodes=3 ", 42), 0, "%s", line);
+  cr_expect(strstr(line, " seconds=5.0 ") != NULL, "%s", line);
+  cr_expect_eq(count(line, '='), FIGURES);
+  metrics_clear(&back);
+  cr_assert(metrics_parse(&back, line));
+#define M(name, format, unit, help) cr_expect_eq(back.name, m.name, #name);
+#include "common/metrics.def"
+#undef M
+}
+
+Test(metrics, unknown_figures_are_a_dash_and_come_back_as_nan) {
+  char line[2048];
+  struct metrics m, back = numbered();
+  metrics_clear(&m);
+  m.steps = 1000;
+  m.loss_pi = -0.00012344;
+  m.alpha = INFINITY;
+  metrics_line(line, sizeof line, &m);
+  cr_expect_eq(strncmp(line, "progress steps=1000 total_steps=- ", 34), 0, "%s", line);
+  cr_expect(strstr(line, " loss_pi=-0.0001234 ") != NULL, "%s", line);
+  cr_assert(metrics_parse(&back, line));
+  cr_expect_eq(back.steps, 1000.0);
+  // four digits are printed: half a unit of the fourth
+  cr_expect_float_eq(back.loss_pi, m.loss_pi, 5e-8);
+  cr_expect_eq(back.alpha, INFINITY);
+  cr_expect(isnan(back.total_steps) && isnan(back.eval_success));
+}
+
+Test(metrics, parse_ignores_unknown_keys_and_the_end_of_the_line) {
+  struct metrics m;
+  cr_assert(metrics_parse(&m, "progress steps=5 colour=blue  episodes=2\r\n"));
+  cr_expect(m.steps == 5 && m.episodes == 2 && isnan(m.updates));
+  cr_expect(metrics_parse(&m, "progress"));
+  cr_expect(isnan(m.steps));
+  // a key that begins like one of ours is another
+  cr_assert(metrics_parse(&m, "progress step=5 steps_=6 =7"));
+  cr_expect(isnan(m.steps));
+}
+
+Test(metrics, what_is_no_progress_line_changes_nothing) {
+  const char *bad[] = {"",
+                       "I learner: listening",
+                       " progress steps=1",
+                       "progress: steps=1",
+                       "progressive steps=1",
+                       "progress_=1 steps=1",
+                       "progress steps",
+                       "progress steps=",
+                       "progress steps=1x",
+                       "progress steps=--",
+                       "progress steps=1 done"};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    struct metrics m = numbered();
+    cr_expect_not(metrics_parse(&m, bad[i]), "%s", bad[i]);
+    cr_expect_eq(m.steps, 1.0, "%s", bad[i]);
+  }
+}
+
+Test(metrics, csv_rows_have_the_headers_columns) {
+  char header[2048], row[2048];
+  struct metrics m = numbered();
+  cr_expect_eq(metrics_csv_header(header, sizeof header), strlen(header));
+  cr_expect_eq(strncmp(header, "steps,total_steps,episodes,", 27), 0, "%s", header);
+  cr_expect_eq(count(header, ','), FIGURES - 1);
+
+  m.steps = m.updates = m.eval_success = NAN;
+  cr_expect_eq(metrics_csv_row(row, sizeof row, &m), strlen(row));
+  cr_expect_eq(strncmp(row, ",2,3,,5.0,", 10), 0, "%s", row);
+  cr_expect_eq(row[strlen(row) - 1], ',', "%s", row);
+  cr_expect_eq(count(row, ','), FIGURES - 1);
+}
+
+Test(metrics, a_buffer_that_is_too_small_is_a_bug, .signal = SIGABRT) {
+  char line[64];
+  struct metrics m = numbered();
+  (void)metrics_line(line, sizeof line, &m);
+}
