@@ -96,6 +96,7 @@ static void measure(const char *name, const struct dims *d, double limit_us) {
   struct config cfg;
   config_defaults(&cfg);
   cfg.net_hidden = (struct widths){.n = 2, .v = {256, 256}};
+  cfg.train_batch = BATCH;
   struct rng rng;
   rng_init(&rng, 1, RNG_TEST, 0);
   struct replay *r = full_replay(d, &rng);

@@ -120,6 +120,7 @@ static void measure(const char *task, const struct dims *dims, int width) {
   struct config cfg;
   config_defaults(&cfg);
   cfg.net_hidden = (struct widths){.n = 2, .v = {width, width}};
+  cfg.train_batch = 256;
   struct odac *o = odac_new(&cfg, dims);
   struct batch *b = random_batch(dims, (int)cfg.train_batch);
   uint64_t index = 0;

@@ -1,0 +1,67 @@
+#!/bin/bash
+# setup.sh build|test - installs the Debian packages that are missing; silent when none is.
+#
+#   build   what ./deploy/run.sh needs: compiler, tools, libraries
+#   test    that, and what ./tests/run.sh needs: test library, clang, linters
+#
+# Asks for nothing, uses sudo only when not root, and touches the network only when something is
+# missing. Exit code 69: it is missing and cannot be installed from here.
+set -euo pipefail
+
+# libc6-dev is only recommended by gcc, so it is named here
+build_packages=(gcc libc6-dev pkg-config cmake ninja-build libmujoco-dev libzmq3-dev libuv1-dev
+  libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libyaml-dev libjansson-dev libxxhash-dev)
+# libclang-rt-14-dev: clang's sanitizers and libFuzzer
+test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy shellcheck git)
+
+case ${1-} in
+build) packages=("${build_packages[@]}") ;;
+test) packages=("${build_packages[@]}" "${test_packages[@]}") ;;
+*)
+  echo "usage: deploy/setup.sh build|test" >&2
+  exit 64
+  ;;
+esac
+
+unavailable() {
+  echo "setup: $1" >&2
+  exit 69
+}
+
+if ! command -v dpkg-query >/dev/null; then
+  unavailable "this is not a Debian system: install the counterparts of these packages, then run\
+ cmake --preset release && cmake --build --preset release: ${packages[*]}"
+fi
+
+# installed, one a line; dpkg-query complains about names it never heard of, which is no error here
+installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
+  sed -n 's/^installed //p' || true)
+missing=()
+for package in "${packages[@]}"; do
+  if ! grep -qxF -- "$package" <<<"$installed"; then
+    missing+=("$package")
+  fi
+done
+if [[ ${#missing[@]} = 0 ]]; then
+  exit 0
+fi
+
+as_root=()
+if [[ $(id -u) != 0 ]]; then
+  if ! command -v sudo >/dev/null; then
+    unavailable "not root and no sudo; as root run: apt-get install --no-install-recommends ${missing[*]}"
+  fi
+  as_root=(sudo)
+fi
+
+echo "setup: installing ${#missing[@]} Debian packages: ${missing[*]}" >&2
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null >"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    unavailable "apt-get $1 failed (network? Debian 12?); its last lines are above"
+  }
+}
+apt update
+apt install --no-install-recommends "${missing[@]}"

@@ -1,0 +1,164 @@
+# Tests by label: unit, integration, race, fuzz (corpus replay), bench, lint, tidy. Included by
+# CMakeLists.txt. A test's name is label.file, for example unit.test_mlp.
+
+set(BAD_OUTPUT "(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+set(TEST_ENVIRONMENT
+  OPENBLAS_NUM_THREADS=1 TELOS_BIN=${CMAKE_BINARY_DIR}/bin TELOS_SOURCE=${CMAKE_SOURCE_DIR}
+  TELOS_TEST_TMP=${CMAKE_BINARY_DIR}/tmp UBSAN_OPTIONS=print_stacktrace=1
+  "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp ignore_noninstrumented_modules=1")
+
+# telos_check(NAME label.name LABEL unit TIMEOUT 120 COMMAND ...): one ctest test
+function(telos_check)
+  cmake_parse_arguments(T "" "NAME;LABEL;TIMEOUT" "COMMAND" ${ARGN})
+  add_test(NAME ${T_NAME} COMMAND ${T_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  # Criterion exits 0 although LeakSanitizer reports in its worker: the output decides too.
+  # 77 is a visible skip: a tool that the check needs is not installed.
+  set_tests_properties(${T_NAME} PROPERTIES LABELS ${T_LABEL} TIMEOUT ${T_TIMEOUT}
+    FAIL_REGULAR_EXPRESSION "${BAD_OUTPUT}" SKIP_RETURN_CODE 77 ENVIRONMENT "${TEST_ENVIRONMENT}")
+endfunction()
+
+# telos_test(test_x LABEL unit TIMEOUT 120 LIBS learner): tests/<label>/test_x.c.
+# PLAIN: a program of its own, without Criterion.
+function(telos_test name)
+  cmake_parse_arguments(T "PLAIN" "LABEL;TIMEOUT" "LIBS;SOURCES;ARGS" ${ARGN})
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/tests/${T_LABEL}/${name}.c)
+    return()
+  endif()
+  add_executable(${name} tests/${T_LABEL}/${name}.c ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE ${T_LIBS})
+  if(NOT T_PLAIN)
+    target_link_libraries(${name} PRIVATE PkgConfig::CRITERION)
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  telos_check(NAME ${T_LABEL}.${name} LABEL ${T_LABEL} TIMEOUT ${T_TIMEOUT}
+    COMMAND ${name} ${T_ARGS})
+endfunction()
+
+# telos_integration(test_x TIMEOUT 600): real processes, one test at a time on all cores
+function(telos_integration name)
+  cmake_parse_arguments(T "" "TIMEOUT" "" ${ARGN})
+  telos_test(${name} LABEL integration TIMEOUT ${T_TIMEOUT} LIBS learner actor
+    SOURCES tests/integration/harness.c ARGS --jobs 1)
+  if(TARGET ${name})
+    foreach(program telos telos-learner telos-actor telos-actor-perturbed tasks)
+      if(TARGET ${program})
+        add_dependencies(${name} ${program})
+      endif()
+    endforeach()
+    set_tests_properties(integration.${name} PROPERTIES RUN_SERIAL ON)
+  endif()
+endfunction()
+
+# telos_fuzz(wire MUTATIONS 2048 LIBS proto): tests/fuzz/fuzz_wire.c on tests/fuzz/corpus/wire.
+# Everywhere a program that replays the corpus; with TELOS_LIBFUZZER the fuzzer itself. A
+# make_wire_corpus.c beside it writes the seeds that are not text.
+function(telos_fuzz name)
+  cmake_parse_arguments(T "" "MUTATIONS" "LIBS" ${ARGN})
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_${name}.c)
+    return()
+  endif()
+  if(EXISTS ${CMAKE_SOURCE_DIR}/tests/fuzz/make_${name}_corpus.c)
+    add_executable(make_${name}_corpus tests/fuzz/make_${name}_corpus.c)
+    target_link_libraries(make_${name}_corpus PRIVATE ${T_LIBS})
+    set_target_properties(make_${name}_corpus PROPERTIES
+      RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  endif()
+  set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  add_executable(fuzz_${name} tests/fuzz/fuzz_${name}.c)
+  target_link_libraries(fuzz_${name} PRIVATE ${T_LIBS})
+  set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  if(TELOS_LIBFUZZER)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    set(arguments -runs=0 ${corpus})
+  else()
+    target_sources(fuzz_${name} PRIVATE tests/fuzz/replay_main.c)
+    set(arguments ${corpus} ${T_MUTATIONS})
+  endif()
+  telos_check(NAME fuzz.${name} LABEL fuzz TIMEOUT 300 COMMAND fuzz_${name} ${arguments})
+endfunction()
+
+# telos_bench(update LIBS learner): tests/bench/bench_update.c -> build/<preset>/bench/bench_update
+function(telos_bench name)
+  cmake_parse_arguments(T "" "" "LIBS;LINK_OPTIONS" ${ARGN})
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/tests/bench/bench_${name}.c)
+    return()
+  endif()
+  add_executable(bench_${name} tests/bench/bench_${name}.c)
+  target_link_libraries(bench_${name} PRIVATE ${T_LIBS})
+  target_link_options(bench_${name} PRIVATE ${T_LINK_OPTIONS})
+  set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  telos_check(NAME bench.${name} LABEL bench TIMEOUT 600 COMMAND bench_${name})
+  set_tests_properties(bench.${name} PROPERTIES RUN_SERIAL ON)
+endfunction()
+
+# ---- lint ----
+telos_check(NAME lint.layers LABEL lint TIMEOUT 60 COMMAND tests/check_layers.sh)
+telos_check(NAME lint.layers_self_test LABEL lint TIMEOUT 60
+  COMMAND tests/check_layers.sh --self-test)
+telos_check(NAME lint.format LABEL lint TIMEOUT 120 COMMAND tests/check_format.sh)
+telos_check(NAME lint.shell LABEL lint TIMEOUT 60 COMMAND tests/check_shell.sh)
+if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND NOT TELOS_SANITIZE)
+  telos_check(NAME tidy.tree LABEL tidy TIMEOUT 900
+    COMMAND tests/check_tidy.sh ${CMAKE_BINARY_DIR})
+  set_tests_properties(tidy.tree PROPERTIES RUN_SERIAL ON)
+endif()
+
+# ---- race: the only tests under ThreadSanitizer, where Criterion cannot start (its issue 274) ----
+telos_test(race_queue PLAIN LABEL race TIMEOUT 300 LIBS common)
+telos_test(race_client PLAIN LABEL race TIMEOUT 300 LIBS actor)
+telos_test(race_fleet PLAIN LABEL race TIMEOUT 300 LIBS learner actor)
+if(TELOS_SANITIZE MATCHES "thread")
+  return()
+endif()
+
+# ---- unit ----
+foreach(t test_base test_config test_metrics test_rng test_mlp test_policy test_policy_file
+          test_adam test_episode test_safetensors test_tfrecord)
+  telos_test(${t} LABEL unit TIMEOUT 120 LIBS common)
+endforeach()
+telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
+foreach(t test_task test_env test_rollout)
+  telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
+endforeach()
+foreach(t test_replay test_outcome test_odac test_tabular test_evaluation test_segments
+          test_checkpoint)
+  telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
+endforeach()
+telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
+foreach(t test_rundir test_peers test_trainer)
+  telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
+endforeach()
+
+# ---- fuzz ----
+# a task costs the compilation of a model and YAML a parser, so their files get fewer mutations
+telos_fuzz(config MUTATIONS 512 LIBS common)
+telos_fuzz(wire MUTATIONS 2048 LIBS proto)
+telos_fuzz(safetensors MUTATIONS 2048 LIBS common)
+telos_fuzz(tfrecord MUTATIONS 2048 LIBS common)
+telos_fuzz(task MUTATIONS 64 LIBS common)
+
+# ---- integration ----
+# an actor whose every episode is wrong in one bit: what the audit has to find
+if(EXISTS ${CMAKE_SOURCE_DIR}/actor/main.c)
+  add_executable(telos-actor-perturbed actor/main.c tests/integration/perturbed.c)
+  target_link_libraries(telos-actor-perturbed PRIVATE actor)
+  target_link_options(telos-actor-perturbed PRIVATE -Wl,--wrap=rollout_run)
+  set_target_properties(telos-actor-perturbed PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endif()
+telos_integration(test_harness TIMEOUT 120)
+foreach(t test_determinism test_train test_bad_input test_messages test_disk test_signals)
+  telos_integration(${t} TIMEOUT 900)
+endforeach()
+telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS common)
+
+# ---- bench: not part of the default presets ----
+if(NOT TELOS_SANITIZE)
+  foreach(b replay ingest ledger)
+    telos_bench(${b} LIBS learner)
+  endforeach()
+  telos_bench(update LIBS learner LINK_OPTIONS -Wl,--wrap=cblas_sgemm,--wrap=gemm_layer_relu)
+  telos_bench(actor LIBS actor)
+  telos_bench(fleet LIBS actor)
+  telos_bench(gemm LIBS common)
+endif()
