@@ -138,7 +138,7 @@ Test(config, yaml_takes_groups_and_flat_keys) {
       "odac: {gamma: 0.98, alpha_auto: false}\n"
       "train:\n"
       "  batch: 1_024   # rows\n"
-      "  updates_per_step: 0.5\n"
+      "  updates_per_step: 0.25\n"
       "odac.lr: 3e-4\n"
       "run.steps: 1e6\n"
       "outcome:\n"
@@ -147,7 +147,7 @@ Test(config, yaml_takes_groups_and_flat_keys) {
   cr_expect_eq(cfg.odac_gamma, 0.98);
   cr_expect_not(cfg.odac_alpha_auto);
   cr_expect_eq(cfg.train_batch, 1024);
-  cr_expect_eq(cfg.train_updates_per_step, 0.5);
+  cr_expect_eq(cfg.train_updates_per_step, 0.25);
   cr_expect_eq(cfg.odac_lr, 3e-4);
   cr_expect_eq(cfg.run_steps, 1000000);
   cr_expect_str_eq(cfg.outcome_likelihood, "gaussian");
@@ -537,10 +537,10 @@ Test(config, environment) {
   char *lower[] = {"TELOS_ODAC_gamma=0.9", NULL};
   refuse_env(lower,
              "environment: unknown variable TELOS_ODAC_gamma; did you mean TELOS_ODAC_GAMMA?");
-  char *wrong[] = {"TELOS_TRAIN_BATCH=many", NULL};
+  char *wrong[] = {"TELOS_WIRE_PORT=many", NULL};
   refuse_env(wrong,
-             "environment variable TELOS_TRAIN_BATCH: train.batch = many: expected an integer, "
-             "e.g. 256");
+             "environment variable TELOS_WIRE_PORT: wire.port = many: expected an integer, "
+             "e.g. 5555");
 }
 
 // ---- files ----
@@ -777,8 +777,9 @@ Test(config, markdown_has_one_row_per_setting_and_one_table_per_group) {
   cr_expect(strstr(text, help) != NULL, help);
 #include "common/config.def"
 #undef X
-  cr_expect(strstr(text, "| `train.batch` | `256` | 1 to 65536 | rows | minibatch size |\n") !=
-            NULL);
+  cr_expect(
+      strstr(text, "| `eval.episodes` | `50` | 2 to 10000 | episodes | of one evaluation |\n") !=
+      NULL);
   cr_expect(strstr(text,
                    "| `outcome.likelihood` | `laplace` | laplace or gaussian |  | family of "
                    "the outcome model |\n") != NULL);
