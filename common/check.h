@@ -17,9 +17,9 @@ _Noreturn void check_failed(const char *cond, const char *file, int line);
 // Zeroed memory for n objects of the given size, aligned to 64 bytes so that vector code never
 // straddles a cache line at its start. Aborts when memory is out or n * size overflows.
 // Free with free().
-void *must_alloc(size_t n, size_t size);
+void *must_alloc(size_t n, size_t size) __attribute__((returns_nonnull));
 
 // A copy of s; aborts when memory is out. Free with free().
-char *must_strdup(const char *s);
+char *must_strdup(const char *s) __attribute__((returns_nonnull));
 
 #endif

@@ -1,6 +1,8 @@
 // main.c - telos-learner: reads the command line, makes the long-lived objects, runs the server.
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +66,16 @@ static enum err parse_resume(enum resume *out, const char *text) {
   return ERR_USAGE;
 }
 
+static enum err parse_parent(long *out, const char *text) {
+  char *end;
+  *out = strtol(text, &end, 10);
+  if (end == text || *end != '\0' || *out < 1 || *out > INT32_MAX) {
+    log_error("--parent %s: expected a process number", text);
+    return ERR_USAGE;
+  }
+  return ERR_OK;
+}
+
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
       {"task", required_argument, NULL, 't'}, {"config", required_argument, NULL, 'c'},
@@ -73,6 +85,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
   };
   enum err err = ERR_OK;
+  opterr = 0;  // one line in our own words
   for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     switch (c) {
       case 't':
@@ -91,19 +104,23 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         a->insecure = true;
         break;
       case 'p':
-        a->parent = strtol(optarg, NULL, 10);
+        err = parse_parent(&a->parent, optarg);
         break;
       case 'd':
         log_set_level(LOG_DEBUG);
         break;
       case 'h':
         fputs(help, stdout);
+        printf("\nSettings:\n");
+        config_print_help(stdout);
         exit(0);
       case 'v':
         version_print(stdout, "telos-learner", gemm_kernel());
         exit(0);
       default:
-        return ERR_USAGE;  // getopt has said why
+        log_error("%s: unknown option, or a value too few or too many; see telos-learner --help",
+                  argv[optind - 1]);
+        return ERR_USAGE;
     }
   }
   if (err == ERR_OK && (a->task == NULL || a->run == NULL)) {
@@ -173,6 +190,8 @@ int main(int argc, char **argv) {
     return err_exit_code(err);
   }
   process_ignore_sigpipe();
+  // a file that outgrows `ulimit -f` is an I/O error like any other
+  signal(SIGXFSZ, SIG_IGN);
   if (a.parent != 0 && (err = process_follow_parent(a.parent)) != ERR_OK) {
     return err_exit_code(err);
   }

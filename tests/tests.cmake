@@ -97,6 +97,8 @@ telos_check(NAME lint.layers_self_test LABEL lint TIMEOUT 60
   COMMAND tests/check_layers.sh --self-test)
 telos_check(NAME lint.format LABEL lint TIMEOUT 120 COMMAND tests/check_format.sh)
 telos_check(NAME lint.shell LABEL lint TIMEOUT 60 COMMAND tests/check_shell.sh)
+telos_check(NAME lint.readme LABEL lint TIMEOUT 60
+  COMMAND tests/check_readme.sh $<TARGET_FILE:telos>)
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND NOT TELOS_SANITIZE)
   telos_check(NAME tidy.tree LABEL tidy TIMEOUT 900
     COMMAND tests/check_tidy.sh ${CMAKE_BINARY_DIR})

@@ -28,6 +28,7 @@ int verb_config(int argc, char **argv) {
   struct config cfg;
   config_defaults(&cfg);
   enum err err = ERR_OK;
+  opterr = 0;  // one line in our own words
   for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     switch (c) {
       case 'c':
@@ -41,6 +42,8 @@ int verb_config(int argc, char **argv) {
         config_print_help(stdout);
         return 0;
       default:
+        log_error("%s: unknown option, or a value too few or too many; see telos config --help",
+                  argv[optind - 1]);
         return err_exit_code(ERR_USAGE);
     }
   }

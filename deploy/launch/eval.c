@@ -60,6 +60,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
   uint64_t episodes = 0;
   bool good = true;
+  opterr = 0;  // one line in our own words
   for (int c; good && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     switch (c) {
       case 't':
@@ -79,6 +80,8 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         fputs(help, stdout);
         exit(0);
       default:
+        log_error("%s: unknown option, or a value too few or too many; see telos eval --help",
+                  argv[optind - 1]);
         good = false;
         break;
     }

@@ -10,11 +10,11 @@
 #include "common/metrics.h"
 
 struct status {
-  bool terminal;       // draw, rather than print lines
+  bool terminal;  // draw, rather than print lines
   char title[256];
   int actors_wanted;
   struct metrics last;
-  bool drawn;          // a block is on the screen
+  bool drawn;  // a block is on the screen
 };
 
 void status_init(struct status *s, const char *title, int actors_wanted);

@@ -54,6 +54,7 @@ static const char help[] =
     "  --runs FOLDER    where runs live (default: runs)\n"
     "  --config FILE    YAML settings; `telos config --help` lists them\n"
     "  --resume WHEN    auto (default), must, never\n"
+    "  --insecure       allow wire.bind beyond this machine (no encryption yet)\n"
     "  --help\n";
 
 struct lines {  // splits a stream into lines
@@ -83,6 +84,7 @@ struct train {
   char title[PATH_MAX + 160];
   char *settings[MAX_SETTINGS];
   int nsettings;
+  bool insecure;
   int nactors, threads;
   char endpoint[128];  // empty: the learner does not listen yet
   uv_loop_t loop;
@@ -351,7 +353,7 @@ static void on_learner_exit(uv_process_t *process, int64_t status, int term_sign
 }
 
 static void start_learner(struct train *t) {
-  char program[PATH_MAX + 16], parent[24];
+  char program[PATH_MAX + 16], parent[24], insecure[] = "--insecure";
   snprintf(program, sizeof program, "%s/telos-learner", verbs_program_dir());
   snprintf(parent, sizeof parent, "%ld", (long)getpid());
   char *args[MAX_SETTINGS + 24];
@@ -365,6 +367,9 @@ static void start_learner(struct train *t) {
   if (t->config != NULL) {
     args[n++] = "--config";
     args[n++] = (char *)(uintptr_t)t->config;
+  }
+  if (t->insecure) {
+    args[n++] = insecure;
   }
   // free ports, unless the caller's own settings, which come later, say otherwise
   args[n++] = "wire.port=0";
@@ -452,13 +457,18 @@ static enum err check_settings(struct train *t, int64_t *seed) {
 }
 
 static enum err parse_arguments(struct train *t, int argc, char **argv) {
-  static const struct option options[] = {
-      {"actors", required_argument, NULL, 'a'}, {"threads", required_argument, NULL, 't'},
-      {"name", required_argument, NULL, 'n'},   {"runs", required_argument, NULL, 'r'},
-      {"config", required_argument, NULL, 'c'}, {"resume", required_argument, NULL, 'R'},
-      {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"actors", required_argument, NULL, 'a'},
+                                          {"threads", required_argument, NULL, 't'},
+                                          {"name", required_argument, NULL, 'n'},
+                                          {"runs", required_argument, NULL, 'r'},
+                                          {"config", required_argument, NULL, 'c'},
+                                          {"resume", required_argument, NULL, 'R'},
+                                          {"insecure", no_argument, NULL, 'i'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
   const char *name = NULL;
   bool good = true;
+  opterr = 0;  // one line in our own words
   for (int c; good && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     switch (c) {
       case 'a':
@@ -479,10 +489,15 @@ static enum err parse_arguments(struct train *t, int argc, char **argv) {
       case 'R':
         t->resume = optarg;
         break;
+      case 'i':
+        t->insecure = true;
+        break;
       case 'h':
         fputs(help, stdout);
         exit(0);
       default:
+        log_error("%s: unknown option, or a value too few or too many; see telos train --help",
+                  argv[optind - 1]);
         good = false;
         break;
     }
