@@ -128,6 +128,7 @@ struct client {
   int nreasons;
   uint64_t rejected;
   bool stopping;
+  int signals;  // received
   enum err result;
 };
 
@@ -905,8 +906,12 @@ static void on_tick(uv_timer_t *handle) {
 
 static void on_signal(uv_signal_t *handle, int signum) {
   struct client *c = handle->data;
-  if (c->stopping) {
+  if (++c->signals > 1) {
     _exit(128 + signum);
+  }
+  // the first one asks for what may be under way already
+  if (c->stopping) {
+    return;
   }
   log_info("%s: leaving", strsignal(signum));
   send_bye(c, WIRE_BYE_LEAVING, "asked to stop");

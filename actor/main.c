@@ -78,6 +78,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   };
   enum err err = ERR_OK;
   long n;
+  opterr = 0;  // one line in our own words
   for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
     switch (c) {
       case 'c':
@@ -103,7 +104,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         version_print(stdout, "telos-actor", "row kernel AVX2/FMA");
         exit(0);
       default:
-        return ERR_USAGE;  // getopt has said why
+        log_error("%s: unknown option, or a value too few or too many; see telos-actor --help",
+                  argv[optind - 1]);
+        return ERR_USAGE;
     }
   }
   if (err == ERR_OK && optind < argc) {

@@ -1,0 +1,356 @@
+// test_train.c - the programs as a person meets them: telos train on a pipe and on a terminal, how
+// it is stopped and resumed, telos eval, telos config, --help and --version.
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/metrics.h"
+#include "tests/integration/fleet.h"
+#include "tests/integration/harness.h"
+
+enum { MAX_SCREEN = 1 << 20, COLUMNS = 100, ROWS = 24 };
+
+// telos train in the test's folder; more: NULL-terminated
+static struct proc *start_train(const char *name, const char *const *more) {
+  struct fleet *f = fleet_new("unused", more);
+  const char *argv[FLEET_SETTINGS + 10] = {harness_program("telos"), "train",  "box2d", "--runs",
+                                           harness_folder(),         "--name", name};
+  for (int i = 0; i < f->nsettings; i++) {
+    argv[7 + i] = f->settings[i];
+  }
+  free(f);
+  return proc_start_argv(NULL, argv);
+}
+
+static const char *policy_of(const char *name) {
+  return harness_path("box2d/%s/policy.safetensors", name);
+}
+
+static void check_no_children(void) {
+  harness_wait_family(NULL, "telos-learner", 0);
+  harness_wait_family(NULL, "telos-actor", 0);
+}
+
+// the value behind "key": in a JSON text
+static double json_value(const char *json, const char *key) {
+  const char *at = strstr(json, harness_text("\"%s\": ", key));
+  cr_assert_not_null(at, "%s in %s", key, json);
+  return strtod(at + strlen(key) + 4, NULL);
+}
+
+Test(train, end_to_end_and_eval) {
+  struct proc *p = start_train("x", NULL);
+  cr_assert_eq(proc_wait_exit(p), 0);
+  static const char *const files[] = {
+      "policy.safetensors", "config.yaml", "manifest.json", "progress.csv", "log.txt",
+      "checkpoints",        "replay"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    cr_assert(harness_exists(harness_path("box2d/x/%s", files[i])), "%s", files[i]);
+  }
+
+  // nothing but progress lines before the result, and what they tell is what happened
+  char *out = (char *)proc_stdout(p);
+  char *result = strstr(out, "\n\n6000 steps, 5000 updates in ");
+  cr_assert_not_null(result, "%s", out);
+  *result = '\0';
+  struct metrics m;
+  const char *last = "";
+  double steps = 0.0;
+  for (char *save, *line = strtok_r(out, "\n", &save); line != NULL;
+       line = strtok_r(NULL, "\n", &save)) {
+    cr_assert(metrics_parse(&m, line), "%s", line);
+    cr_assert_geq(m.steps, steps);
+    steps = m.steps;
+    last = line;
+  }
+  cr_assert_eq(m.steps, 6000.0);
+  cr_assert_eq(m.updates, 5000.0);
+  cr_assert_eq(m.eval_steps, 6000.0);
+
+  // the last lines name the score, the files and what to do next
+  result += 2;
+  cr_assert_not_null(strstr(result, "evaluation: score "), "%s", result);
+  cr_assert_not_null(strstr(result, policy_of("x")), "%s", result);
+  cr_assert_not_null(strstr(result, harness_text(" eval %s", harness_path("box2d/x"))));
+
+  // telos eval gives the figures of the training's last evaluation, every time
+  const char *json = NULL;
+  for (int i = 0; i < 2; i++) {
+    struct proc *e =
+        proc_start(NULL, harness_program("telos"), "eval", harness_path("box2d/x"), "--json", NULL);
+    cr_assert_eq(proc_wait_exit(e), 0);
+    cr_assert(json == NULL || strcmp(json, proc_stdout(e)) == 0, "%s", proc_stdout(e));
+    json = proc_stdout(e);
+  }
+  cr_assert_eq(json_value(json, "episodes"), 5.0);
+  const char *figures = harness_text(
+      "eval_steps=6000 eval_distance=%.4f eval_score=%.3f eval_ci=%.3f eval_success=%.3f",
+      json_value(json, "final_distance"), json_value(json, "score"), json_value(json, "score_ci95"),
+      json_value(json, "success"));
+  cr_assert_not_null(strstr(last, figures), "%s\nin\n%s", figures, last);
+
+  // and as text
+  struct proc *e =
+      proc_start(NULL, harness_program("telos"), "eval", policy_of("x"), "--episodes", "5", NULL);
+  cr_assert_eq(proc_wait_exit(e), 0);
+  cr_assert_not_null(
+      strstr(proc_stdout(e), harness_text("score     %.3f +- %.3f", json_value(json, "score"),
+                                          json_value(json, "score_ci95"))));
+  check_no_children();
+}
+
+// ---- on a terminal ----
+
+struct terminal {
+  pid_t pid;
+  int fd;
+  char *screen;  // all that was written, NUL-terminated
+  size_t n;
+};
+
+static struct terminal open_terminal(const char *const *argv) {
+  struct terminal t = {.screen = calloc(1, MAX_SCREEN)};
+  cr_assert_not_null(t.screen);
+  const struct winsize size = {.ws_col = COLUMNS, .ws_row = ROWS};
+  fflush(NULL);
+  t.pid = forkpty(&t.fd, NULL, NULL, &size);
+  cr_assert_geq(t.pid, 0);
+  if (t.pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setenv("TERM", "xterm", 1);
+    execv(argv[0], (char *const *)argv);
+    _exit(127);
+  }
+  return t;
+}
+
+// reads what comes until text is on the screen (true) or the program has closed the terminal
+static bool read_terminal(struct terminal *t, const char *text) {
+  for (int i = 0; i < FLEET_POLLS; i++) {
+    if (text != NULL && strstr(t->screen, text) != NULL) {
+      return true;
+    }
+    struct pollfd p = {.fd = t->fd, .events = POLLIN};
+    if (poll(&p, 1, FLEET_POLL_MS) > 0) {
+      const ssize_t n = read(t->fd, t->screen + t->n, MAX_SCREEN - 1 - t->n);
+      if (n <= 0) {
+        return false;
+      }
+      t->n += (size_t)n;
+    }
+  }
+  cr_assert_fail("the terminal hangs; it shows\n%s", t->screen);
+  return false;
+}
+
+static int close_terminal(struct terminal *t) {
+  int status;
+  cr_assert_eq(waitpid(t->pid, &status, 0), t->pid);
+  close(t->fd);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int count(const char *text, const char *part) {
+  int n = 0;
+  for (const char *at = text; (at = strstr(at, part)) != NULL; at++) {
+    n++;
+  }
+  return n;
+}
+
+static struct terminal train_on_terminal(const char *name, const char *const *more) {
+  struct fleet *f = fleet_new("unused", more);
+  const char *argv[FLEET_SETTINGS + 10] = {harness_program("telos"), "train",  "box2d", "--runs",
+                                           harness_folder(),         "--name", name};
+  for (int i = 0; i < f->nsettings; i++) {
+    argv[7 + i] = f->settings[i];
+  }
+  free(f);
+  return open_terminal(argv);
+}
+
+Test(train, terminal_shows_one_block) {
+  struct terminal t = train_on_terminal("x", NULL);
+  read_terminal(&t, NULL);
+  cr_assert_eq(close_terminal(&t), 0, "%s", t.screen);
+  // five lines, drawn again in place
+  cr_assert_gt(count(t.screen, "\033[5A"), 3, "%s", t.screen);
+  cr_assert_eq(count(t.screen, "progress steps="), 0);
+  static const char *const parts[] = {"telos train box2d",
+                                      "of 6000 steps",
+                                      "100 %",
+                                      "ETA ",
+                                      "env ",
+                                      " steps/s",
+                                      "updates ",
+                                      "actors 2 of 2",
+                                      "window ",
+                                      "learner waits ",
+                                      "evaluation at 6000 steps: score ",
+                                      "Q loss ",
+                                      "policy ",
+                                      "outcome ",
+                                      "alpha "};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    cr_assert_gt(count(t.screen, parts[i]), 0, "%s is not in\n%s", parts[i], t.screen);
+  }
+  // no line of the block is wider than the terminal: that would break the redrawing
+  const char start[] = "\r\033[K";
+  for (const char *at = t.screen; (at = strstr(at, start)) != NULL;) {
+    at += sizeof start - 1;
+    cr_assert_leq(strcspn(at, "\r\n"), (size_t)COLUMNS, "%.200s", at);
+  }
+  cr_assert_not_null(strstr(t.screen, "6000 steps, 5000 updates in "), "%s", t.screen);
+  free(t.screen);
+  check_no_children();
+}
+
+// Ctrl-C on a terminal, once: all is saved, and the command that is printed goes on to the same end
+Test(train, interrupted_once_resumes_by_the_printed_command) {
+  const char *const slow[] = {"train.updates_per_step=8", NULL};
+  cr_assert_eq(proc_wait_exit(start_train("reference", slow)), 0);
+  struct terminal t = train_on_terminal("x", slow);
+  cr_assert(read_terminal(&t, "evaluation of version"), "%s", t.screen);
+  cr_assert_eq(write(t.fd, "\003", 1), 1);
+  read_terminal(&t, NULL);
+  cr_assert_eq(close_terminal(&t), 75, "%s", t.screen);
+  check_no_children();
+
+  char *command = strstr(t.screen, "Resume with\r\n");
+  cr_assert_not_null(command, "%s", t.screen);
+  command += strlen("Resume with\r\n");
+  command[strcspn(command, "\r\n")] = '\0';
+  struct proc *p = proc_start(NULL, "sh", "-c", command, NULL);
+  cr_assert_eq(proc_wait_exit(p), 0);
+  cr_assert_not_null(strstr(proc_stderr(p), "resuming at"));
+  harness_assert_same(policy_of("reference"), policy_of("x"));
+  free(t.screen);
+}
+
+Test(train, interrupted_twice_stops_at_once) {
+  const char *const slow[] = {"train.updates_per_step=8", NULL};
+  cr_assert_eq(proc_wait_exit(start_train("reference", slow)), 0);
+  struct proc *p = start_train("x", slow);
+  struct metrics m;
+  fleet_wait_steps(p, 1100.0, &m);
+  // a learner that cannot follow the first one
+  pid_t learner;
+  cr_assert_eq(harness_family(p, "telos-learner", &learner, 1), 1);
+  cr_assert_eq(kill(learner, SIGSTOP), 0);
+  proc_signal_group(p, SIGINT);
+  proc_wait_line(p, "once more to stop now");
+  proc_signal_group(p, SIGINT);
+  cr_assert_eq(proc_wait_exit(p), 130);
+  check_no_children();
+  p = start_train("x", slow);
+  cr_assert_eq(proc_wait_exit(p), 0);
+  harness_assert_same(policy_of("reference"), policy_of("x"));
+}
+
+Test(train, killed_leaves_no_process) {
+  const char *const slow[] = {"train.updates_per_step=8", NULL};
+  struct proc *p = start_train("x", slow);
+  struct metrics m;
+  fleet_wait_steps(p, 1100.0, &m);
+  cr_assert_eq(harness_family(p, "telos-learner", NULL, 0), 1);
+  cr_assert_eq(harness_family(p, "telos-actor", NULL, 0), 2);
+  proc_signal(p, SIGKILL);
+  cr_assert_eq(proc_wait_exit(p), -SIGKILL);
+  check_no_children();
+}
+
+// ---- the rest of the commands ----
+
+static const char *output_of(const char *const *argv) {
+  struct proc *p = proc_start_argv(NULL, argv);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", argv[0]);
+  return proc_stdout(p);
+}
+
+static void check_mentions(const char *text, const char *const *words) {
+  for (int i = 0; words[i] != NULL; i++) {
+    cr_assert_not_null(strstr(text, words[i]), "%s is not in\n%s", words[i], text);
+  }
+}
+
+Test(train, versions) {
+  static const char *const words[] = {"mujoco ", "libzmq ", "libuv ", "kernel ", "cpu ", NULL};
+  static const char *const programs[] = {"telos", "telos-learner", "telos-actor"};
+  for (int i = 0; i < 3; i++) {
+    const char *const argv[] = {harness_program(programs[i]), "--version", NULL};
+    const char *text = output_of(argv);
+    cr_assert_eq(strncmp(text, programs[i], strlen(programs[i])), 0, "%s", text);
+    check_mentions(text, words);
+    // an actor uses a kernel of its own
+    cr_assert(i == 2 || strstr(text, "OpenBLAS ") != NULL, "%s", text);
+  }
+  const char *const verb[] = {harness_program("telos"), "version", NULL};
+  const char *const option[] = {harness_program("telos"), "--version", NULL};
+  cr_assert_str_eq(output_of(verb), output_of(option));
+}
+
+Test(train, help) {
+  static const struct {
+    const char *program, *verb;
+    const char *words[12];
+  } helps[] = {
+      {"telos", NULL, {"telos train box2d", "eval RUN", "config", "version"}},
+      {"telos", "train", {"--actors", "--threads", "--name", "--config", "--resume", "Ctrl-C"}},
+      {"telos", "eval", {"--task", "--episodes", "--seed", "--json"}},
+      {"telos", "config", {"--config", "--markdown", "TELOS_GROUP_NAME", "odac.gamma"}},
+      {"telos-learner",
+       NULL,
+       {"--task", "--run", "--config", "--resume", "--insecure", "--parent", "Exit codes"}},
+      {"telos-actor", NULL, {"--connect", "--threads", "--name", "--parent", "Exit codes"}},
+  };
+  for (size_t i = 0; i < sizeof helps / sizeof *helps; i++) {
+    const char *program = harness_program(helps[i].program);
+    const char *const argv[] = {program, helps[i].verb != NULL ? helps[i].verb : "--help",
+                                helps[i].verb != NULL ? "--help" : NULL, NULL};
+    const char *text = output_of(argv);
+    // examples come first
+    cr_assert_eq(strncmp(text, "Examples:\n", 10), 0, "%s", text);
+    check_mentions(text, helps[i].words);
+  }
+}
+
+Test(train, config_reads_back_what_it_prints) {
+  const char *telos = harness_program("telos");
+  const char *const first[] = {telos,
+                               "config",
+                               "odac.gamma=0.98",
+                               "net.hidden=8,9",
+                               "run.seed=7",
+                               "odac.bias_init=false",
+                               "run.steps=1e5",
+                               NULL};
+  const char *text = output_of(first);
+  const char *path = harness_path("settings.yaml");
+  harness_write(path, text, strlen(text));
+  const char *const again[] = {telos, "config", "--config", path, NULL};
+  cr_assert_str_eq(text, output_of(again));
+  const char *const defaults[] = {telos, "config", NULL};
+  cr_assert_str_neq(text, output_of(defaults));
+
+  const char *const markdown[] = {telos, "config", "--markdown", NULL};
+  static const char *const rows[] = {"### odac\n", "| setting | default |", "| `odac.gamma` | `",
+                                     "| `status.every` |", NULL};
+  check_mentions(output_of(markdown), rows);
+}
+
+Test(train, unknown_verb) {
+  struct proc *p = proc_start(NULL, harness_program("telos"), "trian", "box2d", NULL);
+  cr_assert_eq(proc_wait_exit(p), 64);
+  cr_assert_not_null(strstr(proc_stderr(p), "unknown verb 'trian'; expected train"));
+  p = proc_start(NULL, harness_program("telos"), NULL);
+  cr_assert_eq(proc_wait_exit(p), 64);
+}
