@@ -37,7 +37,7 @@ enum {
 static const size_t MAX_TENSOR_FILE = (size_t)1 << 36;  // bytes
 
 #define STEP_FORMAT "step_%09" PRIu64
-#define START_OVER "use the settings and task of this run, or start over with --resume never"
+#define START_OVER "use the settings and task of this run, or start over in another folder"
 
 // Counters of the state by name, for writing and reading.
 static const struct {
@@ -685,8 +685,8 @@ enum err checkpoint_read(const char *run_dir, struct checkpoint *c, int *found,
   }
   if (err == ERR_FORMAT) {
     log_error(
-        "no checkpoint in %s is whole; restore one from a copy, or start over with "
-        "--resume never",
+        "no checkpoint in %s is whole; restore one from a copy, or start over in another "
+        "folder",
         parent);
   }
   free(steps);

@@ -37,7 +37,9 @@ struct slot {
   struct ticket ticket;
   uint64_t order;  // position in the common issue order of both rings
   bool audited;
-  bool settled;  // final: answers[0] is the answer
+  bool settled;       // final: answers[0] is the answer
+  uint64_t lapsed;    // the stay that let it time out last; 0: none
+  int64_t lapsed_ms;  // when
   int nholds, nanswers;
   struct hold holds[MAX_HOLDS];
   struct answer *answers;  // oldest first
@@ -76,6 +78,7 @@ struct ledger {
   uint64_t npast;
   struct actor actors[LEDGER_MAX_ACTORS];
   uint64_t joins;
+  int present;     // actors that are here
   int unreported;  // faulty actors that ledger_faulty has not returned yet
   struct ledger_counts counts;
 };
@@ -153,6 +156,7 @@ static void issue(struct ledger *l, struct ring *r, const struct ticket *t, bool
   s->order = l->issued++;
   s->audited = audited;
   s->settled = false;
+  s->lapsed = 0;
   s->nholds = 0;
   s->nanswers = 0;
   r->end++;
@@ -197,15 +201,23 @@ static const struct answer *answer_of(const struct slot *s, uint64_t name) {
   return NULL;
 }
 
+// who let a ticket time out gets it back only when no one else took it for as long again: an actor
+// that is here and never answers cannot hold up training
+static bool is_others(const struct ledger *l, const struct slot *s, const struct actor *a,
+                      int64_t now_ms) {
+  return l->present > 1 && s->lapsed == a->who && now_ms - s->lapsed_ms <= l->opt.timeout_ms;
+}
+
 // the oldest ticket of the ring that may be given to this actor, or NULL
-static struct slot *oldest_for(const struct ring *r, const struct actor *a) {
+static struct slot *oldest_for(const struct ledger *l, const struct ring *r, const struct actor *a,
+                               int64_t now_ms) {
   int start = (int)(r->first % (uint64_t)r->room);
   int from[2] = {start, 0}, to[2] = {r->room, start};
   for (int half = 0; half < 2; half++) {
     int i = next_wanted(r, from[half], to[half]);
     for (; i < to[half]; i = next_wanted(r, i + 1, to[half])) {
       struct slot *s = &r->slots[i];
-      if (!holds(s, a->who) && !answer_of(s, a->name)) {
+      if (!holds(s, a->who) && !answer_of(s, a->name) && !is_others(l, s, a, now_ms)) {
         return s;
       }
     }
@@ -314,6 +326,7 @@ void ledger_join(struct ledger *l, int actor, uint64_t name, int slots) {
   CHECK(!a->who && slots >= 1 && index_of(l, name) < 0);
   *a = (struct actor){.name = name, .slots = slots};
   a->who = ++l->joins * LEDGER_MAX_ACTORS + (uint64_t)actor;
+  l->present++;
 }
 
 void ledger_leave(struct ledger *l, int actor) {
@@ -323,6 +336,7 @@ void ledger_leave(struct ledger *l, int actor) {
     l->unreported--;
   }
   *a = (struct actor){0};
+  l->present--;
 }
 
 int ledger_faulty(struct ledger *l) {
@@ -400,7 +414,7 @@ bool ledger_assign(struct ledger *l, struct ticket *out, int actor, int64_t now_
   struct ring *r = NULL;
   struct slot *s = NULL;
   for (int k = 0; k < RINGS; k++) {
-    struct slot *oldest = oldest_for(&l->rings[k], a);
+    struct slot *oldest = oldest_for(l, &l->rings[k], a, now_ms);
     if (oldest && (!s || oldest->order < s->order)) {
       s = oldest;
       r = &l->rings[k];
@@ -426,6 +440,8 @@ int ledger_expire(struct ledger *l, int64_t now_ms) {
       int before = ended;
       for (int i = s->nholds - 1; i >= 0; i--) {
         if (now_ms - s->holds[i].since_ms > l->opt.timeout_ms) {
+          s->lapsed = s->holds[i].who;
+          s->lapsed_ms = now_ms;
           end_hold(l, s, i);
           ended++;
         }

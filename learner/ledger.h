@@ -13,7 +13,8 @@
 //                   cannot confirm its own earlier answer
 //   re-issue        a lost actor or a timeout makes its tickets assignable again; an answer that
 //                   arrives late is as good as any other, and so is one from an actor that the
-//                   ticket was never assigned to (sent again after a reconnect)
+//                   ticket was never assigned to (sent again after a reconnect). Who let it time
+//                   out is, among several actors, the last to get it again: after one more timeout
 //   audit           a deterministic share of training tickets (rng stream RNG_AUDIT) is final only
 //                   when two DIFFERENT actors gave equal digests. When digests disagree, more
 //                   actors are asked until two agree. Too few actors: the ticket waits

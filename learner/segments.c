@@ -130,7 +130,7 @@ static enum err open_last(struct segments *s, const struct segment_position *at)
   s->path = path_of(s->dir, at->last);
   s->fd = open(s->path, O_RDWR | O_APPEND | O_CLOEXEC | (at->bytes == 0 ? O_CREAT : 0), 0644);
   if (s->fd < 0 && errno == ENOENT) {
-    log_error("%s is missing; restore it from a copy, or start over with --resume never", s->path);
+    log_error("%s is missing; restore it from a copy, or start over in another folder", s->path);
     return ERR_FORMAT;
   }
   struct stat st;
@@ -139,7 +139,7 @@ static enum err open_last(struct segments *s, const struct segment_position *at)
   }
   if ((uint64_t)st.st_size < at->bytes) {
     log_error("%s has %" PRIu64 " bytes where the checkpoint names %" PRIu64
-              "; restore it from a copy, or start over with --resume never",
+              "; restore it from a copy, or start over in another folder",
               s->path, (uint64_t)st.st_size, at->bytes);
     return ERR_FORMAT;
   }

@@ -211,6 +211,27 @@ Test(ledger, timeout_makes_assignable_and_late_answers_count) {
   end(l);
 }
 
+// timeout 100 ms: the idle one takes what is oldest whenever it may
+Test(ledger, an_actor_that_never_answers_holds_up_nothing) {
+  struct ledger *l = fresh(2, 0);
+  join(l, 0, 2);
+  join(l, 1, 1);
+  struct ticket t = grant(l, 0, 0);
+  cr_assert_eq(grant(l, 0, 0).id, 1);
+  cr_assert_eq(ledger_expire(l, 101), 2);
+  struct ticket none;
+  cr_assert(!ledger_assign(l, &none, 0, 101), "it had its chance");
+  cr_assert_eq(grant(l, 1, 101).id, t.id);
+  cr_assert(!ledger_assign(l, &none, 0, 201));
+  // nobody else took ticket 1 for as long again
+  cr_assert_eq(grant(l, 0, 202).id, 1);
+  cr_assert_eq(ledger_expire(l, 303), 2);
+  // alone, it may try again at once
+  ledger_leave(l, 1);
+  cr_assert_eq(grant(l, 0, 303).id, t.id);
+  end(l);
+}
+
 Test(ledger, later_answers_are_compared_and_dropped) {
   struct ledger *l = fresh(2, 0);
   join(l, 0, 2);

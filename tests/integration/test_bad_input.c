@@ -1,0 +1,583 @@
+// test_bad_input.c - wrong arguments, settings, tasks, folders and files, given to real programs.
+//
+// Each case checks the exit code, that one error line names the thing and the remedy, and that
+// nothing was lost: nothing is made for a command that cannot work, an existing run is untouched,
+// and a damaged one either goes on to the same policy file or is left as it is.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/integration/small.h"
+
+enum { MAX_CASE_ARGS = 12, MAX_WORDS = 5 };
+
+struct wrong {
+  const char *program;
+  const char *args[MAX_CASE_ARGS];  // "@name" is a path in the test's folder
+  int code;
+  const char *words[MAX_WORDS];
+  const char *env;  // NULL: none
+};
+
+#define RUN "--run", "@run"
+
+static void run_wrong(const struct wrong *w) {
+  const char *argv[MAX_CASE_ARGS + 2] = {harness_program(w->program)};
+  const char *what = w->program;
+  for (int i = 0; w->args[i] != NULL; i++) {
+    argv[i + 1] = w->args[i][0] == '@' ? harness_path("%s", w->args[i] + 1) : w->args[i];
+    what = harness_text("%s %s", what, w->args[i]);
+  }
+  const char *const env[] = {w->env, NULL};
+  struct proc *p = proc_start_argv(env, argv);
+  small_assert_end(p, w->code, what, w->words);
+  cr_assert_eq(small_count(proc_stderr(p), ""), 1, "%s: more than one line\n%s", what,
+               proc_stderr(p));
+  cr_assert_str_empty(proc_stdout(p), "%s", what);
+  cr_assert(!harness_exists(harness_path("run")) && !harness_exists(harness_path("runs")),
+            "%s: left a folder", what);
+}
+
+static void run_all(const struct wrong *w, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    run_wrong(&w[i]);
+  }
+}
+
+#define RUN_ALL(table) run_all(table, sizeof table / sizeof *table)
+#define LEARNER "telos-learner"
+#define ACTOR "telos-actor"
+
+static void write_text(const char *name, const char *text) {
+  harness_write(harness_path("%s", name), text, strlen(text));
+}
+
+// ---- command lines ----
+
+// an actor that nobody ever answers waits its 60 s while the other cases run
+Test(bad_input, usage_and_no_learner) {
+  static const struct wrong cases[] = {
+      {LEARNER, {RUN}, 64, {"--task", "--help"}, NULL},
+      {LEARNER, {"--task", "box2d"}, 64, {"--run", "--help"}, NULL},
+      {LEARNER, {"--task"}, 64, {"--task", "--help"}, NULL},
+      {LEARNER, {"--fast", "--task", "box2d", RUN}, 64, {"--fast", "unknown", "--help"}, NULL},
+      {LEARNER, {"--insecure=1", "--task", "box2d", RUN}, 64, {"--insecure=1", "--help"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "--resume", "now"}, 64, {"now", "must"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "--parent", "12x"}, 64, {"--parent 12x"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "extra"}, 78, {"extra", "group.name=value"}, NULL},
+      {ACTOR, {NULL}, 64, {"--connect", "--help"}, NULL},
+      {ACTOR, {"--connect"}, 64, {"--connect", "--help"}, NULL},
+      {ACTOR, {"--connect", "localhost"}, 64, {"localhost", "tcp://HOST:PORT"}, NULL},
+      {ACTOR, {"--connect", "tcp://a"}, 64, {"tcp://a", "tcp://HOST:PORT"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:0"}, 64, {"tcp://a:0", "tcp://HOST:PORT"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:99999"}, 64, {"tcp://a:99999", "tcp://HOST"}, NULL},
+      {ACTOR, {"--connect", "ipc:///x:1"}, 64, {"ipc:///x:1", "tcp://HOST:PORT"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:1", "--threads", "0"}, 64, {"--threads 0", "1 to"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:1", "--threads", "4x"}, 64, {"--threads 4x", "1 to"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:1", "--threads", ""}, 64, {"--threads", "1 to"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:1", "--threads", "-3"}, 64, {"--threads -3"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:1", "--name", ""}, 64, {"--name", "characters"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:1", "--name", "a\nb"}, 64, {"--name", "printable"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:1", "--parent", "x"}, 64, {"--parent x"}, NULL},
+      {ACTOR, {"--connect", "tcp://a:1", "extra"}, 64, {"extra", "--help"}, NULL},
+      {ACTOR, {"--thread-count", "2"}, 64, {"--thread-count", "--help"}, NULL},
+      {"telos", {"fly"}, 64, {"fly", "train", "eval"}, NULL},
+      {"telos", {"train"}, 64, {"task", "telos train box2d"}, NULL},
+      {"telos", {"train", "--fast"}, 64, {"--fast", "--help"}, NULL},
+      {"telos", {"train", "box2d", "--actors", "0"}, 64, {"--actors 0", "1 to"}, NULL},
+      {"telos", {"train", "box2d", "--actors", "two"}, 64, {"--actors two", "1 to"}, NULL},
+      {"telos", {"train", "box2d", "--threads", "0"}, 64, {"--threads 0", "1 to"}, NULL},
+      {"telos",
+       {"train", "box2d", "--runs", "@runs", "--resume", "now"},
+       64,
+       {"--resume now", "must"},
+       NULL},
+      {"telos", {"config", "--fast"}, 64, {"--fast", "--help"}, NULL},
+      {"telos", {"eval"}, 64, {"which run", "--help"}, NULL},
+      {"telos", {"eval", "a", "b"}, 64, {"which run", "--help"}, NULL},
+      {"telos", {"eval", "--fast"}, 64, {"--fast", "--help"}, NULL},
+      {"telos", {"eval", "a", "--episodes", "1"}, 64, {"--episodes 1", "from 2 to"}, NULL},
+      {"telos", {"eval", "a", "--seed", "-1"}, 64, {"--seed -1", "from 0 to"}, NULL},
+  };
+  struct proc *lonely = proc_start(NULL, harness_program(ACTOR), "--connect", "tcp://127.0.0.1:1",
+                                   "--threads", "1", NULL);
+  RUN_ALL(cases);
+  small_assert_end(lonely, 69, "an actor without a learner",
+                   (const char *const[]){"tcp://127.0.0.1:1", "start one", "--connect", NULL});
+}
+
+// ---- settings ----
+
+Test(bad_input, settings) {
+  write_text("typo.yaml", "run:\n  seed: 1\nodac:\n  gama: 0.9\n");
+  write_text("group.yaml", "odak:\n  gamma: 0.9\n");
+  write_text("twice.yaml", "odac:\n  gamma: 0.9\n  gamma: 0.8\n");
+  write_text("range.yaml", "odac:\n  gamma: 1.5\n");
+  write_text("broken.yaml", "odac:\n  gamma: [0.9\n");
+  write_text("tab.yaml", "odac:\n\tgamma: 0.9\n");
+  write_text("list.yaml", "- 1\n- 2\n");
+  harness_write(harness_path("binary.yaml"), "\x7f\x45\x4c\x46\x00\xff\xfe\x80", 8);
+  static const struct wrong cases[] = {
+      {LEARNER,
+       {"--task", "box2d", RUN, "odac.gama=0.9"},
+       78,
+       {"argument odac.gama=0.9", "unknown", "odac.gamma"},
+       NULL},
+      {LEARNER,
+       {"--task", "box2d", RUN},
+       78,
+       {"TELOS_ODAC_GAMA", "unknown", "TELOS_ODAC_GAMMA"},
+       "TELOS_ODAC_GAMA=0.9"},
+      {LEARNER, {"--task", "box2d", RUN}, 78, {"TELOS_ODAC_GAMMA", "0.5 to"}, "TELOS_ODAC_GAMMA=2"},
+      {LEARNER,
+       {"--task", "box2d", RUN, "--config", "@typo.yaml"},
+       78,
+       {"typo.yaml:4:", "unknown", "odac.gamma"},
+       NULL},
+      {LEARNER,
+       {"--task", "box2d", RUN, "--config", "@group.yaml"},
+       78,
+       {"group.yaml:1:", "odak", "odac"},
+       NULL},
+      {LEARNER,
+       {"--task", "box2d", RUN, "--config", "@twice.yaml"},
+       78,
+       {"twice.yaml:3:", "twice", "line 2"},
+       NULL},
+      {LEARNER,
+       {"--task", "box2d", RUN, "--config", "@range.yaml"},
+       78,
+       {"range.yaml:2:", "odac.gamma", "0.5 to"},
+       NULL},
+      {LEARNER,
+       {"--task", "box2d", RUN, "--config", "@broken.yaml"},
+       78,
+       {"broken.yaml:", "odac.gamma"},
+       NULL},
+      {LEARNER,
+       {"--task", "box2d", RUN, "--config", "@tab.yaml"},
+       78,
+       {"tab.yaml:2:", "YAML"},
+       NULL},
+      {LEARNER, {"--task", "box2d", RUN, "--config", "@list.yaml"}, 78, {"list.yaml:1:"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "--config", "@binary.yaml"}, 78, {"binary.yaml"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "--config", "@no.yaml"}, 74, {"no.yaml", "No such"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "--config", "/"}, 74, {" /", "directory"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "train.batch=0"}, 78, {"train.batch", "1 to 65536"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "train.batch=1e99"}, 78, {"train.batch", "1e99"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "odac.lr=nan"}, 78, {"odac.lr", "nan"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "odac.alpha_auto=maybe"}, 78, {"true or false"}, NULL},
+      {LEARNER,
+       {"--task", "box2d", RUN, "outcome.likelihood=cauchy"},
+       78,
+       {"cauchy", "laplace or gaussian"},
+       NULL},
+      {LEARNER, {"--task", "box2d", RUN, "net.hidden=[64,0]"}, 78, {"net.hidden", "1 to"}, NULL},
+      {LEARNER,
+       {"--task", "box2d", RUN, "run.steps=10", "train.warmup_steps=10"},
+       78,
+       {"train.warmup_steps", "run.steps"},
+       NULL},
+      {"telos", {"config", "odac.gama=0.9"}, 78, {"odac.gama", "odac.gamma"}, NULL},
+      {"telos",
+       {"train", "box2d", "--runs", "@runs", "odac.gama=0.9"},
+       78,
+       {"odac.gama", "odac.gamma"},
+       NULL},
+      {"telos",
+       {"train", "box2d", "--runs", "@runs", "--config", "@typo.yaml"},
+       78,
+       {"typo.yaml:4:", "odac.gamma"},
+       NULL},
+      {"telos",
+       {"train", "box2d", "--runs", "@runs", "train.warmup_steps=9e9"},
+       78,
+       {"train.warmup_steps"},
+       NULL},
+  };
+  RUN_ALL(cases);
+}
+
+// ---- tasks ----
+
+#define MODEL(custom, sensors)                                                                  \
+  "<mujoco model=\"three\"><custom>" custom                                                     \
+  "</custom><worldbody><body><joint name=\"x\" type=\"slide\" axis=\"1 0 0\"/>"                 \
+  "<geom size=\"0.1\" mass=\"1\"/></body></worldbody><actuator><motor joint=\"x\"/></actuator>" \
+  "<sensor>" sensors "</sensor></mujoco>"
+
+static const char one_dimensional[] = MODEL(
+    "<numeric name=\"telos.horizon\" data=\"20\"/><numeric name=\"telos.frame_skip\" "
+    "data=\"2\"/><numeric name=\"telos.goal\" data=\"1\"/>",
+    "<jointpos name=\"obs.x\" joint=\"x\"/><jointpos name=\"goal.x\" joint=\"x\"/>");
+
+Test(bad_input, tasks) {
+  write_text("broken.xml", "<mujoco><worldbody>\n<body></mujoco>");
+  write_text("empty.xml", "");
+  write_text("element.xml", "<mujoco><worldbody><bodyy/></worldbody></mujoco>");
+  write_text("joint.xml", MODEL("", "<jointpos name=\"obs.x\" joint=\"nojoint\"/>"));
+  write_text(
+      "goal.xml",
+      MODEL("<numeric name=\"telos.horizon\" data=\"20\"/><numeric "
+            "name=\"telos.frame_skip\" data=\"2\"/><numeric name=\"telos.goal\" "
+            "data=\"1 2 3\"/>",
+            "<jointpos name=\"obs.x\" joint=\"x\"/><jointpos name=\"goal.x\" joint=\"x\"/>"));
+  static const struct wrong cases[] = {
+      {LEARNER, {"--task", "box3d", RUN}, 74, {"box3d", "not found", "found there: box2d"}, NULL},
+      {LEARNER, {"--task", "@no.xml", RUN}, 74, {"no.xml", "cannot be read"}, NULL},
+      {LEARNER, {"--task", "", RUN}, 74, {"found there: box2d"}, NULL},
+      {LEARNER, {"--task", "@broken.xml", RUN}, 78, {"broken.xml", "XML"}, NULL},
+      {LEARNER, {"--task", "@empty.xml", RUN}, 78, {"empty.xml"}, NULL},
+      {LEARNER, {"--task", "@element.xml", RUN}, 78, {"element.xml", "bodyy"}, NULL},
+      {LEARNER, {"--task", "@joint.xml", RUN}, 78, {"joint.xml", "obs.x"}, NULL},
+      {LEARNER,
+       {"--task", "@goal.xml", RUN},
+       78,
+       {"goal.xml", "telos.goal", "3 values", "have 1"},
+       NULL},
+      {"telos", {"train", "box3d", "--runs", "@runs"}, 74, {"box3d", "found there: box2d"}, NULL},
+      {"telos", {"train", "@broken.xml", "--runs", "@runs"}, 78, {"broken.xml", "XML"}, NULL},
+      {"telos", {"train", "@goal.xml", "--runs", "@runs"}, 78, {"telos.goal", "have 1"}, NULL},
+  };
+  RUN_ALL(cases);
+}
+
+// a model with several mistakes: each is one line with the element's name
+Test(bad_input, task_with_many_mistakes) {
+  write_text(
+      "many.xml",
+      MODEL("<numeric name=\"telos.horizon\" data=\"0\"/><numeric name=\"telos.actionscale\" "
+            "data=\"1\"/><numeric name=\"telos.success_radius\" data=\"-1\"/>",
+            "<jointpos name=\"goal.x\" joint=\"x\"/><user name=\"goal.u\" objtype=\"joint\" "
+            "objname=\"x\" datatype=\"real\" needstage=\"pos\" dim=\"1\"/>"));
+  struct proc *p = proc_start(NULL, harness_program(LEARNER), "--task", harness_path("many.xml"),
+                              "--run", harness_path("run"), NULL);
+  cr_assert_eq(proc_wait_exit(p), 78);
+  const char *text = proc_stderr(p);
+  static const char *const words[] = {
+      "\"telos.horizon\" is 0; expected",
+      "\"telos.frame_skip\" is missing; expected",
+      "\"telos.actionscale\" is unknown; the nearest name is \"telos.action_scale\"",
+      "\"telos.success_radius\" is -1; expected",
+      "\"goal.u\" is a user sensor",
+      "no sensor is named \"obs.*\"",
+  };
+  enum { N = sizeof words / sizeof *words };
+  for (int i = 0; i < N; i++) {
+    cr_assert(strstr(text, words[i]) != NULL, "no \"%s\" in\n%s", words[i], text);
+  }
+  cr_assert_geq(small_count(text, "E learner: task "), N);
+  cr_assert_eq(small_count(text, "E learner: task "), small_count(text, ""), "%s", text);
+  cr_assert(!harness_exists(harness_path("run")));
+}
+
+// ---- ports ----
+
+static int occupy(int *port) {
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t n = sizeof at;
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, n) == 0 && listen(fd, 4) == 0 &&
+            getsockname(fd, (struct sockaddr *)&at, &n) == 0);
+  *port = ntohs(at.sin_port);
+  return fd;
+}
+
+Test(bad_input, ports_and_addresses) {
+  int port;
+  const int fd = occupy(&port);
+  const char *run = harness_path("run"), *number = harness_text("port %d", port);
+  const char *control[] = {harness_text("wire.port=%d", port), NULL};
+  const char *weights[] = {harness_text("wire.weights_port=%d", port), NULL};
+  small_assert_end(small_learner(run, control), 69, "port in use",
+                   (const char *const[]){number, "in use", "set wire.port", NULL});
+  small_assert_end(small_learner(run, weights), 69, "weights port in use",
+                   (const char *const[]){number, "in use", "set wire.weights_port", NULL});
+  struct proc *telos = proc_start(NULL, harness_program("telos"), "train", "box2d", "--runs",
+                                  harness_path("runs"), harness_text("wire.port=%d", port), NULL);
+  small_assert_end(telos, 69, "telos train, port in use",
+                   (const char *const[]){number, "in use", "set wire.port", NULL});
+  close(fd);
+  static const char *const open_bind[] = {"wire.bind=0.0.0.0", NULL};
+  static const char *const other_bind[] = {"wire.bind=10.255.255.1", "--insecure", NULL};
+  static const char *const no_bind[] = {"wire.bind=my/host", "--insecure", NULL};
+  small_assert_end(small_learner(run, open_bind), 78, "beyond this machine",
+                   (const char *const[]){"wire.bind=0.0.0.0", "127.0.0.1", "--insecure", NULL});
+  small_assert_end(small_learner(run, other_bind), 78, "an address of another machine",
+                   (const char *const[]){"10.255.255.1", "wire.bind", "address", NULL});
+  small_assert_end(small_learner(run, no_bind), 78, "no address",
+                   (const char *const[]){"my/host", "wire.bind", "address", NULL});
+  // what these left is a run that goes on
+  static const char *const good_bind[] = {"wire.bind=127.0.0.1", NULL};
+  small_finish(run, good_bind);
+  harness_assert_same(small_policy(run), small_policy(small_reference()));
+}
+
+// a learner that is killed for good: its actor gives up after wire.patience
+Test(bad_input, learner_gone) {
+  static const char *const more[] = {"run.steps=1e9", "wire.patience=1000", NULL};
+  struct proc *learner = small_learner(harness_path("run"), more);
+  const char *endpoint = small_endpoint(learner);
+  struct proc *actor = small_actor(endpoint);
+  proc_wait_line(actor, "connected to");
+  proc_signal(learner, SIGKILL);
+  proc_wait_exit(learner);
+  small_assert_end(actor, 69, "learner gone",
+                   (const char *const[]){endpoint, "start one", "--connect", NULL});
+}
+
+// ---- run folders ----
+
+Test(bad_input, run_folder) {
+  const char *reference = small_reference(), *run = harness_path("run");
+  small_copy(reference, run);
+  uint64_t tree = small_tree(run);
+  static const struct {
+    const char *more[4];
+    int code;
+    const char *words[MAX_WORDS];
+  } cases[] = {
+      {{"--resume", "never"}, 78, {"--resume never", "already holds a run", "another name"}},
+      {{"run.seed=5"}, 78, {"run.seed: 0 -> 5", "cannot change", "another run name"}},
+      {{"net.hidden=32"}, 78, {"net.hidden", "cannot change", "another run name"}},
+      {{"ledger.window=8"}, 78, {"ledger.window", "cannot change", "another run name"}},
+      {{"--task", "@other.xml"}, 78, {"task box2d", "task three", "digest", "another run name"}},
+  };
+  write_text("other.xml", one_dimensional);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *more[4] = {0};
+    for (int k = 0; cases[i].more[k] != NULL; k++) {
+      const char *arg = cases[i].more[k];
+      more[k] = arg[0] == '@' ? harness_path("%s", arg + 1) : arg;
+    }
+    small_assert_end(small_learner(run, more), cases[i].code, cases[i].more[0], cases[i].words);
+    cr_assert_eq(small_tree(run), tree, "%s changed the run", cases[i].more[0]);
+  }
+  // several changed settings are several lines
+  static const char *const two[] = {"run.seed=5", "odac.tau=0.5", NULL};
+  struct proc *p = small_learner(run, two);
+  cr_assert_eq(proc_wait_exit(p), 78);
+  cr_assert_eq(small_count(proc_stderr(p), "E "), 2, "%s", proc_stderr(p));
+  cr_assert_eq(small_tree(run), tree);
+
+  // no run to resume
+  static const char *const must[] = {"--resume", "must", NULL};
+  const char *none = harness_path("none");
+  small_assert_end(small_learner(none, must), 78, "must",
+                   (const char *const[]){none, "no run", "--resume auto", NULL});
+  cr_assert(!harness_exists(none));
+
+  // places where no run can be
+  const char *file = harness_path("other.xml");
+  small_assert_end(small_learner(file, NULL), 74, "a file",
+                   (const char *const[]){file, "folder", NULL});
+  small_assert_end(small_learner("/proc/telos", NULL), 74, "/proc",
+                   (const char *const[]){"/proc/telos", "folder", NULL});
+  cr_assert_eq(strlen(harness_read(file, NULL)), strlen(one_dimensional));
+
+  // a run that has ended stays as it is, and goes on when there is more to do
+  p = small_learner(run, must);
+  cr_assert_eq(proc_wait_exit(p), 0);
+  cr_assert(strstr(proc_stderr(p), "is complete") != NULL);
+  cr_assert_eq(small_tree(run), tree);
+  static const char *const longer[] = {"run.steps=5000", NULL};
+  small_finish(run, longer);
+  const char *straight = harness_path("straight");
+  small_finish(straight, longer);
+  harness_assert_same(small_policy(run), small_policy(straight));
+}
+
+Test(bad_input, run_in_use) {
+  const char *run = harness_path("run");
+  struct proc *first = small_learner(run, NULL);
+  const char *endpoint = small_endpoint(first);
+  const char *words[] = {run, "in use", "another folder", NULL};
+  small_assert_end(small_learner(run, NULL), 69, "in use", words);
+  struct proc *actor = small_actor(endpoint);
+  small_assert_end(small_learner(run, NULL), 69, "in use while training", words);
+  cr_assert_eq(proc_wait_exit(first), 0);
+  cr_assert_eq(proc_wait_exit(actor), 0);
+  harness_assert_same(small_policy(run), small_policy(small_reference()));
+}
+
+// config.yaml and manifest.json of the run itself
+Test(bad_input, damaged_run_files) {
+  const char *reference = small_reference(), *run = harness_path("run");
+  static const struct {
+    const char *name, *text;
+    int code;
+    const char *word;
+  } cases[] = {
+      {"config.yaml", "odac: {gama: 1}\n", 78, "config.yaml:1:"},
+      {"config.yaml", "run: [", 78, "config.yaml:1:"},
+      {"manifest.json", "{\"run\": ", 65, "manifest.json is damaged"},
+      {"manifest.json", "", 65, "manifest.json is damaged"},
+      {"manifest.json", "{\"run\": 1, \"task\": \"a\"}", 65, "manifest.json is damaged"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    small_copy(reference, run);
+    const char *path = harness_text("%s/%s", run, cases[i].name);
+    harness_write(path, cases[i].text, strlen(cases[i].text));
+    const uint64_t tree = small_tree(run);
+    static const char *const more[] = {"run.steps=5000", NULL};
+    small_assert_end(small_learner(run, more), cases[i].code, cases[i].text,
+                     (const char *const[]){cases[i].word, NULL});
+    cr_assert_eq(small_tree(run), tree, "%s: the run was changed", path);
+  }
+}
+
+// ---- telos eval ----
+
+Test(bad_input, eval) {
+  const char *policy = small_policy(small_reference());
+  size_t n;
+  const char *bytes = harness_read(policy, &n);
+  write_text("other.xml", one_dimensional);
+  write_text("garbage", "this is no policy, it is a line of text that goes on for a while");
+  static const struct wrong cases[] = {
+      {"telos", {"eval", "@nothing"}, 74, {"nothing", "No such file"}, NULL},
+      {"telos", {"eval", "@"}, 74, {"policy.safetensors", "No such file"}, NULL},
+      {"telos", {"eval", "@garbage"}, 65, {"garbage", "safetensors"}, NULL},
+      {"telos", {"eval", "/dev/null"}, 65, {"/dev/null", "safetensors"}, NULL},
+      {"telos",
+       {"eval", "@reference", "--task", "@other.xml"},
+       78,
+       {"reference", "obs 2, goal 2, act 2", "task three", "--task"},
+       NULL},
+      {"telos", {"eval", "@reference", "--task", "box3d"}, 74, {"box3d", "found there"}, NULL},
+  };
+  RUN_ALL(cases);
+  // cut off at several lengths, in the header and in the data, and one byte too many
+  const size_t lengths[] = {0, 7, 8, 40, n / 2, n - 4, n - 1};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    harness_write(harness_path("cut"), bytes, lengths[i]);
+    struct proc *p = proc_start(NULL, harness_program("telos"), "eval", harness_path("cut"), NULL);
+    small_assert_end(p, 65, harness_text("%zu bytes", lengths[i]),
+                     (const char *const[]){harness_path("cut"), NULL});
+    cr_assert_str_empty(proc_stdout(p));
+  }
+  // the policy itself is sound
+  struct proc *p = proc_start(NULL, harness_program("telos"), "eval", policy, NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+}
+
+// ---- damaged checkpoints and segments ----
+
+enum damage { FLIP, HALVE, EMPTY, DELETE, DAMAGES };
+static const char *const damage_name[] = {"one bit", "cut in half", "empty", "missing"};
+
+static void damage_file(const char *path, enum damage how, size_t at) {
+  size_t n;
+  char *bytes = harness_read(path, &n);
+  switch (how) {
+    case FLIP:
+      bytes[at] ^= 0x10;
+      harness_write(path, bytes, n);
+      break;
+    case HALVE:
+      harness_write(path, bytes, n / 2);
+      break;
+    case EMPTY:
+      harness_write(path, bytes, 0);
+      break;
+    case DELETE:
+      cr_assert_eq(remove(path), 0);
+      break;
+    case DAMAGES:
+      break;
+  }
+}
+
+// Resumes a copy of the reference whose newest checkpoint was damaged: it is named, the one before
+// it is used, and the end is the same.
+static void resume_from_older(const char *run, const char *what) {
+  struct proc *learner = small_learner(run, NULL);
+  struct proc *actor = small_actor(small_endpoint(learner));
+  cr_assert_eq(proc_wait_exit(learner), 0, "%s\n%s", what, proc_stderr(learner));
+  cr_assert_eq(proc_wait_exit(actor), 0);
+  const char *text = proc_stderr(learner);
+  cr_assert(strstr(text, "step_000004000 is damaged") != NULL &&
+                strstr(text, "using the one before it") != NULL &&
+                strstr(text, "resuming at 3500 of 4000") != NULL,
+            "%s\n%s", what, text);
+  harness_assert_same(small_policy(run), small_policy(harness_path("reference")));
+}
+
+Test(bad_input, damaged_checkpoint) {
+  const char *reference = small_reference(), *run = harness_path("run");
+  static const char *const files[] = {"state.json", "learner.safetensors"};
+  for (int f = 0; f < 2; f++) {
+    for (int how = 0; how < DAMAGES; how++) {
+      small_copy(reference, run);
+      // the policy comes back too
+      cr_assert_eq(remove(small_policy(run)), 0);
+      const char *path = harness_text("%s/checkpoints/step_000004000/%s", run, files[f]);
+      size_t n;
+      harness_read(path, &n);
+      damage_file(path, (enum damage)how, n / 2);
+      resume_from_older(run, harness_text("%s %s", files[f], damage_name[how]));
+    }
+  }
+}
+
+Test(bad_input, all_checkpoints_damaged) {
+  const char *reference = small_reference(), *run = harness_path("run");
+  small_copy(reference, run);
+  damage_file(harness_text("%s/checkpoints/step_000003500/state.json", run), HALVE, 0);
+  damage_file(harness_text("%s/checkpoints/step_000004000/learner.safetensors", run), FLIP, 5000);
+  const uint64_t tree = small_tree(run);
+  struct proc *p = small_learner(run, NULL);
+  small_assert_end(
+      p, 65, "all checkpoints damaged",
+      (const char *const[]){"no checkpoint", run, "from a copy", "another folder", NULL});
+  const char *text = proc_stderr(p);
+  cr_assert(strstr(text, "step_000003500 is damaged: state.json") != NULL, "%s", text);
+  cr_assert(strstr(text, "step_000004000 is damaged: learner.safetensors") != NULL, "%s", text);
+  cr_assert_eq(small_tree(run), tree, "the run was changed");
+  // and the remedy works: one checkpoint restored from a copy
+  const char *const part = "checkpoints/step_000003500";
+  small_copy(harness_text("%s/%s", reference, part), harness_text("%s/%s", run, part));
+  resume_from_older(run, "restored");
+}
+
+Test(bad_input, damaged_segment) {
+  const char *reference = small_reference(), *run = harness_path("run");
+  size_t n;
+  small_copy(reference, run);
+  const char *path = harness_text("%s/replay/episodes-000000000.tfrecord", run);
+  const char *bytes = harness_read(path, &n);
+
+  // damage that only the newest checkpoint needs: in its last episode, of the 5 since step 3500
+  damage_file(path, FLIP, n - 1000);
+  resume_from_older(run, "a bit of the last episode");
+  harness_write(path, bytes, n - 100);
+  resume_from_older(run, "the last episode cut short");
+
+  // what stands behind the newest checkpoint's end is cut off
+  char *longer = malloc(n + 1000);
+  memcpy(longer, bytes, n);
+  memset(longer + n, 0x5a, 1000);
+  harness_write(path, longer, n + 1000);
+  free(longer);
+  static const char *const more[] = {"run.steps=5000", NULL};
+  small_finish(run, more);
+  const char *straight = harness_path("straight");
+  small_finish(straight, more);
+  harness_assert_same(small_policy(run), small_policy(straight));
+
+  // damage that every checkpoint needs
+  for (int how = 0; how < DAMAGES; how++) {
+    small_copy(reference, run);
+    damage_file(path, (enum damage)how, 100);
+    const uint64_t tree = small_tree(run);
+    struct proc *p = small_learner(run, NULL);
+    cr_assert_eq(proc_wait_exit(p), 65, "%s", damage_name[how]);
+    const char *text = proc_stderr(p);
+    cr_assert(strstr(text, "episodes-000000000.tfrecord") != NULL &&
+                  strstr(text, "no checkpoint") != NULL && strstr(text, "from a copy") != NULL,
+              "%s\n%s", damage_name[how], text);
+    cr_assert_eq(small_tree(run), tree, "%s: the run was changed", damage_name[how]);
+  }
+}
