@@ -37,12 +37,11 @@
 
 enum {
   TICK_MS = 20,
-  LATE_MS = 5 * TICK_MS,      // a tick that comes later tells of this machine, not of the learner
-  MISSED_BEATS = 3,           // intervals of silence after which the learner is lost
-  GREETING_MS = 5000,         // at least this long for a welcome, which carries the model
-  STUCK_BEATS = 10,           // intervals without a step after which a busy thread is stuck
-  STUCK_MIN_MS = 10000,       // but never sooner than this
-  FIRST_PATIENCE_MS = 60000,  // before the configuration is known
+  LATE_MS = 5 * TICK_MS,  // a tick that comes later tells of this machine, not of the learner
+  MISSED_BEATS = 3,       // intervals of silence after which the learner is lost
+  GREETING_MS = 5000,     // at least this long for a welcome, which carries the model
+  STUCK_BEATS = 10,       // intervals without a step after which a busy thread is stuck
+  STUCK_MIN_MS = 10000,   // but never sooner than this
   FIRST_MAX_MESSAGE = 64 << 20,
   BACKOFF_MIN_MS = 200,
   BACKOFF_MAX_MS = 5000,
@@ -964,7 +963,7 @@ static struct client *client_new(const struct client_options *opt) {
   c->encoder = wire_encoder_new();
   c->decoder = wire_decoder_new(NULL, FIRST_MAX_MESSAGE);
   c->heartbeat_ms = 1000;
-  c->patience_ms = FIRST_PATIENCE_MS;
+  c->patience_ms = opt->patience_ms > 0 ? opt->patience_ms : CLIENT_PATIENCE_MS;
   c->backoff_ms = BACKOFF_MIN_MS;
   name_actor(c);
   c->zmq = zmq_ctx_new();

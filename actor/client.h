@@ -18,24 +18,27 @@
 #ifndef ACTOR_CLIENT_H
 #define ACTOR_CLIENT_H
 
+#include <stdint.h>
+
 #include "common/err.h"
 
-enum { CLIENT_MAX_THREADS = 1024, CLIENT_MAX_NAME = 63 };
+enum { CLIENT_MAX_THREADS = 1024, CLIENT_MAX_NAME = 63, CLIENT_PATIENCE_MS = 60000 };
 
 struct client_options {
   const char *endpoint;  // tcp://HOST:PORT; an IPv6 address in brackets
   const char *name;      // for people, at most CLIENT_MAX_NAME printable characters; NULL: host:pid
   int threads;           // rollout threads, 1..CLIENT_MAX_THREADS
+  int64_t patience_ms;   // without a learner, before the first welcome; 0: CLIENT_PATIENCE_MS
 };
 
 // Serves the learner. Returns, after one logged line:
 //   ERR_OK           the learner is done, or SIGTERM or SIGINT came (a second signal ends the
 //                    process at once with 128 + signal)
 //   ERR_USAGE        the endpoint is none
-//   ERR_UNAVAILABLE  no learner within wire.patience (60 s before the first welcome), or it is full
-//   ERR_REFUSED      the learner found our episodes to be wrong (audit)
-//   ERR_CONFIG       protocol, MuJoCo version or task differ, or the welcome cannot be used
-//   ERR_NUMERIC      the simulation is unstable whatever the ticket's noise
+//   ERR_UNAVAILABLE  no learner within wire.patience (patience_ms before the first welcome), or it
+//   is full ERR_REFUSED      the learner found our episodes to be wrong (audit) ERR_CONFIG
+//   protocol, MuJoCo version or task differ, or the welcome cannot be used ERR_NUMERIC      the
+//   simulation is unstable whatever the ticket's noise
 // Handles SIGTERM and SIGINT meanwhile. When a rollout thread does not come to the end of its
 // episode within a second, its memory is left to the process's end.
 NODISCARD enum err client_run(const struct client_options *opt);

@@ -18,6 +18,8 @@ struct arguments {
   long parent;  // 0: none
 };
 
+enum { MAX_PATIENCE_S = 86400 };
+
 static const char help[] =
     "Examples:\n"
     "  telos-actor --connect tcp://127.0.0.1:5555\n"
@@ -33,12 +35,13 @@ static const char help[] =
     "  --connect ENDPOINT  the learner, tcp://HOST:PORT\n"
     "  --threads N         rollout threads; default: the cores this process may use\n"
     "  --name TEXT         shown in the learner's log; default: host:pid\n"
+    "  --patience SECONDS  wait for the learner's first answer; default: 60\n"
     "  --parent PID        stop when this parent process ends (used by telos)\n"
     "  --debug             log more\n"
     "  --help, --version\n"
     "\n"
     "An actor reconnects by itself. It gives up when no learner answers for\n"
-    "wire.patience (60 s before the first answer).\n"
+    "--patience, later for wire.patience.\n"
     "Exit codes: 0 learner done, or asked to stop; 64 usage; 65 unstable simulation;\n"
     "69 no learner; 75 parent gone; 77 refused by the audit; 78 other protocol,\n"
     "MuJoCo version or task; 130, 143 second signal.\n";
@@ -71,10 +74,15 @@ static enum err parse_name(const char **out, const char *text) {
 
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
-      {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 't'},
-      {"name", required_argument, NULL, 'n'},    {"parent", required_argument, NULL, 'p'},
-      {"debug", no_argument, NULL, 'd'},         {"help", no_argument, NULL, 'h'},
-      {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
+      {"connect", required_argument, NULL, 'c'},
+      {"threads", required_argument, NULL, 't'},
+      {"name", required_argument, NULL, 'n'},
+      {"parent", required_argument, NULL, 'p'},
+      {"patience", required_argument, NULL, 'P'},
+      {"debug", no_argument, NULL, 'd'},
+      {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},
+      {NULL, 0, NULL, 0},
   };
   enum err err = ERR_OK;
   long n;
@@ -90,6 +98,10 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'n':
         err = parse_name(&a->client.name, optarg);
+        break;
+      case 'P':
+        err = parse_number(&n, "--patience", optarg, 1, MAX_PATIENCE_S);
+        a->client.patience_ms = 1000 * (int64_t)n;
         break;
       case 'p':
         err = parse_number(&a->parent, "--parent", optarg, 1, INT32_MAX);

@@ -764,8 +764,8 @@ enum err config_read_file(struct config *cfg, const char *path) {
   size_t n;
   enum err err = fsio_read(&text, &n, path, MAX_FILE_BYTES);
   if (err != ERR_OK) {
-    // too large is wrong for a configuration, where elsewhere it is wrong for a format
-    return err == ERR_FORMAT ? ERR_CONFIG : err;
+    // whatever is wrong with the file: trying again does not help
+    return ERR_CONFIG;
   }
   err = config_read_yaml(cfg, text, n, path);
   free(text);

@@ -4,7 +4,7 @@
 // group.name=value on the command line. Integers may be written 1e6 or 1_000_000. An unknown key
 // is an error that names the source (file:line:column, variable or argument) and the nearest
 // known key; a key given twice in a file is an error; a value out of range names the range and the
-// unit. All return ERR_CONFIG after one logged line (ERR_IO when the file cannot be read), and
+// unit. All return ERR_CONFIG after one logged line, and
 // leave *cfg as it was.
 //
 //   struct config cfg; config_defaults(&cfg);  ...  cfg.odac_gamma

@@ -21,9 +21,13 @@
 
 enum { READ_CHUNK = 65536 };
 
-// logs "cannot <verb> <path>: <reason>"
+// logs "cannot <verb> <path>: <reason>", and what helps where that is one thing
 static enum err fail(const char *verb, const char *path) {
-  log_error("cannot %s %s: %s", verb, path, strerror(errno));
+  const char *remedy = errno == ENOENT || errno == ENOTDIR || errno == EISDIR ? "; check the path"
+                       : errno == EACCES || errno == EPERM || errno == EROFS
+                           ? "; check the permissions of it and its folder"
+                           : "";
+  log_error("cannot %s %s: %s%s", verb, path, strerror(errno), remedy);
   return ERR_IO;
 }
 

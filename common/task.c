@@ -721,14 +721,14 @@ static enum err find_task(char *path, const char *name) {
   if (strchr(name, '/') || (n > 4 && strcmp(name + n - 4, ".xml") == 0)) {
     if (n == 0 || n >= TASK_MAX_PATH || access(name, R_OK) != 0) {
       log_error("task %s: cannot be read: %m; give an MJCF file, or a name without '/'", name);
-      return ERR_IO;
+      return ERR_CONFIG;
     }
     memcpy(path, name, n + 1);
     return ERR_OK;
   }
   struct folders *f = must_alloc(1, sizeof *f);
   list_folders(f);
-  enum err err = ERR_IO;
+  enum err err = ERR_CONFIG;
   for (int i = 0; i < f->n && err != ERR_OK && n > 0; i++) {
     const int len = snprintf(path, TASK_MAX_PATH, "%s/%s.xml", f->path[i], name);
     if (len < TASK_MAX_PATH && access(path, R_OK) == 0) {

@@ -56,7 +56,7 @@ struct task {
 
 // Finds a task: a path when the name has a '/' or ends in .xml, else <dir>/<name>.xml in
 // $TELOS_TASK_PATH (colon separated), in tasks/ beside the executable, and in tasks/ in the
-// installed data folder. Compiles and checks it. ERR_IO: unreadable. ERR_CONFIG: malformed, or
+// installed data folder. Compiles and checks it. ERR_CONFIG: not found, unreadable, malformed, or
 // against the convention.
 NODISCARD enum err task_load(struct task **out, const char *name);
 

@@ -541,7 +541,8 @@ static enum err restore(struct trainer *t) {
   if (found) {
     checkpoint_release(&c);
   }
-  return err;
+  // a finished run has its policy, whatever happened to the file since
+  return err == ERR_OK && training_complete(t) ? write_policy(t) : err;
 }
 
 enum err trainer_new(struct trainer **out, const struct config *cfg, const struct task *task,

@@ -263,7 +263,7 @@ static void send_tcp_garbage(int port) {
 }
 
 static int port_of(const char *endpoint) {
-  return atoi(strrchr(endpoint, ':') + 1);
+  return (int)strtol(strrchr(endpoint, ':') + 1, NULL, 10);
 }
 
 // each complaint is logged once
@@ -282,7 +282,7 @@ static double last_rejected(struct proc *learner) {
     last = at;
   }
   cr_assert(last != NULL);
-  return atof(last + strlen("rejected="));
+  return strtod(last + strlen("rejected="), NULL);
 }
 
 Test(messages, learner_goes_on) {

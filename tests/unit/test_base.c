@@ -393,10 +393,11 @@ Test(fsio, read_failures) {
   size_t n;
   capture_begin();
   enum err err = fsio_read(&data, &n, "/nonexistent/file", 10);
-  expect_failure(err, ERR_IO, "cannot open /nonexistent/file: ", "No such file or directory");
+  expect_failure(err, ERR_IO,
+                 "cannot open /nonexistent/file: ", "No such file or directory; check the path");
   capture_begin();
   err = fsio_read(&data, &n, folder, 1 << 20);
-  expect_failure(err, ERR_IO, "cannot read /tmp/test_base_", "Is a directory");
+  expect_failure(err, ERR_IO, "cannot read /tmp/test_base_", "Is a directory; check the path");
 }
 
 Test(fsio, a_full_disk_is_named_with_what_was_wanted) {
@@ -434,13 +435,15 @@ Test(fsio, write_failures_leave_nothing) {
   write_text(in_folder("file"), "x");
   capture_begin();
   enum err err = fsio_write_atomic(in_folder("file/below"), "y", 1);
-  expect_failure(err, ERR_IO, "cannot create /tmp/test_base_", "file/below.tmp: Not a directory");
+  expect_failure(err, ERR_IO, "cannot create /tmp/test_base_",
+                 "file/below.tmp: Not a directory; check the path");
 
   // a folder stands where the file should: the temporary file goes again
   cr_assert_eq(fsio_mkdirs(in_folder("sub/inner")), ERR_OK);
   capture_begin();
   err = fsio_write_atomic(in_folder("sub"), "y", 1);
-  expect_failure(err, ERR_IO, "cannot replace /tmp/test_base_", "sub: Is a directory");
+  expect_failure(err, ERR_IO, "cannot replace /tmp/test_base_",
+                 "sub: Is a directory; check the path");
   cr_expect_not(fsio_exists(in_folder("sub.tmp")));
 
   // a link planted at the temporary name is not followed
@@ -476,17 +479,20 @@ Test(fsio, mkdirs) {
   write_text(in_folder("file"), "x");
   capture_begin();
   enum err err = fsio_mkdirs(in_folder("file"));
-  expect_failure(err, ERR_IO, "cannot create folder /tmp/test_base_", "file: Not a directory");
+  expect_failure(err, ERR_IO, "cannot create folder /tmp/test_base_",
+                 "file: Not a directory; check the path");
   capture_begin();
   err = fsio_mkdirs(in_folder("file/g/h"));
-  expect_failure(err, ERR_IO, "cannot create folder /tmp/test_base_", ": Not a directory");
+  expect_failure(err, ERR_IO, "cannot create folder /tmp/test_base_",
+                 ": Not a directory; check the path");
 }
 
 Test(fsio, sync_dir) {
   cr_expect_eq(fsio_sync_dir(folder), ERR_OK);
   capture_begin();
   enum err err = fsio_sync_dir(in_folder("none"));
-  expect_failure(err, ERR_IO, "cannot open folder /tmp/test_base_", "No such file or directory");
+  expect_failure(err, ERR_IO, "cannot open folder /tmp/test_base_",
+                 "No such file or directory; check the path");
 }
 
 Test(fsio, remove_tree_stays_inside) {
@@ -507,7 +513,8 @@ Test(fsio, remove_tree_stays_inside) {
   cr_assert_eq(symlink(in_folder("other"), in_folder("link")), 0);
   capture_begin();
   enum err err = fsio_remove_tree(in_folder("link"));
-  expect_failure(err, ERR_IO, "cannot remove /tmp/test_base_", "link: Not a directory");
+  expect_failure(err, ERR_IO, "cannot remove /tmp/test_base_",
+                 "link: Not a directory; check the path");
   expect_text(in_folder("other/kept"), "kept");
 }
 

@@ -586,9 +586,10 @@ Test(config, files) {
 
   capture_begin();
   err = config_read_file(&cfg, "/nonexistent/run.yaml");
-  expect_line(capture_end(), "cannot open /nonexistent/run.yaml: No such file or directory",
+  expect_line(capture_end(),
+              "cannot open /nonexistent/run.yaml: No such file or directory; check the path",
               "none");
-  cr_expect_eq(err, ERR_IO);
+  cr_expect_eq(err, ERR_CONFIG);
 }
 
 // ---- the way back ----

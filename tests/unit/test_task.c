@@ -400,16 +400,16 @@ Test(task, found_by_name_in_the_task_path) {
   task_free(task);
   task = NULL;
   capture_start();
-  cr_expect_eq(task_load(&task, "box3d"), ERR_IO);
+  cr_expect_eq(task_load(&task, "box3d"), ERR_CONFIG);
   cr_expect_eq(capture_stop(), 1);
   cr_expect(strstr(logged, "task box3d: not found in /nonexistent, ") && strstr(logged, "box2d"),
             "%s", logged);
   capture_start();
-  cr_expect_eq(task_load(&task, "./none.xml"), ERR_IO);
+  cr_expect_eq(task_load(&task, "./none.xml"), ERR_CONFIG);
   cr_expect_eq(capture_stop(), 1);
   cr_expect(strstr(logged, "task ./none.xml: cannot be read: No such file"), "%s", logged);
   capture_start();
-  cr_expect_eq(task_load(&task, ""), ERR_IO);
+  cr_expect_eq(task_load(&task, ""), ERR_CONFIG);
   cr_expect_eq(capture_stop(), 1);
   cr_expect_null(task);
 }
