@@ -10,34 +10,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "actor/rollout.h"
 #include "common/check.h"
 #include "common/policy.h"
 #include "common/rng.h"
 #include "common/rowmlp.h"
+#include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, EPISODES = 60, HINDSIGHT = 4 };
 
 static const double limit = 0.95;
-
-// of this thread: others on the machine are not measured
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *x, int n) {
-  qsort(x, (size_t)n, sizeof *x, compare);
-  return x[n / 2];
-}
 
 static struct weights *make_weights(const struct task *task, int hidden) {
   const int width[4] = {task->obs + task->goal, hidden, hidden, 2 * task->act};
@@ -59,9 +42,9 @@ static struct ticket make_ticket(int i) {
 // seconds of one episode by the actor's own code
 static double time_rollout(struct rollout *r, struct episode *ep, const struct weights *w, int i) {
   const struct ticket ticket = make_ticket(i);
-  const double start = now();
+  const double start = bench_cpu_s();
   CHECK(rollout_run(r, ep, &ticket, w, NULL) == ERR_OK);
-  return now() - start;
+  return bench_cpu_s() - start;
 }
 
 // What a bare loop needs. ctrl is what the rollouts sent to the actuators, so that both move
@@ -79,7 +62,7 @@ static double time_bare(struct bare *b, int i) {
   const struct task *task = b->task;
   const mjModel *m = task->model;
   const double *ctrl = b->ctrl + (size_t)i * (size_t)task->horizon * (size_t)task->act;
-  const double start = now();
+  const double start = bench_cpu_s();
   memcpy(b->d->qpos, m->nkey > 0 ? m->key_qpos : m->qpos0, (size_t)m->nq * sizeof(mjtNum));
   memset(b->d->qvel, 0, (size_t)m->nv * sizeof(mjtNum));
   memset(b->d->qacc_warmstart, 0, (size_t)m->nv * sizeof(mjtNum));
@@ -94,7 +77,7 @@ static double time_bare(struct bare *b, int i) {
       mj_step(m, b->d);
     }
   }
-  return now() - start;
+  return bench_cpu_s() - start;
 }
 
 // the control signals of one rollout: its actions, with the noise that env_step drew
@@ -175,9 +158,9 @@ static bool measure(const struct task *task, int hidden) {
       ratio[i] = b / a;
     }
   }
-  const double share = median(ratio, ROUNDS);
+  const double share = bench_median(ratio, ROUNDS);
   printf("%s 2 x %d: rollout_run %.0f steps/s, bare loop %.0f steps/s, ratio %.3f (limit %.2f)%s\n",
-         task->name, hidden, median(actor, ROUNDS), median(loop, ROUNDS), share, limit,
+         task->name, hidden, bench_median(actor, ROUNDS), bench_median(loop, ROUNDS), share, limit,
          share >= limit ? "" : " MISSED");
   free_bare(&bare);
   episode_free(ep);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "actor/rollout.h"
@@ -20,14 +19,9 @@
 #include "common/metrics.h"
 #include "common/mlp.h"
 #include "common/rng.h"
+#include "tests/bench/bench.h"
 
 enum { ACTING_STEPS = 200000, TRAINING_STEPS = 6000, BARE_EPISODES = 500 };
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 // ---- the limit: rollouts alone ----
 
@@ -51,14 +45,14 @@ static void *bare_rollouts(void *arg) {
 
 static double bare_rate(int threads) {
   pthread_t thread[16];
-  const double start = now();
+  const double start = bench_wall_s();
   for (int i = 0; i < threads; i++) {
     CHECK(pthread_create(&thread[i], NULL, bare_rollouts, NULL) == 0);
   }
   for (int i = 0; i < threads; i++) {
     pthread_join(thread[i], NULL);
   }
-  return (double)threads * BARE_EPISODES * task->horizon / (now() - start);
+  return (double)threads * BARE_EPISODES * task->horizon / (bench_wall_s() - start);
 }
 
 // ---- the fleet ----

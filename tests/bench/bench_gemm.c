@@ -9,12 +9,12 @@
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/check.h"
 #include "common/gemm.h"
 #include "common/mlp.h"
 #include "common/rng.h"
+#include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, BATCH = 256, LAYERS = 3 };
 
@@ -27,24 +27,12 @@ struct work {
   float *dtheta, *dx, *dy;
 };
 
-// of this thread: others on the machine are not measured
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static double seconds(void (*run)(const struct work *), const struct work *w, int repeat) {
-  const double start = now();
+  const double start = bench_cpu_s();
   for (int i = 0; i < repeat; i++) {
     run(w);
   }
-  return (now() - start) / repeat;
+  return (bench_cpu_s() - start) / repeat;
 }
 
 // median seconds of both, in turns
@@ -58,8 +46,7 @@ static void measure(double out[2], void (*run)(const struct work *),
     time[1][slot] = seconds(limit, w, repeat);
   }
   for (int i = 0; i < 2; i++) {
-    qsort(time[i], ROUNDS, sizeof time[i][0], compare);
-    out[i] = time[i][ROUNDS / 2];
+    out[i] = bench_median(time[i], ROUNDS);
   }
 }
 

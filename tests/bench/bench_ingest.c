@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -20,6 +19,7 @@
 #include "learner/ledger.h"
 #include "learner/replay.h"
 #include "proto/wire.h"
+#include "tests/bench/bench.h"
 
 enum { RUNS = 9, EPISODES = 1500, WINDOW = 64, RUN_SEED = 1, CAPACITY = 1000000 };
 
@@ -30,22 +30,6 @@ struct frames {
   unsigned char *data;
   unsigned char *copy;  // as long as the longest
 };
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *x) {
-  qsort(x, RUNS, sizeof x[0], ascending);
-  return x[RUNS / 2];
-}
 
 static void fill(struct episode *ep, uint64_t id) {
   const size_t T = (size_t)ep->dims.horizon;
@@ -116,7 +100,7 @@ static double run_ingest(const struct frames *f, struct replay *replay,
   struct ledger *l = ledger_new(&opt, 0, versions);
   ledger_join(l, 0, 1, WINDOW);
   struct ticket ticket;
-  const double start = seconds();
+  const double start = bench_cpu_s();
   for (int i = 0; i < EPISODES; i++) {
     while (ledger_assign(l, &ticket, 0, 0)) {
     }
@@ -127,7 +111,7 @@ static double run_ingest(const struct frames *f, struct replay *replay,
       ledger_committed(l, 1);
     }
   }
-  const double took = seconds() - start;
+  const double took = bench_cpu_s() - start;
   ledger_free(l);
   return took;
 }
@@ -135,12 +119,12 @@ static double run_ingest(const struct frames *f, struct replay *replay,
 // Seconds for memcpy and XXH3 of all frames.
 static double run_limit(const struct frames *f) {
   volatile uint64_t sink = 0;
-  const double start = seconds();
+  const double start = bench_cpu_s();
   for (int i = 0; i < EPISODES; i++) {
     memcpy(f->copy, f->data + f->at[i], f->n[i]);
     sink = sink + XXH3_64bits(f->copy, f->n[i]);
   }
-  return seconds() - start;
+  return bench_cpu_s() - start;
 }
 
 // One line of the report; true when the target is met.
@@ -166,9 +150,10 @@ static bool measure(const char *name, const struct dims *dims, double target) {
       ratio[i] = a / b;
     }
   }
-  const double rate = median(ingest);
+  const double rate = bench_median(ingest, RUNS);
   printf("%s: ingest %.0f transitions/s (target %.0f), memcpy + XXH3 %.0f, ratio %.3f%s\n", name,
-         rate, target, median(limit), median(ratio), rate >= target ? "" : " MISSED");
+         rate, target, bench_median(limit, RUNS), bench_median(ratio, RUNS),
+         rate >= target ? "" : " MISSED");
   wire_decoder_free(decoder);
   replay_free(replay);
   frames_free(f);

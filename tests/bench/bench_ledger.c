@@ -4,23 +4,12 @@
 //   bench_ledger          prints one line per case: tickets/s and ns per ticket, median of 9
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/check.h"
 #include "learner/ledger.h"
+#include "tests/bench/bench.h"
 
 enum { RUNS = 9, TICKETS = 100000, ACTORS = 4 };
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
 
 // Seconds for TICKETS commits. Every actor fills its slots, then all answers come, the newest
 // tickets first, so that the reorder buffer fills; episodes are tiny, since the ledger never looks
@@ -39,7 +28,7 @@ static double run(int window, double audit) {
   for (int i = 0; i < ACTORS; i++) {
     ledger_join(l, i, (uint64_t)i, window);
   }
-  double start = seconds();
+  double start = bench_cpu_s();
   uint64_t committed = 0;
   while (committed < TICKETS) {
     int n = 0;
@@ -62,7 +51,7 @@ static double run(int window, double audit) {
       ledger_committed(l, 1);
     }
   }
-  double took = (seconds() - start) / (double)committed;
+  double took = (bench_cpu_s() - start) / (double)committed;
   ledger_free(l);
   free(versions);
   free(held);
@@ -81,8 +70,7 @@ int main(void) {
     for (int k = 0; k < RUNS; k++) {
       took[k] = run(cases[i].window, cases[i].audit);
     }
-    qsort(took, RUNS, sizeof took[0], ascending);
-    double median = took[RUNS / 2];
+    const double median = bench_median(took, RUNS);
     printf("ledger window=%d audit=%g  %.0f tickets/s  %.0f ns/ticket\n", cases[i].window,
            cases[i].audit, 1 / median, 1e9 * median);
   }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "common/check.h"
 #include "common/config.h"
@@ -16,25 +15,9 @@
 #include "common/rng.h"
 #include "learner/odac.h"
 #include "learner/replay.h"
+#include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, BATCH = 256, CAPACITY = 1000000, SAMPLES = 500, UPDATES = 10 };
-
-// of this thread: others on the machine are not measured
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double *time) {
-  qsort(time, ROUNDS, sizeof *time, compare);
-  return time[ROUNDS / 2];
-}
 
 // full of episodes with values of order 1
 static struct replay *full_replay(const struct dims *d, struct rng *rng) {
@@ -80,15 +63,15 @@ static double gather_time(const struct dims *d, struct rng *rng) {
   float *out = must_alloc(BATCH, (2 * width + goal) * sizeof(float));
   double time[ROUNDS];
   for (int round = -1; round < ROUNDS; round++) {
-    const double start = now();
+    const double start = bench_cpu_s();
     for (int i = 0; i < SAMPLES; i++) {
       bare_gather(out, rows, width, goal, rng);
     }
-    time[round < 0 ? 0 : round] = (now() - start) / SAMPLES;
+    time[round < 0 ? 0 : round] = (bench_cpu_s() - start) / SAMPLES;
   }
   munmap(rows, bytes);
   free(out);
-  return median(time);
+  return bench_median(time, ROUNDS);
 }
 
 // a minibatch for each update, as in training: the update leaves the caches cold for the sample
@@ -107,23 +90,24 @@ static void measure(const char *name, const struct dims *d, double limit_us) {
   uint64_t index = 0;
   for (int round = -1; round < ROUNDS; round++) {
     const int slot = round < 0 ? 0 : round;
-    double start = now();
+    double start = bench_cpu_s();
     for (int i = 0; i < SAMPLES; i++) {
       replay_sample(r, b, &rng);
     }
-    alone[slot] = (now() - start) / SAMPLES;
+    alone[slot] = (bench_cpu_s() - start) / SAMPLES;
     between[slot] = update[slot] = 0;
     for (int i = 0; i < UPDATES; i++) {
-      start = now();
+      start = bench_cpu_s();
       replay_sample(r, b, &rng);
-      const double middle = now();
+      const double middle = bench_cpu_s();
       CHECK(odac_update(o, &stats, b, index++) == ERR_OK);
       between[slot] += (middle - start) / UPDATES;
-      update[slot] += (now() - middle) / UPDATES;
+      update[slot] += (bench_cpu_s() - middle) / UPDATES;
     }
   }
-  const double us = 1e6 * median(alone), cold = 1e6 * median(between);
-  const double update_us = 1e6 * median(update), gather_us = 1e6 * gather_time(d, &rng);
+  const double us = 1e6 * bench_median(alone, ROUNDS), cold = 1e6 * bench_median(between, ROUNDS);
+  const double update_us = 1e6 * bench_median(update, ROUNDS),
+               gather_us = 1e6 * gather_time(d, &rng);
   printf(
       "%-22s %6.1f us a sample, limit %2.0f us: %4.2f   bare gather %6.1f us: %4.2f   between "
       "updates %6.1f us: %.2f %% of an update (%.0f us)\n",

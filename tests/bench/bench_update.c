@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/check.h"
 #include "common/config.h"
@@ -17,6 +16,7 @@
 #include "common/rng.h"
 #include "learner/odac.h"
 #include "learner/replay.h"
+#include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, MAX_CALLS = 256 };
 
@@ -85,18 +85,6 @@ static double flop_of_calls(void) {
 
 // ---- measuring ----
 
-// of this thread: others on the machine are not measured
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 static struct batch *random_batch(const struct dims *d, int B) {
   struct rng rng;
   rng_init(&rng, 1, RNG_TEST, 0);
@@ -136,21 +124,19 @@ static void measure(const char *task, const struct dims *dims, int width) {
   const int repeat = 1 + (int)(5e9 / flop_of_calls());
   double time[2][ROUNDS];
   for (int round = 0; round < ROUNDS; round++) {
-    double start = now();
+    double start = bench_cpu_s();
     for (int i = 0; i < repeat; i++) {
       update(o, b, index++);
     }
-    time[0][round] = (now() - start) / repeat;
-    start = now();
+    time[0][round] = (bench_cpu_s() - start) / repeat;
+    start = bench_cpu_s();
     for (int i = 0; i < repeat; i++) {
       replay_calls();
     }
-    time[1][round] = (now() - start) / repeat;
+    time[1][round] = (bench_cpu_s() - start) / repeat;
   }
-  for (int i = 0; i < 2; i++) {
-    qsort(time[i], ROUNDS, sizeof time[i][0], compare);
-  }
-  const double us = 1e6 * time[0][ROUNDS / 2], limit = 1e6 * time[1][ROUNDS / 2];
+  const double us = 1e6 * bench_median(time[0], ROUNDS);
+  const double limit = 1e6 * bench_median(time[1], ROUNDS);
   printf(
       "%-7s 2 x %-4d %8.0f us  %6.0f updates/s   products alone %8.0f us (%d calls, %5.1f "
       "GFLOP/s)   ratio %.3f\n",
