@@ -197,12 +197,10 @@ struct file {
   size_t n;
 };
 
-// runs to the end, with a stop after every stop_after commits; the policy file's bytes
-static struct file train(const struct config *cfg, int stop_after) {
+// runs to the end in a folder, with a stop after every stop_after commits
+static void train_in(const char *folder, const struct config *cfg, int stop_after) {
   gemm_init();
   log_set_level(LOG_WARN);
-  char folder[4096];
-  snprintf(folder, sizeof folder, "%s", new_folder());
   int lives = 0;
   enum trainer_event_kind end;
   do {
@@ -213,12 +211,23 @@ static struct file train(const struct config *cfg, int stop_after) {
     free(b);
   } while (end == TRAINER_STOPPED);
   cr_assert(stop_after > 1000 || lives > 2, "it was really stopped (%d lives)", lives);
+}
+
+// the bytes of the policy file; the folder is removed
+static struct file take_policy(const char *folder) {
   struct file f;
   char *path = rundir_file(folder, "policy.safetensors");
   cr_assert_eq(fsio_read(&f.data, &f.n, path, 1 << 20), ERR_OK);
   free(path);
   cr_assert_eq(fsio_remove_tree(folder), ERR_OK);
   return f;
+}
+
+static struct file train(const struct config *cfg, int stop_after) {
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s", new_folder());
+  train_in(folder, cfg, stop_after);
+  return take_policy(folder);
 }
 
 static bool equal(const struct file *a, const struct file *b) {
@@ -249,6 +258,23 @@ Test(trainer, stops_change_nothing_when_replay_is_full) {
   cr_assert(equal(&straight, &stopped));
   free(straight.data);
   free(stopped.data);
+}
+
+// a finished run goes on when run.steps is raised, as if it had been that long from the start
+Test(trainer, a_finished_run_can_be_continued) {
+  struct config cfg;
+  small_config(&cfg);
+  struct file straight = train(&cfg, INT32_MAX);
+  char folder[4096];
+  snprintf(folder, sizeof folder, "%s", new_folder());
+  struct config shorter = cfg;
+  set(&shorter, "run.steps=1300");
+  train_in(folder, &shorter, INT32_MAX);
+  train_in(folder, &cfg, INT32_MAX);
+  struct file continued = take_policy(folder);
+  cr_assert(equal(&straight, &continued));
+  free(straight.data);
+  free(continued.data);
 }
 
 Test(trainer, seed_and_settings_matter) {
