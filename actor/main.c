@@ -150,6 +150,7 @@ int main(int argc, char **argv) {
       a.client.threads = cores < CLIENT_MAX_THREADS ? cores : CLIENT_MAX_THREADS;
     }
     err = client_run(&a.client);
+    process_ignore_stop();
   }
   return err_exit_code(err);
 }

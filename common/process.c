@@ -19,7 +19,16 @@ enum err process_follow_parent(long parent) {
   return ERR_OK;
 }
 
+static void ignore(int signum) {
+  const struct sigaction action = {.sa_handler = SIG_IGN};
+  CHECK(sigaction(signum, &action, NULL) == 0);
+}
+
+void process_ignore_stop(void) {
+  ignore(SIGINT);
+  ignore(SIGTERM);
+}
+
 void process_ignore_sigpipe(void) {
-  const struct sigaction ignore = {.sa_handler = SIG_IGN};
-  CHECK(sigaction(SIGPIPE, &ignore, NULL) == 0);
+  ignore(SIGPIPE);
 }

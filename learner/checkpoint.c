@@ -46,14 +46,14 @@ static const struct {
 } COUNTERS[] = {
 #define COUNTER(name, field) \
   { name, offsetof(struct checkpoint, field) }
-    COUNTER("steps", steps),
-    COUNTER("episodes", episodes),
-    COUNTER("updates", updates),
-    COUNTER("next_ticket", next),
-    COUNTER("version", version),
-    COUNTER("since_publish", since_publish),
-    COUNTER("next_eval_steps", next_eval_steps),
-    COUNTER("next_checkpoint_steps", next_checkpoint_steps),
+    COUNTER("steps", fold.steps),
+    COUNTER("episodes", fold.episodes),
+    COUNTER("updates", fold.updates),
+    COUNTER("next_ticket", fold.next),
+    COUNTER("version", fold.version),
+    COUNTER("since_publish", fold.since_publish),
+    COUNTER("next_eval_steps", fold.next_eval_steps),
+    COUNTER("next_checkpoint_steps", fold.next_checkpoint_steps),
     COUNTER("segment_first", position.first),
     COUNTER("segment_last", position.last),
     COUNTER("segment_bytes", position.bytes),
@@ -62,7 +62,7 @@ static const struct {
 };
 enum {
   NCOUNTER = sizeof COUNTERS / sizeof COUNTERS[0],
-  NLAST = sizeof((struct checkpoint *)0)->last_eval / sizeof(double),
+  NLAST = sizeof((struct fold *)0)->last_eval / sizeof(double),
 };
 
 void checkpoint_release(struct checkpoint *c) {
@@ -148,7 +148,7 @@ static bool has_weights(const struct checkpoint *c, uint64_t version) {
 
 // NULL, or what this state names and does not have.
 static const char *incomplete(const struct checkpoint *c) {
-  if (!has_weights(c, c->version)) {
+  if (!has_weights(c, c->fold.version)) {
     return "the newest version has no weights";
   }
   for (int i = 0; i < c->window; i++) {
@@ -156,8 +156,8 @@ static const char *incomplete(const struct checkpoint *c) {
       return "a ticket names a version without weights";
     }
   }
-  for (int i = 0; i < c->nevals; i++) {
-    if (!has_weights(c, c->evals[i].version)) {
+  for (int i = 0; i < c->fold.nevals; i++) {
+    if (!has_weights(c, c->fold.evals[i].version)) {
       return "an evaluation names a version without weights";
     }
   }
@@ -212,16 +212,16 @@ static json_t *state_json(const struct checkpoint *c, uint64_t tensor_digest) {
   put(o, "weights", weights);
 
   json_t *evals = json_array();
-  for (int i = 0; i < c->nevals; i++) {
+  for (int i = 0; i < c->fold.nevals; i++) {
     json_t *entry = json_object();
-    put(entry, "version", counter(c->evals[i].version));
-    put(entry, "steps", counter(c->evals[i].steps));
+    put(entry, "version", counter(c->fold.evals[i].version));
+    put(entry, "steps", counter(c->fold.evals[i].steps));
     push(evals, entry);
   }
   put(o, "pending_evals", evals);
   json_t *last = json_array();
   for (int i = 0; i < NLAST; i++) {
-    push(last, isfinite(c->last_eval[i]) ? json_real(c->last_eval[i]) : json_null());
+    push(last, isfinite(c->fold.last_eval[i]) ? json_real(c->fold.last_eval[i]) : json_null());
   }
   put(o, "last_eval", last);
   return o;
@@ -328,10 +328,10 @@ static enum err remove_old(const char *parent, uint64_t newest, int keep) {
 }
 
 enum err checkpoint_write(const char *run_dir, const struct checkpoint *c, int keep) {
-  CHECK(keep >= 1 && c->window >= 1 && c->nevals <= CHECKPOINT_MAX_EVALS && !incomplete(c));
+  CHECK(keep >= 1 && c->window >= 1 && c->fold.nevals <= CHECKPOINT_MAX_EVALS && !incomplete(c));
   char *parent = text_of("%s/checkpoints", run_dir);
-  char *name = text_of("%s/" STEP_FORMAT, parent, c->steps);
-  char *temporary = text_of("%s/.tmp-" STEP_FORMAT, parent, c->steps);
+  char *name = text_of("%s/" STEP_FORMAT, parent, c->fold.steps);
+  char *temporary = text_of("%s/.tmp-" STEP_FORMAT, parent, c->fold.steps);
   uint64_t digest;
   enum err err;
   if ((err = fsio_mkdirs(parent)) != ERR_OK || (err = fsio_sync_dir(run_dir)) != ERR_OK ||
@@ -340,7 +340,7 @@ enum err checkpoint_write(const char *run_dir, const struct checkpoint *c, int k
   }
   if ((err = write_tensors(temporary, c, &digest)) != ERR_OK ||
       (err = write_state(temporary, c, digest)) != ERR_OK ||
-      (err = discard(parent, c->steps)) != ERR_OK) {
+      (err = discard(parent, c->fold.steps)) != ERR_OK) {
     goto remove;
   }
   if (rename(temporary, name) != 0) {
@@ -349,7 +349,7 @@ enum err checkpoint_write(const char *run_dir, const struct checkpoint *c, int k
   }
   err = fsio_sync_dir(parent);
   // the new one is safe: an old one that stays is only disk space
-  if (err == ERR_OK && remove_old(parent, c->steps, keep) != ERR_OK) {
+  if (err == ERR_OK && remove_old(parent, c->fold.steps, keep) != ERR_OK) {
     log_warn("old checkpoints stay in %s; remove them by hand", parent);
   }
   goto out;
@@ -454,11 +454,11 @@ static enum err parse_state(struct checkpoint *r, uint64_t *tensor_digest, const
   if (!json_is_array(evals) || nevals > CHECKPOINT_MAX_EVALS) {
     return damaged(fault, "state.json lacks pending_evals");
   }
-  r->nevals = (int)nevals;
+  r->fold.nevals = (int)nevals;
   for (size_t i = 0; i < nevals; i++) {
     const json_t *entry = json_array_get(evals, i);
-    if (!get_counter(&r->evals[i].version, json_object_get(entry, "version")) ||
-        !get_counter(&r->evals[i].steps, json_object_get(entry, "steps"))) {
+    if (!get_counter(&r->fold.evals[i].version, json_object_get(entry, "version")) ||
+        !get_counter(&r->fold.evals[i].steps, json_object_get(entry, "steps"))) {
       return damaged(fault, "state.json has pending_evals of a wrong type");
     }
   }
@@ -472,7 +472,7 @@ static enum err parse_state(struct checkpoint *r, uint64_t *tensor_digest, const
     if (!json_is_null(v) && !json_is_number(v)) {
       return damaged(fault, "state.json has last_eval of a wrong type");
     }
-    r->last_eval[i] = json_is_null(v) ? NAN : json_number_value(v);
+    r->fold.last_eval[i] = json_is_null(v) ? NAN : json_number_value(v);
   }
   return ERR_OK;
 }

@@ -21,20 +21,12 @@
 
 enum { CHECKPOINT_MAX_EVALS = 16 };
 
-struct checkpoint {
-  // identity: must equal the resumed run's, else ERR_CONFIG
-  uint64_t run;  // run id
-  uint64_t task_digest;
-  // the fold
+// What a commit changes, beside networks and replay: the trainer's own state, saved as it is.
+struct fold {
   uint64_t steps, episodes, updates;
   uint64_t next;           // first uncommitted ticket
   uint64_t version;        // newest published
   uint64_t since_publish;  // commits since then
-  int window;
-  uint64_t *versions;  // (window) named by tickets next .. next + window - 1
-  struct weights *
-      *weights;  // (nweights) every version named by a ticket or pending evaluation, and the newest
-  int nweights;
   struct {
     uint64_t version, steps;
   } evals[CHECKPOINT_MAX_EVALS];  // pending evaluations
@@ -42,6 +34,17 @@ struct checkpoint {
   uint64_t next_eval_steps;  // when the next evaluation and checkpoint are due
   uint64_t next_checkpoint_steps;
   double last_eval[5];  // steps, distance, score, ci, success of the last evaluation; NaN: none
+};
+
+struct checkpoint {
+  // identity: must equal the resumed run's, else ERR_CONFIG
+  uint64_t run;  // run id
+  uint64_t task_digest;
+  struct fold fold;
+  int window;
+  uint64_t *versions;        // (window) named by tickets next .. next + window - 1
+  struct weights **weights;  // (nweights) every version that a ticket or pending evaluation names,
+  int nweights;              // and the newest
   struct segment_position position;
   // tensors of the learner: on write borrowed; on read checked against the file's and filled
   struct st_tensor *tensors;

@@ -13,8 +13,7 @@
 struct episode;
 
 struct evaluation {
-  uint64_t version;  // of the policy, and
-  uint64_t steps;    // env steps committed when it was published; both set by the caller
+  uint64_t version;  // of the policy; set by the caller
   int n;             // episodes
   double distance;   // mean f [goal units]
   double initial;    // mean d [goal units]

@@ -210,6 +210,7 @@ int main(int argc, char **argv) {
                                        .listening = on_listening,
                                        .ctx = &run};
     err = server_run(&opt);
+    process_ignore_stop();
     if (err == ERR_INTERRUPTED) {
       log_info("stopped; resume with: telos-learner --task %s --run %s", a.task, a.run);
     }

@@ -693,17 +693,18 @@ static void close_handle(uv_handle_t *handle, void *arg) {
   }
 }
 
+// signal handlers last: what comes while the sockets linger must not end the process otherwise
 static void release(struct server *s) {
   zpoll_stop(&s->poll);
   trainer_free(s->trainer);
-  uv_walk(&s->loop, close_handle, NULL);
-  uv_run(&s->loop, UV_RUN_DEFAULT);
-  CHECK(uv_loop_close(&s->loop) == 0);
   if (s->zmq != NULL) {
     zmq_close(s->router);
     zmq_close(s->pub);
     zpoll_end_context(s->zmq);
   }
+  uv_walk(&s->loop, close_handle, NULL);
+  uv_run(&s->loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(&s->loop) == 0);
   for (int i = 0; i < s->nweights; i++) {
     weights_unref(s->weights[i]);
   }

@@ -32,23 +32,6 @@ struct item {
   struct evaluation evaluation;
 };
 
-struct pending {
-  uint64_t version, steps;
-};
-
-// the state that a checkpoint holds, beside networks and replay
-struct fold {
-  uint64_t next;  // first uncommitted ticket
-  uint64_t steps, episodes, updates;
-  uint64_t version;                     // newest published
-  uint64_t since_publish;               // commits since then
-  uint64_t *versions;                   // ticket id names versions[id % window]
-  uint64_t next_eval, next_checkpoint;  // env steps
-  struct pending evals[CHECKPOINT_MAX_EVALS];
-  int nevals;
-  struct evaluation last_eval;  // n = 0: none yet
-};
-
 struct trainer {
   const struct config *cfg;
   const struct task *task;
@@ -57,7 +40,8 @@ struct trainer {
   void (*notify)(void *ctx);
   void *ctx;
 
-  struct fold fold;
+  struct fold fold;    // what a commit changes, beside networks and replay
+  uint64_t *versions;  // ticket id names versions[id % window]
   struct odac *odac;
   struct replay *replay;
   uint64_t replay_base;  // episodes that had left replay before this life
@@ -90,7 +74,7 @@ static double now_s(void) {
 static bool version_named(const struct trainer *t, uint64_t version) {
   const struct fold *f = &t->fold;
   // versions never fall from one ticket to the next, so the first open ticket names the oldest
-  if (version >= f->versions[f->next % (uint64_t)t->cfg->ledger_window]) {
+  if (version >= t->versions[f->next % (uint64_t)t->cfg->ledger_window]) {
     return true;
   }
   for (int i = 0; i < f->nevals; i++) {
@@ -149,47 +133,26 @@ static enum err write_policy(const struct trainer *t) {
 static void window_in_order(struct trainer *t) {
   const uint64_t window = (uint64_t)t->cfg->ledger_window;
   for (uint64_t i = 0; i < window; i++) {
-    t->window_versions[i] = t->fold.versions[(t->fold.next + i) % window];
+    t->window_versions[i] = t->versions[(t->fold.next + i) % window];
   }
 }
 
 static enum err save(struct trainer *t) {
-  struct fold *f = &t->fold;
   struct st_tensor tensors[MAX_TENSORS];
   window_in_order(t);
   drop_unnamed_weights(t);
   struct checkpoint c = {
       .run = t->run->run,
       .task_digest = t->task->digest,
-      .steps = f->steps,
-      .episodes = f->episodes,
-      .updates = f->updates,
-      .next = f->next,
-      .version = f->version,
-      .since_publish = f->since_publish,
+      .fold = t->fold,
       .window = (int)t->cfg->ledger_window,
       .versions = t->window_versions,
       .weights = t->weights,
       .nweights = t->nweights,
-      .nevals = f->nevals,
-      .next_eval_steps = f->next_eval,
-      .next_checkpoint_steps = f->next_checkpoint,
-      .last_eval = {NAN, NAN, NAN, NAN, NAN},
       .tensors = tensors,
       .ntensors = odac_tensors(t->odac, tensors, MAX_TENSORS),
   };
   CHECK(c.ntensors <= MAX_TENSORS);
-  for (int i = 0; i < f->nevals; i++) {
-    c.evals[i].version = f->evals[i].version;
-    c.evals[i].steps = f->evals[i].steps;
-  }
-  if (f->last_eval.n > 0) {
-    c.last_eval[0] = (double)f->last_eval.steps;
-    c.last_eval[1] = f->last_eval.distance;
-    c.last_eval[2] = f->last_eval.score;
-    c.last_eval[3] = f->last_eval.ci;
-    c.last_eval[4] = f->last_eval.success;
-  }
   segments_forget(t->segments, t->replay_base + replay_evicted(t->replay));
   struct segment_position oldest;
   enum err err = segments_sync(t->segments, &c.position);
@@ -227,13 +190,11 @@ static void publish_figures(struct trainer *t, const struct odac_stats *s) {
     m->nll = s->nll;
     m->entropy = s->entropy;
   }
-  if (f->last_eval.n > 0) {
-    m->eval_steps = (double)f->last_eval.steps;
-    m->eval_distance = f->last_eval.distance;
-    m->eval_score = f->last_eval.score;
-    m->eval_ci = f->last_eval.ci;
-    m->eval_success = f->last_eval.success;
-  }
+  m->eval_steps = f->last_eval[0];
+  m->eval_distance = f->last_eval[1];
+  m->eval_score = f->last_eval[2];
+  m->eval_ci = f->last_eval[3];
+  m->eval_success = f->last_eval[4];
   pthread_mutex_unlock(&t->lock);
 }
 
@@ -282,24 +243,25 @@ static bool evaluation_due(struct trainer *t) {
   struct fold *f = &t->fold;
   const uint64_t every = (uint64_t)t->cfg->eval_every;
   bool due = training_complete(t);
-  if (every > 0 && f->steps >= f->next_eval) {
-    f->next_eval = (f->steps / every + 1) * every;
+  if (every > 0 && f->steps >= f->next_eval_steps) {
+    f->next_eval_steps = (f->steps / every + 1) * every;
     due = true;
   }
   // a fleet too slow to evaluate as often as asked skips evaluations, but never the last
   if (!due || (f->nevals >= CHECKPOINT_MAX_EVALS - 1 && !training_complete(t))) {
     return false;
   }
-  f->evals[f->nevals++] = (struct pending){.version = f->version, .steps = f->steps};
+  f->evals[f->nevals].version = f->version;
+  f->evals[f->nevals++].steps = f->steps;
   return true;
 }
 
 static enum err save_if_due(struct trainer *t) {
   struct fold *f = &t->fold;
   const uint64_t every = (uint64_t)t->cfg->checkpoint_every;
-  const bool due = f->steps >= f->next_checkpoint;
+  const bool due = f->steps >= f->next_checkpoint_steps;
   if (due) {
-    f->next_checkpoint = (f->steps / every + 1) * every;
+    f->next_checkpoint_steps = (f->steps / every + 1) * every;
   }
   return due || training_complete(t) ? save(t) : ERR_OK;
 }
@@ -328,7 +290,7 @@ static enum err commit(struct trainer *t, const struct episode *ep) {
   struct trainer_event event = {.kind = TRAINER_COMMITTED};
   event.published = publish(t);
   // the ticket that is issued now takes the place of the one that was committed
-  f->versions[f->next % (uint64_t)t->cfg->ledger_window] = f->version;
+  t->versions[f->next % (uint64_t)t->cfg->ledger_window] = f->version;
   f->next++;
   event.version = f->version;
   event.evaluate = evaluation_due(t);
@@ -341,22 +303,21 @@ static enum err commit(struct trainer *t, const struct episode *ep) {
   return ERR_OK;
 }
 
-static void record_evaluation(struct trainer *t, const struct evaluation *result) {
+static void record_evaluation(struct trainer *t, const struct evaluation *e) {
   struct fold *f = &t->fold;
-  for (int i = 0; i < f->nevals; i++) {
-    if (f->evals[i].version == result->version) {
-      f->last_eval = *result;
-      f->last_eval.steps = f->evals[i].steps;
-      f->nevals--;
-      memmove(&f->evals[i], &f->evals[i + 1], (size_t)(f->nevals - i) * sizeof f->evals[0]);
-      break;
-    }
+  int i = 0;
+  while (i < f->nevals && f->evals[i].version != e->version) {
+    i++;
   }
-  const struct evaluation *e = &f->last_eval;
+  CHECK(i < f->nevals);
+  const uint64_t steps = f->evals[i].steps;
+  f->nevals--;
+  memmove(&f->evals[i], &f->evals[i + 1], (size_t)(f->nevals - i) * sizeof f->evals[0]);
+  const double figures[] = {(double)steps, e->distance, e->score, e->ci, e->success};
+  memcpy(f->last_eval, figures, sizeof f->last_eval);
   log_info("evaluation of version %" PRIu64 " (%" PRIu64
-           " steps): distance %.4g, score %.3f +- "
-           "%.3f, success %.3g over %d episodes",
-           e->version, e->steps, e->distance, e->score, e->ci, e->success, e->n);
+           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes",
+           e->version, steps, e->distance, e->score, e->ci, e->success, e->n);
   publish_figures(t, NULL);
 }
 
@@ -476,29 +437,10 @@ static enum err accept_checkpoint(void *ctx, const struct checkpoint *c) {
 
 static void restore_fold(struct trainer *t, struct checkpoint *c) {
   struct fold *f = &t->fold;
-  f->next = c->next;
-  f->steps = c->steps;
-  f->episodes = c->episodes;
-  f->updates = c->updates;
-  f->version = c->version;
-  f->since_publish = c->since_publish;
-  f->next_eval = c->next_eval_steps;
-  f->next_checkpoint = c->next_checkpoint_steps;
-  f->nevals = c->nevals;
-  for (int i = 0; i < c->nevals; i++) {
-    f->evals[i] = (struct pending){c->evals[i].version, c->evals[i].steps};
-  }
-  if (!isnan(c->last_eval[0])) {
-    f->last_eval = (struct evaluation){.n = 1,
-                                       .steps = (uint64_t)c->last_eval[0],
-                                       .distance = c->last_eval[1],
-                                       .score = c->last_eval[2],
-                                       .ci = c->last_eval[3],
-                                       .success = c->last_eval[4]};
-  }
+  *f = c->fold;
   const uint64_t window = (uint64_t)t->cfg->ledger_window;
   for (uint64_t i = 0; i < window; i++) {
-    f->versions[(f->next + i) % window] = c->versions[i];
+    t->versions[(f->next + i) % window] = c->versions[i];
   }
   for (int i = 0; i < c->nweights; i++) {
     keep_weights(t, weights_ref(c->weights[i]));
@@ -507,11 +449,14 @@ static void restore_fold(struct trainer *t, struct checkpoint *c) {
 
 static void fresh_fold(struct trainer *t) {
   struct fold *f = &t->fold;
+  for (size_t i = 0; i < sizeof f->last_eval / sizeof *f->last_eval; i++) {
+    f->last_eval[i] = NAN;
+  }
   f->version = 1;
-  f->next_eval = (uint64_t)t->cfg->eval_every;
-  f->next_checkpoint = (uint64_t)t->cfg->checkpoint_every;
+  f->next_eval_steps = (uint64_t)t->cfg->eval_every;
+  f->next_checkpoint_steps = (uint64_t)t->cfg->checkpoint_every;
   for (int64_t i = 0; i < t->cfg->ledger_window; i++) {
-    f->versions[i] = f->version;
+    t->versions[i] = f->version;
   }
   keep_weights(t, snapshot(t));
 }
@@ -557,7 +502,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->ctx = ctx;
   pthread_mutex_init(&t->lock, NULL);
   metrics_clear(&t->metrics);
-  t->fold.versions = must_alloc(window, sizeof *t->fold.versions);
+  t->versions = must_alloc(window, sizeof *t->versions);
   t->window_versions = must_alloc(window, sizeof *t->window_versions);
   t->max_weights = (int)window + CHECKPOINT_MAX_EVALS + 2;
   t->weights = must_alloc((size_t)t->max_weights, sizeof(struct weights *));
@@ -600,7 +545,7 @@ void trainer_free(struct trainer *t) {
   batch_free(t->batch);
   replay_free(t->replay);
   odac_free(t->odac);
-  free(t->fold.versions);
+  free(t->versions);
   free(t->window_versions);
   pthread_mutex_destroy(&t->lock);
   free(t);

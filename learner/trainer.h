@@ -68,7 +68,7 @@ void trainer_start(struct trainer *t);
 // The next episode in ticket order. Takes ownership and NULLs *ep.
 void trainer_push(struct trainer *t, struct episode **ep);
 
-// The result of an evaluation that an event asked for (steps is filled in here).
+// The result of an evaluation that an event asked for.
 void trainer_push_evaluation(struct trainer *t, const struct evaluation *result);
 
 // Ask it to save and stop at the next commit boundary: TRAINER_STOPPED follows.

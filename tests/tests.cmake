@@ -31,13 +31,12 @@ function(telos_test name)
     COMMAND ${name} ${T_ARGS})
 endfunction()
 
-# telos_integration(test_x TIMEOUT 600): real processes, one test at a time on all cores
+# telos_integration(test_x TIMEOUT 600): real processes; one Criterion test of the file at a time
 function(telos_integration name)
   cmake_parse_arguments(T "" "TIMEOUT" "" ${ARGN})
   telos_test(${name} LABEL integration TIMEOUT ${T_TIMEOUT} LIBS learner actor
     SOURCES tests/integration/harness.c ARGS --jobs 1)
   add_dependencies(${name} ${PROGRAMS} telos-actor-perturbed tasks)
-  set_tests_properties(integration.${name} PROPERTIES RUN_SERIAL ON)
 endfunction()
 
 # telos_fuzz(wire MUTATIONS 2048 LIBS proto): tests/fuzz/fuzz_wire.c on tests/fuzz/corpus/wire.

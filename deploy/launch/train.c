@@ -20,6 +20,7 @@
 #include "common/config.h"
 #include "common/cpu.h"
 #include "common/log.h"
+#include "common/process.h"
 #include "deploy/launch/status.h"
 #include "deploy/launch/verbs.h"
 #include "learner/rundir.h"
@@ -610,10 +611,11 @@ int verb_train(int argc, char **argv) {
   start_learner(t);
   uv_run(&t->loop, UV_RUN_DEFAULT);
   status_end(&t->status);
-  print_result(t);
   uv_walk(&t->loop, close_handle, NULL);
   uv_run(&t->loop, UV_RUN_DEFAULT);
   CHECK(uv_loop_close(&t->loop) == 0);
+  process_ignore_stop();
+  print_result(t);
   const int exit_code = t->exit_code;
   free(t->actors);
   free(t);

@@ -93,12 +93,12 @@ static void make_state(struct state *s, uint64_t steps) {
   s->counters[0] = UINT64_MAX - steps;
   s->moments[2] = 1.0 / (double)(steps + 3);
   struct checkpoint *c = &s->c;
-  c->steps = steps;
-  c->episodes = steps / 7;
-  c->updates = steps - 1;
-  c->next = steps / 7;
-  c->version = steps + 2;
-  c->since_publish = 3;
+  c->fold.steps = steps;
+  c->fold.episodes = steps / 7;
+  c->fold.updates = steps - 1;
+  c->fold.next = steps / 7;
+  c->fold.version = steps + 2;
+  c->fold.since_publish = 3;
   c->versions = must_alloc(WINDOW, sizeof *c->versions);
   c->nweights = 3;
   c->weights = must_alloc(3, sizeof(struct weights *));
@@ -108,18 +108,18 @@ static void make_state(struct state *s, uint64_t steps) {
   for (int i = 0; i < WINDOW; i++) {
     c->versions[i] = steps + (uint64_t)(i / 2);
   }
-  c->nevals = 2;
-  c->evals[0].version = steps;
-  c->evals[0].steps = steps - 5;
-  c->evals[1].version = steps + 2;
-  c->evals[1].steps = steps;
-  c->next_eval_steps = steps + 100;
-  c->next_checkpoint_steps = steps + 200;
-  c->last_eval[0] = (double)steps;
-  c->last_eval[1] = 0.1;
-  c->last_eval[2] = 1e-300;
-  c->last_eval[3] = NAN;
-  c->last_eval[4] = 1.0;
+  c->fold.nevals = 2;
+  c->fold.evals[0].version = steps;
+  c->fold.evals[0].steps = steps - 5;
+  c->fold.evals[1].version = steps + 2;
+  c->fold.evals[1].steps = steps;
+  c->fold.next_eval_steps = steps + 100;
+  c->fold.next_checkpoint_steps = steps + 200;
+  c->fold.last_eval[0] = (double)steps;
+  c->fold.last_eval[1] = 0.1;
+  c->fold.last_eval[2] = 1e-300;
+  c->fold.last_eval[3] = NAN;
+  c->fold.last_eval[4] = 1.0;
   c->position =
       (struct segment_position){.first = 7, .last = steps, .bytes = 1u << 31, .episodes = 8};
 }
@@ -135,22 +135,22 @@ static void expect_equal(const struct state *a, const struct state *b) {
   const struct checkpoint *x = &a->c, *y = &b->c;
   cr_expect_eq(x->run, y->run);
   cr_expect_eq(x->task_digest, y->task_digest);
-  cr_expect_eq(x->steps, y->steps);
-  cr_expect_eq(x->episodes, y->episodes);
-  cr_expect_eq(x->updates, y->updates);
-  cr_expect_eq(x->next, y->next);
-  cr_expect_eq(x->version, y->version);
-  cr_expect_eq(x->since_publish, y->since_publish);
-  cr_expect_eq(x->next_eval_steps, y->next_eval_steps);
-  cr_expect_eq(x->next_checkpoint_steps, y->next_checkpoint_steps);
+  cr_expect_eq(x->fold.steps, y->fold.steps);
+  cr_expect_eq(x->fold.episodes, y->fold.episodes);
+  cr_expect_eq(x->fold.updates, y->fold.updates);
+  cr_expect_eq(x->fold.next, y->fold.next);
+  cr_expect_eq(x->fold.version, y->fold.version);
+  cr_expect_eq(x->fold.since_publish, y->fold.since_publish);
+  cr_expect_eq(x->fold.next_eval_steps, y->fold.next_eval_steps);
+  cr_expect_eq(x->fold.next_checkpoint_steps, y->fold.next_checkpoint_steps);
   cr_expect_eq(memcmp(&x->position, &y->position, sizeof x->position), 0);
   cr_assert_eq(x->window, y->window);
   cr_expect_arr_eq(x->versions, y->versions, (size_t)x->window * sizeof *x->versions);
-  cr_assert_eq(x->nevals, y->nevals);
-  cr_expect_arr_eq(x->evals, y->evals, (size_t)x->nevals * sizeof x->evals[0]);
+  cr_assert_eq(x->fold.nevals, y->fold.nevals);
+  cr_expect_arr_eq(x->fold.evals, y->fold.evals, (size_t)x->fold.nevals * sizeof x->fold.evals[0]);
   for (int i = 0; i < 5; i++) {
-    cr_expect(x->last_eval[i] == y->last_eval[i] ||
-              (isnan(x->last_eval[i]) && isnan(y->last_eval[i])));
+    cr_expect(x->fold.last_eval[i] == y->fold.last_eval[i] ||
+              (isnan(x->fold.last_eval[i]) && isnan(y->fold.last_eval[i])));
   }
   cr_assert_eq(x->nweights, y->nweights);
   for (int i = 0; i < x->nweights; i++) {
@@ -201,7 +201,7 @@ static void expect_step(uint64_t steps) {
   int found;
   cr_assert_eq(read_logged(&got.c, &found, accept_all, NULL), ERR_OK);
   cr_assert_eq(found, 1);
-  cr_assert_eq(got.c.steps, steps);
+  cr_assert_eq(got.c.fold.steps, steps);
   expect_equal(&got, &want);
   checkpoint_release(&got.c);
   checkpoint_release(&want.c);
@@ -523,7 +523,7 @@ struct verdict {
 static enum err judge(void *ctx, const struct checkpoint *c) {
   struct verdict *v = ctx;
   v->asked++;
-  return c->steps == v->refused ? v->err : ERR_OK;
+  return c->fold.steps == v->refused ? v->err : ERR_OK;
 }
 
 Test(checkpoint, a_replay_that_cannot_be_read_falls_back) {
