@@ -155,8 +155,8 @@ static float inward(const struct outcome *m, float o, float gradient) {
 
 void outcome_gradient(struct outcome *m, float *grad, float *loss, const struct batch *b) {
   CHECK(m && grad && loss && b && b->B == m->rows);
-  float *dglobal = m->head ? NULL : grad + m->net.nparam;
-  if (dglobal) {
+  float *dglobal = grad + m->net.nparam;  // of the global scales, if there are any
+  if (!m->head) {
     memset(dglobal, 0, (size_t)m->goal * sizeof(float));
     set_scales(m, m->params + m->net.nparam);
   }

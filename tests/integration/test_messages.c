@@ -254,7 +254,8 @@ static void send_tcp_garbage(int port) {
   }
   // at times something that begins like ZeroMQ's greeting
   if (random_bits() % 2 == 0) {
-    memcpy(bytes, "\xff\0\0\0\0\0\0\0\1\x7f\3", 11);
+    const uint8_t greeting[] = {0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3};
+    memcpy(bytes, greeting, sizeof greeting);
   }
   if (fd >= 0) {
     (void)!send(fd, bytes, 1 + random_bits() % sizeof bytes, MSG_NOSIGNAL);
