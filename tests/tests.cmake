@@ -81,6 +81,9 @@ telos_check(NAME lint.layers_self_test LABEL lint TIMEOUT 60
   COMMAND tests/check_layers.sh --self-test)
 telos_check(NAME lint.format LABEL lint TIMEOUT 120 COMMAND tests/check_format.sh)
 telos_check(NAME lint.shell LABEL lint TIMEOUT 60 COMMAND tests/check_shell.sh)
+# an actor needs no BLAS, nor the threads that one starts before main
+telos_check(NAME lint.actor_links LABEL lint TIMEOUT 60
+  COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> | grep blas")
 telos_check(NAME lint.readme LABEL lint TIMEOUT 60
   COMMAND tests/check_readme.sh $<TARGET_FILE:telos>)
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND NOT TELOS_SANITIZE)
