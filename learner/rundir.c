@@ -24,7 +24,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 
-enum { MAX_SMALL_FILE = 1 << 20 };
+enum { MAX_SMALL_FILE = 1 << 20, LOCK_TRIES = 20, LOCK_PAUSE_MS = 100 };
 
 char *rundir_file(const char *path, const char *name) {
   const size_t n = strlen(path) + strlen(name) + 2;
@@ -60,7 +60,14 @@ static enum err take_lock(struct rundir *r) {
   if (err != ERR_OK) {
     return err;
   }
-  if (flock(r->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+  // a learner that was killed keeps its lock until its last thread is gone
+  const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+  bool locked = flock(r->lock_fd, LOCK_EX | LOCK_NB) == 0;
+  for (int i = 0; i < LOCK_TRIES && !locked; i++) {
+    nanosleep(&pause, NULL);
+    locked = flock(r->lock_fd, LOCK_EX | LOCK_NB) == 0;
+  }
+  if (!locked) {
     log_error("%s is in use by another learner; stop it, or give another folder with --run",
               r->path);
     return ERR_UNAVAILABLE;

@@ -68,6 +68,7 @@ struct server {
   int64_t last_progress_ms;
   double start_s, last_status_s, last_wait_s, last_steps, last_updates;
   bool stopping;
+  int signals;  // received
   enum err result;
 };
 
@@ -542,9 +543,13 @@ static void on_status(uv_timer_t *handle) {
 
 static void on_signal(uv_signal_t *handle, int signum) {
   struct server *s = handle->data;
-  if (s->stopping || s->result == ERR_INTERRUPTED) {
+  if (++s->signals > 1) {
     log_warn("second signal: stopping now; the last checkpoint is intact");
     _exit(128 + signum);
+  }
+  // the first one asks for what may be under way already
+  if (s->stopping) {
+    return;
   }
   s->result = ERR_INTERRUPTED;
   log_info("%s: saving, then stopping; once more to stop now", strsignal(signum));
