@@ -97,8 +97,9 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-// Lists the segments in [first, last], ascending; deletes the others.
-static enum err list_segments(struct segments *s, uint64_t first, uint64_t last) {
+// Lists the segments up to last, ascending; deletes later ones. Those before the position's first
+// stay until segments_remove: an older checkpoint may need them.
+static enum err list_segments(struct segments *s, uint64_t last) {
   DIR *dir = opendir(s->dir);
   if (!dir) {
     return fail("list", s->dir);
@@ -110,7 +111,7 @@ static enum err list_segments(struct segments *s, uint64_t first, uint64_t last)
     if (!parse_name(&start, entry->d_name)) {
       continue;
     }
-    if (start >= first && start <= last) {
+    if (start <= last) {
       add_start(s, start);
     } else if (unlinkat(dirfd(dir), entry->d_name, 0) != 0) {
       err = fail("remove", entry->d_name);
@@ -166,7 +167,7 @@ enum err segments_open(struct segments **out, const char *run_dir, uint64_t run,
   s->encoder = wire_encoder_new();
   enum err err = fsio_mkdirs(s->dir);
   if (err == ERR_OK) {
-    err = list_segments(s, at->first, at->last);
+    err = list_segments(s, at->last);
   }
   if (err == ERR_OK) {
     err = open_last(s, at);

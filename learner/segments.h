@@ -37,8 +37,8 @@ struct segment_position {
 };
 
 // Opens <run>/replay for appending after *at (all zero: a fresh, empty run): the last segment is
-// truncated to at->bytes, later ones and those before at->first are deleted. ERR_FORMAT when the
-// last segment is missing or shorter than that.
+// truncated to at->bytes, later ones are deleted; earlier ones stay, since an older checkpoint may
+// need them. ERR_FORMAT when the last segment is missing or shorter than that.
 NODISCARD enum err segments_open(struct segments **out, const char *run_dir, uint64_t run,
                                  const struct dims *dims, const struct segment_position *at);
 void segments_close(struct segments *s);  // NULL is allowed
