@@ -209,7 +209,9 @@ int main(int argc, char **argv) {
                                        .insecure = a.insecure,
                                        .listening = on_listening,
                                        .ctx = &run};
-    err = server_run(&opt);
+    // never freed: see server.h; static, so that a leak checker finds what it holds
+    static struct server *server;
+    err = server_run(&server, &opt);
     process_ignore_stop();
     if (err == ERR_INTERRUPTED) {
       log_info("stopped; resume with: telos-learner --task %s --run %s", a.task, a.run);

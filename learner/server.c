@@ -698,18 +698,24 @@ static void close_handle(uv_handle_t *handle, void *arg) {
   }
 }
 
-// signal handlers last: what comes while the sockets linger must not end the process otherwise
-static void release(struct server *s) {
+// ends threads and loop; the sockets stay open (server_free)
+static void stop(struct server *s) {
   zpoll_stop(&s->poll);
   trainer_free(s->trainer);
+  uv_walk(&s->loop, close_handle, NULL);
+  uv_run(&s->loop, UV_RUN_DEFAULT);
+  CHECK(uv_loop_close(&s->loop) == 0);
+}
+
+void server_free(struct server *s) {
+  if (s == NULL) {
+    return;
+  }
   if (s->zmq != NULL) {
     zmq_close(s->router);
     zmq_close(s->pub);
     zpoll_end_context(s->zmq);
   }
-  uv_walk(&s->loop, close_handle, NULL);
-  uv_run(&s->loop, UV_RUN_DEFAULT);
-  CHECK(uv_loop_close(&s->loop) == 0);
   for (int i = 0; i < s->nweights; i++) {
     weights_unref(s->weights[i]);
   }
@@ -722,7 +728,7 @@ static void release(struct server *s) {
   free(s);
 }
 
-enum err server_run(const struct server_options *opt) {
+enum err server_run(struct server **out, const struct server_options *opt) {
   struct server *s = must_alloc(1, sizeof *s);
   s->cfg = opt->cfg;
   s->task = opt->task;
@@ -744,6 +750,7 @@ enum err server_run(const struct server_options *opt) {
     report(s);
     err = s->result;
   }
-  release(s);
+  stop(s);
+  *out = s;
   return err;
 }

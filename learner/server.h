@@ -16,6 +16,7 @@
 #include "common/task.h"
 
 struct rundir;
+struct server;
 
 struct server_options {
   const struct config *cfg;
@@ -29,6 +30,11 @@ struct server_options {
 // Binds, trains, prints a progress line on standard output every status.every; returns when the run
 // is finished (ERR_OK), was stopped by SIGINT or SIGTERM (ERR_INTERRUPTED: state is saved) or
 // failed. A second signal ends the process at once (exit code 128 + signal).
-NODISCARD enum err server_run(const struct server_options *opt);
+//
+// *out always receives the server: at rest, every actor's farewell heard, but its sockets open. A
+// process that ends leaves it so: libzmq 4.3.4 aborts (zmtp_engine.cpp:446) when a socket is closed
+// while a stranger is in the middle of its greeting. Others call server_free.
+NODISCARD enum err server_run(struct server **out, const struct server_options *opt);
+void server_free(struct server *s);  // NULL is allowed
 
 #endif

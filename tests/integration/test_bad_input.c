@@ -397,7 +397,11 @@ Test(bad_input, run_in_use) {
   const char *words[] = {run, "in use", "another folder", NULL};
   small_assert_end(small_learner(run, NULL), 69, "in use", words);
   struct proc *actor = small_actor(endpoint);
+  // the first one must not be done before the second one gives up
+  proc_wait_line(first, "progress steps=");
+  proc_signal(actor, SIGSTOP);
   small_assert_end(small_learner(run, NULL), 69, "in use while training", words);
+  proc_signal(actor, SIGCONT);
   cr_assert_eq(proc_wait_exit(first), 0);
   cr_assert_eq(proc_wait_exit(actor), 0);
   harness_assert_same(small_policy(run), small_policy(small_reference()));

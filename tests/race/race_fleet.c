@@ -76,8 +76,11 @@ int main(void) {
   for (int i = 0; i < ACTORS; i++) {
     CHECK(pthread_create(&threads[i], NULL, act, &ends[i]) == 0);
   }
+  struct server *server;
   const enum err end = server_run(
+      &server,
       &(struct server_options){.cfg = &cfg, .task = task, .run = &run, .listening = on_listening});
+  server_free(server);
   int bad = end != ERR_OK;
   for (int i = 0; i < ACTORS; i++) {
     pthread_join(threads[i], NULL);
