@@ -861,6 +861,18 @@ enum err config_set(struct config *cfg, const char *assignment) {
   return err != ERR_OK ? err : set_row(cfg, row, equals + 1, place);
 }
 
+enum err config_read_overrides(struct config *cfg, char **environ_, char **assignments, int n) {
+  struct config copy = *cfg;
+  enum err err = config_read_env(&copy, environ_);
+  for (int i = 0; err == ERR_OK && i < n; i++) {
+    err = config_set(&copy, assignments[i]);
+  }
+  if (err == ERR_OK) {
+    *cfg = copy;
+  }
+  return err;
+}
+
 // ---- rules between settings ----
 
 enum err config_check(const struct config *cfg) {

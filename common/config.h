@@ -52,6 +52,10 @@ NODISCARD enum err config_read_env(struct config *cfg, char **environ_);
 // One "group.name=value".
 NODISCARD enum err config_set(struct config *cfg, const char *assignment);
 
+// What overrides files: the environment, then n assignments of a command line, in this order.
+NODISCARD enum err config_read_overrides(struct config *cfg, char **environ_, char **assignments,
+                                         int n);
+
 // Rules between settings (e.g. replay.capacity >= train.warmup_steps). Call after all sources.
 NODISCARD enum err config_check(const struct config *cfg);
 

@@ -145,10 +145,7 @@ static enum err read_config(struct config *cfg, const struct arguments *a) {
     err = config_read_file(cfg, a->config);
   }
   if (err == ERR_OK) {
-    err = config_read_env(cfg, environ);
-  }
-  for (int i = 0; err == ERR_OK && i < a->nsettings; i++) {
-    err = config_set(cfg, a->settings[i]);
+    err = config_read_overrides(cfg, environ, a->settings, a->nsettings);
   }
   return err == ERR_OK ? config_check(cfg) : err;
 }

@@ -18,7 +18,6 @@
 #include <zmq.h>
 
 #include "common/check.h"
-#include "common/fsio.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "learner/evaluation.h"

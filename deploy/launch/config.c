@@ -48,10 +48,7 @@ int verb_config(int argc, char **argv) {
     }
   }
   if (err == ERR_OK) {
-    err = config_read_env(&cfg, environ);
-  }
-  for (int i = optind; err == ERR_OK && i < argc; i++) {
-    err = config_set(&cfg, argv[i]);
+    err = config_read_overrides(&cfg, environ, argv + optind, argc - optind);
   }
   if (err == ERR_OK && (err = config_check(&cfg)) == ERR_OK) {
     char *text = config_dump(&cfg);

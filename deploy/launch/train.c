@@ -56,7 +56,10 @@ static const char help[] =
     "  --config FILE    YAML settings; `telos config --help` lists them\n"
     "  --resume WHEN    auto (default), must, never\n"
     "  --insecure       allow wire.bind beyond this machine (no encryption yet)\n"
-    "  --help\n";
+    "  --help\n"
+    "\n"
+    "Ports are free ones that the system chooses, unless wire.port=... and\n"
+    "wire.weights_port=... are given here.\n";
 
 struct lines {  // splits a stream into lines
   char text[MAX_LINE];
@@ -448,10 +451,7 @@ static enum err check_settings(struct train *t, int64_t *seed) {
     err = config_read_file(&cfg, t->config);
   }
   if (err == ERR_OK) {
-    err = config_read_env(&cfg, environ);
-  }
-  for (int i = 0; err == ERR_OK && i < t->nsettings; i++) {
-    err = config_set(&cfg, t->settings[i]);
+    err = config_read_overrides(&cfg, environ, t->settings, t->nsettings);
   }
   *seed = cfg.run_seed;
   return err;

@@ -20,28 +20,9 @@
 #include "common/fsio.h"
 #include "common/log.h"
 #include "common/queue.h"
+#include "tests/unit/capture.h"
 
 // ---- helpers ----
-
-static int saved_stderr = -1, captured = -1;
-
-// from here to capture_end, standard error goes into memory
-static void capture_begin(void) {
-  saved_stderr = dup(STDERR_FILENO);
-  captured = memfd_create("captured", MFD_CLOEXEC);
-  cr_assert(saved_stderr >= 0 && captured >= 0);
-  dup2(captured, STDERR_FILENO);
-}
-
-static const char *capture_end(void) {
-  static char text[65536];
-  dup2(saved_stderr, STDERR_FILENO);
-  close(saved_stderr);
-  ssize_t n = pread(captured, text, sizeof text - 1, 0);
-  close(captured);
-  text[n > 0 ? n : 0] = '\0';
-  return text;
-}
 
 static char folder[] = "/tmp/test_base_XXXXXX";
 

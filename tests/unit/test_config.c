@@ -11,28 +11,9 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "tests/unit/capture.h"
 
 // ---- helpers ----
-
-static int saved_stderr = -1, captured = -1;
-
-// from here to capture_end, standard error goes into memory
-static void capture_begin(void) {
-  saved_stderr = dup(STDERR_FILENO);
-  captured = memfd_create("captured", 0);
-  cr_assert(saved_stderr >= 0 && captured >= 0);
-  dup2(captured, STDERR_FILENO);
-}
-
-static const char *capture_end(void) {
-  static char text[8192];
-  dup2(saved_stderr, STDERR_FILENO);
-  close(saved_stderr);
-  ssize_t n = pread(captured, text, sizeof text - 1, 0);
-  close(captured);
-  text[n > 0 ? n : 0] = '\0';
-  return text;
-}
 
 // config_defaults clears padding and the ends of texts, so equal settings are equal bytes
 static bool same_bytes(const void *a, const void *b) {
