@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "actor/env.h"
 #include "common/check.h"
+#include "common/env.h"
 #include "common/log.h"
 #include "common/policy.h"
 #include "common/rng.h"
@@ -24,6 +24,7 @@ struct rollout {
   const struct task *task;
   struct rollout_options opt;
   struct env *env;
+  const struct rollout_hooks *hooks;
   float *input;   // (obs + goal) concat(s, g)
   float *head;    // (2 act) of the policy
   float *eps;     // (act) standard normals
@@ -32,12 +33,15 @@ struct rollout {
   size_t nscratch;
 };
 
+static const struct rollout_hooks no_hooks;
+
 struct rollout *rollout_new(const struct task *task, const struct rollout_options *opt) {
   struct rollout *r = must_alloc(1, sizeof *r);
   const size_t act = (size_t)task->act;
   r->task = task;
   r->opt = *opt;
   r->env = env_new(task);
+  r->hooks = &no_hooks;
   r->input = must_alloc((size_t)task->obs + (size_t)task->goal, sizeof(float));
   r->head = must_alloc(2 * act, sizeof(float));
   r->eps = must_alloc(act, sizeof(float));
@@ -56,6 +60,10 @@ void rollout_free(struct rollout *r) {
   free(r->random);
   free(r->scratch);
   free(r);
+}
+
+void rollout_set_hooks(struct rollout *r, const struct rollout_hooks *hooks) {
+  r->hooks = hooks ? hooks : &no_hooks;
 }
 
 // The weights' shape is known with the first ticket that needs them: scratch grows then, once.
@@ -86,6 +94,10 @@ static void choose_action(struct rollout *r, struct episode *ep, int t, const st
   const size_t act = (size_t)r->task->act;
   float *a = ep->act + (size_t)t * act;
   const float *obs = ep->obs + (size_t)t * (size_t)r->task->obs;
+  if (r->hooks->act) {
+    r->hooks->act(r->hooks->ctx, a, r->env, t);
+    return;
+  }
   if (ep->ticket.kind == TICKET_EVAL) {
     act_by_policy(r, a, obs, ep->desired, w, NULL);
     return;
@@ -119,6 +131,13 @@ static bool observe(struct rollout *r, struct episode *ep, int t) {
   return finite;
 }
 
+static void show(struct rollout *r, struct episode *ep, int t) {
+  if (r->hooks->observe) {
+    ep->T = t;
+    r->hooks->observe(r->hooks->ctx, r->env, ep, t);
+  }
+}
+
 // one attempt; the number of steps that went well
 static int attempt_episode(struct rollout *r, struct episode *ep, const struct weights *w,
                            uint64_t attempt, _Atomic uint64_t *steps) {
@@ -127,18 +146,30 @@ static int attempt_episode(struct rollout *r, struct episode *ep, const struct w
   rng_init(&reset, seed, RNG_RESET, attempt);
   rng_init(&action, seed, RNG_ACTION, attempt);
   rng_init(&dynamics, seed, RNG_DYNAMICS, attempt);
-  env_reset(r->env, ep->desired, &reset);
-  if (!observe(r, ep, 0)) {
+  if (env_reset(r->env, ep->desired, &reset) != ERR_OK || !observe(r, ep, 0)) {
     return 0;
   }
+  if (r->hooks->desired) {
+    memcpy(ep->desired, r->hooks->desired, (size_t)r->task->goal * sizeof(float));
+  }
+  show(r, ep, 0);
   for (int t = 0; t < r->task->horizon; t++) {
     choose_action(r, ep, t, w, &action);
     const float *a = ep->act + (size_t)t * (size_t)r->task->act;
-    if (env_step(r->env, a, &dynamics) != ERR_OK || !observe(r, ep, t + 1)) {
+    struct env_step step;
+    if (env_step(r->env, a, &dynamics, &step) != ERR_OK || !observe(r, ep, t + 1)) {
       return t;
+    }
+    if (ep->dims.reward) {
+      ep->reward[t] = step.reward;
     }
     if (steps) {
       atomic_fetch_add_explicit(steps, 1, memory_order_relaxed);
+    }
+    ep->terminated = step.terminated;
+    show(r, ep, t + 1);
+    if (step.terminated) {
+      return t + 1;
     }
   }
   return r->task->horizon;
@@ -148,7 +179,7 @@ enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket 
                      const struct weights *w, _Atomic uint64_t *steps) {
   const struct dims dims = task_dims(r->task, r->opt.hindsight);
   CHECK(memcmp(&ep->dims, &dims, sizeof dims) == 0);
-  if (ticket->kind != TICKET_WARMUP) {
+  if (ticket->kind != TICKET_WARMUP && !r->hooks->act) {
     prepare(r, w);
   }
   ep->ticket = *ticket;
@@ -159,8 +190,8 @@ enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket 
   }
   if (ep->T == 0) {
     log_error(
-        "task %s: ticket %llu: the simulation is unstable in its first step, %d times over; "
-        "a smaller timestep or action scale helps",
+        "task %s: ticket %llu: the simulation is unstable in its first step, or its reset is "
+        "rejected, %d times over; a smaller timestep or action scale, or looser reset rules, help",
         r->task->name, (unsigned long long)ticket->id, MAX_ATTEMPTS);
     return ERR_NUMERIC;
   }

@@ -19,6 +19,7 @@
 #include "common/task.h"
 #include "common/weights.h"
 
+struct env;
 struct rollout;  // an env, scratch for the policy; one per thread
 
 struct rollout_options {
@@ -26,8 +27,23 @@ struct rollout_options {
   int hindsight;          // k
 };
 
+// For those who look on or take part: all may be NULL. The episode is the same as without them, but
+// for what act and desired replace.
+struct rollout_hooks {
+  // the state at t = 0..T, of which ep holds all rows so far (ep->T = t); t = 0 comes again when an
+  // episode is run again
+  void (*observe)(void *ctx, struct env *env, const struct episode *ep, int t);
+  // action (act) of step t, in place of the ticket's kind
+  void (*act)(void *ctx, float *action, struct env *env, int t);
+  void *ctx;
+  const float *desired;  // (goal) in place of the goal that was drawn
+};
+
 struct rollout *rollout_new(const struct task *task, const struct rollout_options *opt);
 void rollout_free(struct rollout *r);  // NULL is allowed
+
+// For the episodes that follow; borrowed. NULL: none. With act, weights may be NULL.
+void rollout_set_hooks(struct rollout *r, const struct rollout_hooks *hooks);
 
 // Fills ep (made with episode_new for this task's dims). w must be the version the ticket names;
 // it may be NULL for TICKET_WARMUP. Its widths must fit the task (obs + goal .. 2 act); the first

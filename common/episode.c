@@ -28,7 +28,8 @@ static size_t aligned(size_t bytes) {
 struct episode *episode_new(const struct dims *dims) {
   CHECK(dims->obs >= 1 && dims->obs <= DIMS_MAX_WIDTH);
   CHECK(dims->act >= 1 && dims->act <= DIMS_MAX_WIDTH);
-  CHECK(dims->goal >= 1 && dims->goal <= DIMS_MAX_WIDTH);
+  CHECK(dims->reward == 0 || dims->reward == 1);
+  CHECK(dims->goal >= 1 - dims->reward && dims->goal <= DIMS_MAX_WIDTH);
   CHECK(dims->horizon >= 1 && dims->horizon <= DIMS_MAX_HORIZON);
   CHECK(dims->hindsight >= 1 && dims->hindsight <= DIMS_MAX_HINDSIGHT);
 
@@ -39,8 +40,9 @@ struct episode *episode_new(const struct dims *dims) {
   size_t act = aligned(steps * (size_t)dims->act * sizeof(float));
   size_t achieved = aligned((steps + 1) * (size_t)dims->goal * sizeof(float));
   size_t desired = aligned((size_t)dims->goal * sizeof(float));
+  size_t reward = aligned(steps * (size_t)dims->reward * sizeof(float));
   size_t hindsight = aligned(steps * (size_t)dims->hindsight * sizeof(uint16_t));
-  char *block = must_alloc(self + obs + act + achieved + desired + hindsight, 1);
+  char *block = must_alloc(self + obs + act + achieved + desired + reward + hindsight, 1);
   struct episode *ep = (struct episode *)(void *)block;
   ep->dims = *dims;
   block += self;
@@ -52,6 +54,8 @@ struct episode *episode_new(const struct dims *dims) {
   block += achieved;
   ep->desired = (float *)(void *)block;
   block += desired;
+  ep->reward = (float *)(void *)block;
+  block += reward;
   ep->hindsight = (uint16_t *)(void *)block;
   return ep;
 }
@@ -101,6 +105,9 @@ const char *episode_fault(const struct episode *ep) {
   if (exceeds(ep->desired, goal, BITS_FLT_MAX)) {
     return "desired goal is not finite";
   }
+  if (exceeds(ep->reward, T * (size_t)ep->dims.reward, BITS_FLT_MAX)) {
+    return "reward is not finite";
+  }
   if (hindsight_outside(ep)) {
     return "hindsight index outside [t+1, T]";
   }
@@ -121,6 +128,7 @@ uint64_t episode_digest(const struct episode *ep) {
   XXH3_64bits_update(&state, ep->act, T * act * sizeof(float));
   XXH3_64bits_update(&state, ep->achieved, (T + 1) * goal * sizeof(float));
   XXH3_64bits_update(&state, ep->desired, goal * sizeof(float));
+  XXH3_64bits_update(&state, ep->reward, T * (size_t)ep->dims.reward * sizeof(float));
   XXH3_64bits_update(&state, ep->hindsight, T * k * sizeof(uint16_t));
   return XXH3_64bits_digest(&state);
 }

@@ -39,9 +39,10 @@ enum {
 
 // Sizes that task and configuration fix for a whole run.
 struct dims {
-  int obs, act, goal;  // floats
+  int obs, act, goal;  // floats; goal may be 0 when there are rewards
   int horizon;         // largest T, steps
   int hindsight;       // k, indices a step
+  int reward;          // 1: each step has a reward, 0: none
 };
 
 struct episode {
@@ -53,6 +54,7 @@ struct episode {
   float *act;           // (T x act), in [-1, 1]
   float *achieved;      // (T+1 x goal)
   float *desired;       // (goal)
+  float *reward;        // (T x dims.reward)
   uint16_t *hindsight;  // (T x k)
 };
 

@@ -25,6 +25,8 @@ enum rng_stream {
   RNG_ACTION = 7,     // actor: exploration and action sampling
   RNG_DYNAMICS = 8,   // actor: the environment's action noise
   RNG_HINDSIGHT = 9,  // actor: hindsight table
+  RNG_TABLE = 10,     // task: row <index> of a table of goals
+  RNG_SCALING = 11,   // learner: draw <index> for the scales of the task's numbers
   RNG_TEST = 100,
 };
 

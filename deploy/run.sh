@@ -19,7 +19,7 @@ quietly() {
     exit 70
   }
 }
-targets=(telos telos-learner telos-actor tasks)
+targets=(programs tasks)
 (
   # two starts at one moment must not build into one folder
   exec 9>"$build/run.lock"

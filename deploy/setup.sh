@@ -8,11 +8,14 @@
 # missing. Exit code 69: it is missing and cannot be installed from here.
 set -euo pipefail
 
-# libc6-dev is only recommended by gcc, so it is named here
+# libc6-dev is only recommended by gcc, so it is named here; the last three are for telos-play
 build_packages=(gcc libc6-dev pkg-config cmake ninja-build libmujoco-dev libzmq3-dev libuv1-dev
-  libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libyaml-dev libjansson-dev libxxhash-dev)
-# libclang-rt-14-dev: clang's sanitizers and libFuzzer
-test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy shellcheck git)
+  libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libyaml-dev libjansson-dev libxxhash-dev
+  libosmesa6-dev libpng-dev libwebp-dev)
+# libclang-rt-14-dev: clang's sanitizers and libFuzzer; libmujoco-samples: the model that the task
+# tendon-arm includes
+test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy shellcheck git
+  libmujoco-samples)
 
 case ${1-} in
 build) packages=("${build_packages[@]}") ;;

@@ -6,11 +6,14 @@
 #include "common/check.h"
 #include "common/episode.h"
 
-double evaluation_distance(const struct episode *ep, int t) {
+double evaluation_distance(const struct episode *ep, int t, const bool *counts) {
   CHECK(t >= 0 && t <= ep->T);
   const int goal = ep->dims.goal;
   double sum = 0.0;
   for (int i = 0; i < goal; i++) {
+    if (counts && !counts[i]) {
+      continue;
+    }
     const double d = (double)ep->achieved[(size_t)t * (size_t)goal + (size_t)i] - ep->desired[i];
     sum += d * d;
   }
@@ -31,22 +34,23 @@ static double student_t975(int nu) {
          (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * n * n * n);
 }
 
-void evaluation_compute(struct evaluation *out, struct episode *const *eps, int n, double radius) {
+void evaluation_compute(struct evaluation *out, struct episode *const *eps, int n, double radius,
+                        const bool *counts) {
   CHECK(n >= 2);
   double final_sum = 0.0, initial_sum = 0.0;
   int successes = 0;
   for (int i = 0; i < n; i++) {
-    const double f = evaluation_distance(eps[i], eps[i]->T);
+    const double f = evaluation_distance(eps[i], eps[i]->T, NULL);
     final_sum += f;
-    initial_sum += evaluation_distance(eps[i], 0);
-    successes += f < radius;
+    initial_sum += evaluation_distance(eps[i], 0, NULL);
+    successes += evaluation_distance(eps[i], eps[i]->T, counts) < radius;
   }
   const double ratio = final_sum / initial_sum;
   // spread of the residuals around the ratio line through the origin
   double square_sum = 0.0;
   for (int i = 0; i < n; i++) {
     const double e =
-        evaluation_distance(eps[i], eps[i]->T) - ratio * evaluation_distance(eps[i], 0);
+        evaluation_distance(eps[i], eps[i]->T, NULL) - ratio * evaluation_distance(eps[i], 0, NULL);
     square_sum += e * e;
   }
   const double sd = sqrt(square_sum / (n - 1));

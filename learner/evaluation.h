@@ -8,6 +8,7 @@
 #ifndef LEARNER_EVALUATION_H
 #define LEARNER_EVALUATION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct episode;
@@ -19,13 +20,15 @@ struct evaluation {
   double initial;    // mean d [goal units]
   double score;      // eq. (1)
   double ci;         // eq. (2)
-  double success;    // share with f < radius; NaN when the task defines no radius
+  double success;    // share that ends within radius, over the counted numbers; NaN: no radius
 };
 
-// n >= 2 episodes; radius as in struct task. A mean initial distance of 0 gives score and ci NaN.
-void evaluation_compute(struct evaluation *out, struct episode *const *eps, int n, double radius);
+// n >= 2 episodes; radius and counts (goal; NULL: all) as success_radius and success_counts of
+// struct task. A mean initial distance of 0 gives score and ci NaN.
+void evaluation_compute(struct evaluation *out, struct episode *const *eps, int n, double radius,
+                        const bool *counts);
 
-// Euclidean distance of row t of achieved to the episode's desired goal.
-double evaluation_distance(const struct episode *ep, int t);
+// Euclidean distance of row t of achieved to the episode's desired goal, over the counted numbers.
+double evaluation_distance(const struct episode *ep, int t, const bool *counts);
 
 #endif

@@ -23,7 +23,8 @@ struct arguments {
   const char *task, *config, *run;
   enum resume resume;
   bool insecure;
-  long parent;  // 0: none
+  long parent;           // 0: none
+  uint64_t video_every;  // env steps; 0: none
   char **settings;
   int nsettings;
 };
@@ -45,6 +46,8 @@ static const char help[] =
     "  --config FILE       YAML settings; see `telos config` for all of them\n"
     "  --resume WHEN       auto (default): if there is a run; must; never\n"
     "  --insecure          allow an address beyond this machine (no encryption yet)\n"
+    "  --video-every N     keep the policy of an evaluation every N steps in FOLDER/videos\n"
+    "                      (telos draws them)\n"
     "  --parent PID        stop when this parent process ends (used by telos)\n"
     "  --debug             log more\n"
     "  --help, --version\n"
@@ -76,13 +79,29 @@ static enum err parse_parent(long *out, const char *text) {
   return ERR_OK;
 }
 
+static enum err parse_video_every(uint64_t *out, const char *text) {
+  char *end;
+  *out = strtoull(text, &end, 10);
+  if (end == text || *end != '\0' || text[0] == '-' || *out < 1 || *out > 1000000000000) {
+    log_error("--video-every %s: expected env steps, from 1 to 1000000000000", text);
+    return ERR_USAGE;
+  }
+  return ERR_OK;
+}
+
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
-      {"task", required_argument, NULL, 't'}, {"config", required_argument, NULL, 'c'},
-      {"run", required_argument, NULL, 'r'},  {"resume", required_argument, NULL, 'R'},
-      {"insecure", no_argument, NULL, 'i'},   {"parent", required_argument, NULL, 'p'},
-      {"debug", no_argument, NULL, 'd'},      {"help", no_argument, NULL, 'h'},
-      {"version", no_argument, NULL, 'v'},    {NULL, 0, NULL, 0},
+      {"task", required_argument, NULL, 't'},
+      {"config", required_argument, NULL, 'c'},
+      {"run", required_argument, NULL, 'r'},
+      {"resume", required_argument, NULL, 'R'},
+      {"insecure", no_argument, NULL, 'i'},
+      {"parent", required_argument, NULL, 'p'},
+      {"debug", no_argument, NULL, 'd'},
+      {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},
+      {"video-every", required_argument, NULL, 'V'},
+      {NULL, 0, NULL, 0},
   };
   enum err err = ERR_OK;
   opterr = 0;  // one line in our own words
@@ -105,6 +124,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'p':
         err = parse_parent(&a->parent, optarg);
+        break;
+      case 'V':
+        err = parse_video_every(&a->video_every, optarg);
         break;
       case 'd':
         log_set_level(LOG_DEBUG);
@@ -171,6 +193,16 @@ static char *join(int argc, char **argv) {
   return text;
 }
 
+// a task that the update rule can learn
+static enum err load_task(struct task **task, const char *name) {
+  const enum err err = task_load(task, name);
+  if (err == ERR_OK && (*task)->goal == 0) {
+    log_error("task %s has rewards and no goal; ODAC needs sensors named \"goal.*\"", name);
+    return ERR_CONFIG;
+  }
+  return err;
+}
+
 int main(int argc, char **argv) {
   // before anything that the compiler may have vectorised
   enum err err = cpu_require();
@@ -193,7 +225,7 @@ int main(int argc, char **argv) {
     return err_exit_code(err);
   }
   gemm_init();
-  if ((err = read_config(&cfg, &a)) != ERR_OK || (err = task_load(&task, a.task)) != ERR_OK) {
+  if ((err = read_config(&cfg, &a)) != ERR_OK || (err = load_task(&task, a.task)) != ERR_OK) {
     return err_exit_code(err);
   }
   char *command = join(argc, argv);
@@ -204,6 +236,7 @@ int main(int argc, char **argv) {
                                        .task = task,
                                        .run = &run,
                                        .insecure = a.insecure,
+                                       .video_every = a.video_every,
                                        .listening = on_listening,
                                        .ctx = &run};
     // never freed: see server.h; static, so that a leak checker finds what it holds

@@ -205,7 +205,8 @@ static void pump(struct server *s) {
   uint64_t version;
   while (ledger_evaluated(s->ledger, s->eval, &version)) {
     struct evaluation result;
-    evaluation_compute(&result, s->eval, (int)s->cfg->eval_episodes, s->task->success_radius);
+    evaluation_compute(&result, s->eval, (int)s->cfg->eval_episodes, s->task->success_radius,
+                       s->task->success_counts);
     result.version = version;
     for (int64_t i = 0; i < s->cfg->eval_episodes; i++) {
       episode_free(s->eval[i]);
@@ -740,6 +741,9 @@ enum err server_run(struct server **out, const struct server_options *opt) {
   CHECK(uv_async_init(&s->loop, &s->wake, on_wake) == 0);
   s->wake.data = s;
   enum err err = make_ledger(s);
+  if (err == ERR_OK) {
+    trainer_set_videos(s->trainer, opt->video_every);
+  }
   if (err == ERR_OK && trainer_complete(s->trainer) && ledger_evals_pending(s->ledger) == 0) {
     log_info("%s is complete: %" PRId64 " steps; raise run.steps to go on", s->run->path,
              s->cfg->run_steps);

@@ -10,6 +10,7 @@
 #define LEARNER_SERVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/config.h"
 #include "common/err.h"
@@ -23,6 +24,7 @@ struct server_options {
   const struct task *task;
   const struct rundir *run;
   bool insecure;                                       // allow addresses other than loopback
+  uint64_t video_every;                                // trainer_set_videos; 0: none
   void (*listening)(void *ctx, const char *endpoint);  // called once, when actors can connect
   void *ctx;
 };

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "common/check.h"
+#include "common/fsio.h"
 #include "common/log.h"
 #include "common/policy_file.h"
 #include "common/queue.h"
@@ -22,6 +23,7 @@
 #include "learner/checkpoint.h"
 #include "learner/odac.h"
 #include "learner/replay.h"
+#include "learner/scaling.h"
 #include "learner/segments.h"
 
 enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
@@ -43,6 +45,7 @@ struct trainer {
   struct fold fold;    // what a commit changes, beside networks and replay
   uint64_t *versions;  // ticket id names versions[id % window]
   struct odac *odac;
+  struct scaling *scaling;  // of what the networks see; the identity before the first update
   struct replay *replay;
   uint64_t replay_base;  // episodes that had left replay before this life
   struct batch *batch;
@@ -53,6 +56,7 @@ struct trainer {
 
   pthread_t thread;
   bool started;
+  uint64_t video_every;  // env steps; 0: no videos
   struct queue *in, *out;
   atomic_bool stop;
   atomic_bool busy;
@@ -106,28 +110,70 @@ static void keep_weights(struct trainer *t, struct weights *w) {
 
 static struct weights *snapshot(const struct trainer *t) {
   const struct mlp *net = odac_policy(t->odac);
-  return weights_new(t->fold.version, net->width, net->nlayer, net->theta);
+  float *theta = must_alloc(net->nparam, sizeof *theta);
+  memcpy(theta, net->theta, net->nparam * sizeof *theta);
+  scaling_fold(t->scaling, theta, net->width[1]);
+  struct weights *w = weights_new(t->fold.version, net->width, net->nlayer, theta);
+  free(theta);
+  return w;
 }
 
 // ---- files ----
 
-static enum err write_policy(const struct trainer *t) {
-  const struct weights *w = t->weights[t->nweights - 1];
-  CHECK(w->version == t->fold.version);
+// w, which was the policy after so many steps, to a file of the run's folder
+static enum err write_weights(const struct trainer *t, const char *name, const struct weights *w,
+                              uint64_t at_steps) {
   char digest[17], seed[24], steps[24];
   snprintf(digest, sizeof digest, "%016" PRIx64, t->task->digest);
   snprintf(seed, sizeof seed, "%" PRId64, t->cfg->run_seed);
-  snprintf(steps, sizeof steps, "%" PRIu64, t->fold.steps);
+  snprintf(steps, sizeof steps, "%" PRIu64, at_steps);
   const struct st_meta meta[] = {
       {"format", "pt"},        {"algorithm", "odac"},   {"telos", TELOS_VERSION},
       {"task", t->task->name}, {"task_digest", digest}, {"seed", seed},
       {"steps", steps},
   };
-  char *path = rundir_file(t->run->path, "policy.safetensors");
+  char *path = rundir_file(t->run->path, name);
   const enum err err = policy_file_write(path, w, t->dims.obs, t->dims.goal, t->dims.act, meta,
                                          (int)(sizeof meta / sizeof *meta));
   free(path);
   return err;
+}
+
+static enum err write_policy(const struct trainer *t) {
+  const struct weights *w = t->weights[t->nweights - 1];
+  CHECK(w->version == t->fold.version);
+  return write_weights(t, "policy.safetensors", w, t->fold.steps);
+}
+
+// The policy that was evaluated after so many steps, when that is the first evaluation beyond a
+// multiple of video_every. The one before is part of the fold, so a resumed run writes the same.
+static void write_video_policy(struct trainer *t, uint64_t version, uint64_t steps) {
+  const uint64_t every = t->video_every;
+  const double last = t->fold.last_eval[0];
+  const uint64_t before = isnan(last) ? 0 : (uint64_t)last;
+  if (every == 0 || steps / every <= before / every) {
+    return;
+  }
+  int i = 0;
+  while (i < t->nweights && t->weights[i]->version != version) {
+    i++;
+  }
+  CHECK(i < t->nweights);
+  char name[64];
+  snprintf(name, sizeof name, "videos/step_%09" PRIu64 ".safetensors", steps);
+  char *folder = rundir_file(t->run->path, "videos");
+  if (fsio_mkdirs(folder) != ERR_OK || write_weights(t, name, t->weights[i], steps) != ERR_OK) {
+    log_warn("training goes on without videos");
+    t->video_every = 0;
+  }
+  free(folder);
+}
+
+// all that updates change; returns how many
+static int list_tensors(struct trainer *t, struct st_tensor tensors[MAX_TENSORS]) {
+  const int n = odac_tensors(t->odac, tensors, MAX_TENSORS);
+  CHECK(n <= MAX_TENSORS - SCALING_TENSORS);
+  return n + scaling_tensors(t->scaling, tensors + n, MAX_TENSORS - n);
 }
 
 static void window_in_order(struct trainer *t) {
@@ -150,9 +196,8 @@ static enum err save(struct trainer *t) {
       .weights = t->weights,
       .nweights = t->nweights,
       .tensors = tensors,
-      .ntensors = odac_tensors(t->odac, tensors, MAX_TENSORS),
+      .ntensors = list_tensors(t, tensors),
   };
-  CHECK(c.ntensors <= MAX_TENSORS);
   segments_forget(t->segments, t->replay_base + replay_evicted(t->replay));
   struct segment_position oldest;
   enum err err = segments_sync(t->segments, &c.position);
@@ -203,10 +248,16 @@ static enum err update(struct trainer *t) {
   const uint64_t due = updates_due(t);
   struct odac_stats stats;
   const bool any = f->updates < due;
+  if (f->updates == 0 && any && t->cfg->net_standardize) {
+    scaling_measure(t->scaling, t->replay, t->batch, (uint64_t)t->cfg->run_seed);
+  }
   while (f->updates < due) {
     struct rng rng;
     rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_BATCH, f->updates);
     replay_sample(t->replay, t->batch, &rng);
+    if (t->cfg->net_standardize) {
+      scaling_apply(t->scaling, t->batch);
+    }
     const enum err err = odac_update(t->odac, &stats, t->batch, f->updates);
     if (err != ERR_OK) {
       return err;
@@ -311,6 +362,7 @@ static void record_evaluation(struct trainer *t, const struct evaluation *e) {
   }
   CHECK(i < f->nevals);
   const uint64_t steps = f->evals[i].steps;
+  write_video_policy(t, e->version, steps);
   f->nevals--;
   memmove(&f->evals[i], &f->evals[i + 1], (size_t)(f->nevals - i) * sizeof f->evals[0]);
   const double figures[] = {(double)steps, e->distance, e->score, e->ci, e->success};
@@ -467,7 +519,7 @@ static enum err restore(struct trainer *t) {
                          .task_digest = t->task->digest,
                          .window = (int)t->cfg->ledger_window,
                          .tensors = tensors,
-                         .ntensors = odac_tensors(t->odac, tensors, MAX_TENSORS)};
+                         .ntensors = list_tensors(t, tensors)};
   int found = 0;
   enum err err = ERR_OK;
   if (!t->run->fresh) {
@@ -509,6 +561,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->in = queue_new(window + QUEUE_SLACK);
   t->out = queue_new(2 * window + QUEUE_SLACK);
   t->odac = odac_new(cfg, &t->dims);
+  t->scaling = scaling_new(&t->dims);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);
   if (err != ERR_OK) {
@@ -545,10 +598,16 @@ void trainer_free(struct trainer *t) {
   batch_free(t->batch);
   replay_free(t->replay);
   odac_free(t->odac);
+  scaling_free(t->scaling);
   free(t->versions);
   free(t->window_versions);
   pthread_mutex_destroy(&t->lock);
   free(t);
+}
+
+void trainer_set_videos(struct trainer *t, uint64_t every) {
+  CHECK(!t->started);
+  t->video_every = every;
 }
 
 void trainer_start(struct trainer *t) {

@@ -63,6 +63,11 @@ int trainer_pending(const struct trainer *t, uint64_t *versions, int max);
 // True when a restored run has committed all its steps.
 bool trainer_complete(const struct trainer *t);
 
+// Writes the policy of the first evaluation at or beyond each multiple of every env steps to
+// videos/step_<steps>.safetensors in the run's folder, for somebody else to draw. Before
+// trainer_start. Nothing of this enters the fold; when it fails, it is told and given up.
+void trainer_set_videos(struct trainer *t, uint64_t every);
+
 void trainer_start(struct trainer *t);
 
 // The next episode in ticket order. Takes ownership and NULLs *ep.

@@ -145,7 +145,7 @@ static const void *pack_grant(struct wire_encoder *e, size_t *n, const struct wi
 
 // Bytes that an episode of T steps has in each array.
 struct lengths {
-  size_t obs, act, achieved, desired, hindsight;
+  size_t obs, act, achieved, desired, reward, hindsight;
 };
 
 static struct lengths lengths_of(const struct dims *dims, size_t T) {
@@ -153,6 +153,7 @@ static struct lengths lengths_of(const struct dims *dims, size_t T) {
                           .act = T * (size_t)dims->act * sizeof(float),
                           .achieved = (T + 1) * (size_t)dims->goal * sizeof(float),
                           .desired = (size_t)dims->goal * sizeof(float),
+                          .reward = T * (size_t)dims->reward * sizeof(float),
                           .hindsight = T * (size_t)dims->hindsight * sizeof(uint16_t)};
 }
 
@@ -170,6 +171,7 @@ static const void *pack_episode(struct wire_encoder *e, size_t *n, const struct 
   m.act = bytes(ep->act, length.act);
   m.achieved = bytes(ep->achieved, length.achieved);
   m.desired = bytes(ep->desired, length.desired);
+  m.reward = bytes(ep->reward, length.reward);
   m.hindsight = bytes(ep->hindsight, length.hindsight);
   m.digest = w->digest;
   Telos__Pb__Envelope envelope = TELOS__PB__ENVELOPE__INIT;
@@ -555,6 +557,13 @@ static const char *read_grant(struct wire_decoder *d, struct wire_msg *msg,
   return NULL;
 }
 
+// an empty field has no data at all
+static void copy_bytes(void *dst, const ProtobufCBinaryData *field) {
+  if (field->len > 0) {
+    memcpy(dst, field->data, field->len);
+  }
+}
+
 // Lengths are compared with what dims and T demand before the episode is made.
 static const char *read_episode(const struct wire_decoder *d, struct wire_msg *msg,
                                 const Telos__Pb__Episode *m) {
@@ -570,18 +579,20 @@ static const char *read_episode(const struct wire_decoder *d, struct wire_msg *m
   }
   struct lengths length = lengths_of(&d->dims, m->steps);
   if (m->obs.len != length.obs || m->act.len != length.act || m->achieved.len != length.achieved ||
-      m->desired.len != length.desired || m->hindsight.len != length.hindsight) {
+      m->desired.len != length.desired || m->reward.len != length.reward ||
+      m->hindsight.len != length.hindsight) {
     return "episode of a wrong shape";
   }
   struct episode *ep = episode_new(&d->dims);
   ep->ticket = ticket;
   ep->T = (int)m->steps;
   ep->terminated = m->terminated != 0;
-  memcpy(ep->obs, m->obs.data, length.obs);
-  memcpy(ep->act, m->act.data, length.act);
-  memcpy(ep->achieved, m->achieved.data, length.achieved);
-  memcpy(ep->desired, m->desired.data, length.desired);
-  memcpy(ep->hindsight, m->hindsight.data, length.hindsight);
+  copy_bytes(ep->obs, &m->obs);
+  copy_bytes(ep->act, &m->act);
+  copy_bytes(ep->achieved, &m->achieved);
+  copy_bytes(ep->desired, &m->desired);
+  copy_bytes(ep->reward, &m->reward);
+  copy_bytes(ep->hindsight, &m->hindsight);
   const char *fault = episode_fault(ep);
   if (!fault && episode_digest(ep) != m->digest) {
     fault = "digest of the episode is wrong";

@@ -84,6 +84,13 @@ telos_check(NAME lint.shell LABEL lint TIMEOUT 60 COMMAND tests/check_shell.sh)
 # an actor needs no BLAS, nor the threads that one starts before main
 telos_check(NAME lint.actor_links LABEL lint TIMEOUT 60
   COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> | grep blas")
+# nothing but telos-play draws: OpenGL and its compiler stay out of actors and their images
+if(TARGET telos-play)
+  set(gl "-i -E 'osmesa|libgl|libegl|llvm|libpng|libwebp'")
+  telos_check(NAME lint.play_links LABEL lint TIMEOUT 60
+    COMMAND sh -c "ldd $<TARGET_FILE:telos-play> | grep -q ${gl} && \
+! ldd $<TARGET_FILE:telos> $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos-learner> | grep ${gl}")
+endif()
 telos_check(NAME lint.readme LABEL lint TIMEOUT 60
   COMMAND tests/check_readme.sh $<TARGET_FILE:telos>)
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND NOT TELOS_SANITIZE)
@@ -101,20 +108,24 @@ if(TELOS_SANITIZE MATCHES "thread")
 endif()
 
 # ---- unit ----
-foreach(t test_base test_config test_metrics test_rng test_mlp test_policy test_policy_file
+foreach(t test_base test_mj test_config test_metrics test_rng test_mlp test_policy test_policy_file
           test_adam test_episode test_safetensors test_tfrecord)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS common)
 endforeach()
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
-foreach(t test_task test_env test_rollout)
+foreach(t test_script test_task test_bad_tasks test_task_tendon_arm test_env test_goal test_task_gym test_task_sawyer_push test_tasks
+          test_task_box2d test_task_ant test_rollout)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
 endforeach()
-foreach(t test_replay test_outcome test_odac test_tabular test_evaluation test_segments
+foreach(t test_task_faucet test_task_window)
+  telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
+endforeach()
+foreach(t test_replay test_scaling test_outcome test_odac test_tabular test_evaluation test_segments
           test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
 telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
-foreach(t test_rundir test_peers test_trainer)
+foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
 
@@ -134,9 +145,14 @@ target_link_options(telos-actor-perturbed PRIVATE -Wl,--wrap=rollout_run)
 set_target_properties(telos-actor-perturbed PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 telos_integration(test_harness TIMEOUT 120)
+telos_integration(test_task_verb TIMEOUT 300)
 foreach(t test_determinism test_train test_bad_input test_messages test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
+if(TARGET telos-play)
+  telos_integration(test_play TIMEOUT 900)
+  target_link_libraries(test_play PRIVATE PkgConfig::PNG)
+endif()
 telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS common)
 
 # ---- bench: not part of the default presets ----
@@ -146,6 +162,7 @@ if(NOT TELOS_SANITIZE)
   endforeach()
   telos_bench(update LIBS learner LINK_OPTIONS -Wl,--wrap=cblas_sgemm,--wrap=gemm_layer_relu)
   telos_bench(actor LIBS actor)
+  telos_bench(tasks LIBS common)
   telos_bench(fleet LIBS actor)
   telos_bench(gemm LIBS common)
 endif()

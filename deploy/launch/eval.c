@@ -10,17 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "actor/rollout.h"
 #include "common/check.h"
-#include "common/config.h"
 #include "common/log.h"
 #include "common/policy_file.h"
+#include "deploy/launch/policy_source.h"
 #include "deploy/launch/verbs.h"
 #include "learner/evaluation.h"
 #include "learner/ledger.h"
-#include "learner/rundir.h"
 
 static const char help[] =
     "Examples:\n"
@@ -95,56 +93,6 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   return good ? ERR_OK : ERR_USAGE;
 }
 
-// a run's folder stands for the policy in it, evaluated with as many episodes as the run's own
-static enum err resolve(char **path, struct arguments *a) {
-  struct config cfg;
-  struct stat st;
-  enum err err = ERR_OK;
-  config_defaults(&cfg);
-  if (stat(a->what, &st) == 0 && S_ISDIR(st.st_mode)) {
-    *path = rundir_file(a->what, "policy.safetensors");
-    if (rundir_exists(a->what)) {
-      char *settings = rundir_file(a->what, "config.yaml");
-      err = config_read_file(&cfg, settings);
-      free(settings);
-    }
-  } else {
-    *path = must_strdup(a->what);
-  }
-  if (a->episodes == 0) {
-    a->episodes = (int)cfg.eval_episodes;
-  }
-  return err;
-}
-
-static enum err load_task(struct task **task, const struct policy_file *policy,
-                          const struct arguments *a) {
-  const char *name = a->task != NULL ? a->task : policy_file_meta(policy, "task");
-  if (name == NULL) {
-    log_error("%s does not name its task; give it with --task", a->what);
-    return ERR_CONFIG;
-  }
-  const enum err err = task_load(task, name);
-  if (err != ERR_OK) {
-    return err;
-  }
-  const struct task *t = *task;
-  if (t->obs != policy->obs || t->goal != policy->goal || t->act != policy->act) {
-    log_error(
-        "%s is for obs %d, goal %d, act %d; task %s has %d, %d, %d; give the right one with "
-        "--task",
-        a->what, policy->obs, policy->goal, policy->act, t->name, t->obs, t->goal, t->act);
-    return ERR_CONFIG;
-  }
-  char digest[17];
-  snprintf(digest, sizeof digest, "%016" PRIx64, t->digest);
-  const char *trained = policy_file_meta(policy, "task_digest");
-  if (trained == NULL || strcmp(trained, digest) != 0) {
-    log_warn("%s was trained on another version of task %s; figures may differ", a->what, t->name);
-  }
-  return ERR_OK;
-}
-
 static enum err run_episodes(struct episode **eps, const struct task *task,
                              const struct policy_file *policy, int n, uint64_t seed) {
   const struct rollout_options opt = {.hindsight = 1};
@@ -195,36 +143,26 @@ static void print_json(const struct evaluation *e, const struct task *task, cons
 
 int verb_eval(int argc, char **argv) {
   struct arguments a = {0};
-  struct policy_file policy = {0};
-  struct task *task = NULL;
+  struct policy_source source = {0};
   struct episode **eps = NULL;
-  char *path = NULL;
   enum err err = parse_arguments(&a, argc, argv);
-  if (err != ERR_OK) {
-    return err_exit_code(err);
-  }
-  if ((err = resolve(&path, &a)) != ERR_OK || (err = policy_file_read(&policy, path)) != ERR_OK ||
-      (err = load_task(&task, &policy, &a)) != ERR_OK) {
+  if (err != ERR_OK || (err = policy_source_open(&source, a.what, a.task)) != ERR_OK) {
     goto out;
   }
-  const char *seed = policy_file_meta(&policy, "seed");
-  if (!a.has_seed && seed != NULL) {
-    a.seed = strtoull(seed, NULL, 10);
-  }
+  const struct task *task = source.task;
+  a.episodes = a.episodes != 0 ? a.episodes : source.episodes;
   eps = must_alloc((size_t)a.episodes, sizeof *eps);
-  err = run_episodes(eps, task, &policy, a.episodes, a.seed);
+  err = run_episodes(eps, task, &source.policy, a.episodes, a.has_seed ? a.seed : source.seed);
   if (err == ERR_OK) {
     struct evaluation e;
-    evaluation_compute(&e, eps, a.episodes, task->success_radius);
-    (a.json ? print_json : print_text)(&e, task, path);
+    evaluation_compute(&e, eps, a.episodes, task->success_radius, task->success_counts);
+    (a.json ? print_json : print_text)(&e, task, source.path);
   }
 out:
   for (int i = 0; eps != NULL && i < a.episodes; i++) {
     episode_free(eps[i]);
   }
   free(eps);
-  task_free(task);
-  policy_file_release(&policy);
-  free(path);
+  policy_source_release(&source);
   return err_exit_code(err);
 }

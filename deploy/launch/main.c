@@ -17,12 +17,16 @@ static const char help[] =
     "  telos train box2d                      train on this machine, watch it learn\n"
     "  telos train box2d --actors 4 run.seed=1\n"
     "  telos eval runs/box2d/NAME             evaluate what came out\n"
+    "  telos play runs/box2d/NAME             see what it does\n"
+    "  telos task list                        the tasks that can be trained\n"
     "  telos config                           every setting with its value\n"
     "\n"
     "Usage: telos VERB [options]; telos VERB --help tells the rest.\n"
     "\n"
     "  train TASK    start a learner and actors here; write the policy\n"
     "  eval RUN      evaluate a run's policy.safetensors\n"
+    "  play RUN      draw episodes of a policy, or of a task\n"
+    "  task          list tasks, show one, check a file\n"
     "  config        show the resolved settings\n"
     "  version       versions of telos and its libraries, and the CPU kernel in use\n"
     "\n"
@@ -42,7 +46,11 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-  } verbs[] = {{"train", verb_train}, {"eval", verb_eval}, {"config", verb_config}};
+  } verbs[] = {{"train", verb_train},
+               {"eval", verb_eval},
+               {"play", verb_play},
+               {"task", verb_task},
+               {"config", verb_config}};
   // before anything that the compiler may have vectorised
   const enum err err = cpu_require();
   if (err != ERR_OK) {
@@ -68,6 +76,7 @@ int main(int argc, char **argv) {
       return verbs[i].run(argc - 1, argv + 1);
     }
   }
-  log_error("unknown verb '%s'; expected train, eval, config or version (telos --help)", verb);
+  log_error("unknown verb '%s'; expected train, eval, play, task, config or version (telos --help)",
+            verb);
   return err_exit_code(ERR_USAGE);
 }

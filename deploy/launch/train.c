@@ -4,6 +4,12 @@
 // passed on in order (learner first: it saves). Each is told our process number and asks the kernel
 // to be stopped when we end, so that even kill -9 leaves nothing behind. Actors that die are
 // started again; so is a learner that was killed: it resumes, and the result is the same.
+//
+// With --video-every the learner leaves policies that it evaluated in <run>/videos, and that folder
+// is the queue: telos-play draws the oldest one, the policy goes when its video is there, and so
+// on. What is left when a run is interrupted is drawn when it goes on. Nothing waits for a video
+// but the end of the program, and one that cannot be drawn costs the videos only.
+#include <dirent.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -33,7 +39,11 @@ enum {
   RESTART_MIN_MS = 200,  // an actor's pause before its next life; doubles
   RESTART_MAX_MS = 10000,
   FAREWELL_MS = 5000,  // actors that are still there after this are killed
+  VIDEO_MS = 600000,   // a video that takes longer has failed
 };
+
+// struct child, index: actors are 0, 1, ..
+enum { LEARNER = -1, PLAYER = -2 };
 
 static const char help[] =
     "Examples:\n"
@@ -55,6 +65,7 @@ static const char help[] =
     "  --runs FOLDER    where runs live (default: runs)\n"
     "  --config FILE    YAML settings; `telos config --help` lists them\n"
     "  --resume WHEN    auto (default), must, never\n"
+    "  --video-every N  a video of an evaluation every N env steps, in RUN/videos\n"
     "  --insecure       allow wire.bind beyond this machine (no encryption yet)\n"
     "  --help\n"
     "\n"
@@ -73,8 +84,8 @@ struct child {
   uv_process_t process;
   uv_pipe_t out, err;
   struct lines out_lines, err_lines;
-  uv_timer_t restart;
-  int index;  // -1: the learner
+  uv_timer_t restart;  // the player's: time is up
+  int index;
   bool alive;
   bool given_up;  // its exit code says that another try is useless
   int open;       // handles not closed yet: process and pipes
@@ -97,6 +108,11 @@ struct train {
   struct status status;
   struct child learner;
   struct child *actors;
+  struct child player;
+  uint64_t video_every;  // env steps; 0: no videos, or no more
+  char play_program[PATH_MAX + 16];
+  char video[PATH_MAX + 512];  // the policy that is being drawn
+  bool told_of_videos;         // that the end waits for them
   int learner_restarts;
   int signals;  // received
   bool ending;  // the learner's last life is over
@@ -105,6 +121,7 @@ struct train {
 
 static void start_learner(struct train *t);
 static void start_actor(struct child *c);
+static void start_player(struct train *t);
 
 // ---- output of children ----
 
@@ -120,6 +137,7 @@ static void on_learner_line(struct train *t, const char *line) {
   } else {
     status_progress(&t->status, line);
   }
+  start_player(t);
 }
 
 static void split(struct train *t, struct lines *l, const char *data, size_t n, bool progress) {
@@ -173,13 +191,17 @@ static void open_pipe(struct child *c, uv_pipe_t *pipe, uv_stdio_container_t *st
   stdio->data.stream = (uv_stream_t *)pipe;
 }
 
-// pipes: learner's standard output always; standard error when a block is drawn
+// pipes: learner's standard output always; standard error when a block is drawn. What the player
+// says about its success is for others.
 static bool spawn(struct child *c, char **args, uv_exit_cb on_exit) {
   struct train *t = c->train;
   uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                    {.flags = UV_INHERIT_FD, .data.fd = 2},
                                    {.flags = UV_INHERIT_FD, .data.fd = 2}};
-  const bool out = c->index < 0, err = t->status.terminal;
+  const bool out = c->index == LEARNER, err = t->status.terminal;
+  if (c->index == PLAYER) {
+    stdio[1].flags = UV_IGNORE;
+  }
   if (out) {
     open_pipe(c, &c->out, &stdio[1]);
   }
@@ -226,7 +248,7 @@ static void on_restart(uv_timer_t *timer) {
   }
   if (c->open > 0) {  // the last life's pipes are still closing
     CHECK(uv_timer_start(timer, on_restart, RESTART_MIN_MS, 0) == 0);
-  } else if (c->index < 0) {
+  } else if (c->index == LEARNER) {
     start_learner(c->train);
   } else {
     start_actor(c);
@@ -249,7 +271,8 @@ static void end_if_all_gone(struct train *t) {
       return;
     }
   }
-  if (t->ending && t->learner.open == 0) {
+  start_player(t);  // the last videos, when all went well
+  if (t->ending && t->learner.open == 0 && t->player.open == 0) {
     uv_stop(&t->loop);
   }
 }
@@ -313,6 +336,95 @@ static void start_actor(struct child *c) {
   }
 }
 
+// ---- videos ----
+
+// The oldest policy that waits to be drawn; false when there is none. Numbers have leading zeros.
+static bool find_video(struct train *t) {
+  static const char suffix[] = ".safetensors";
+  char folder[PATH_MAX + 16], first[NAME_MAX + 1] = "";
+  snprintf(folder, sizeof folder, "%s/videos", t->run);
+  DIR *dir = opendir(folder);
+  if (dir == NULL) {
+    return false;
+  }
+  for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+    const char *name = entry->d_name;
+    const size_t n = strlen(name), k = sizeof suffix - 1;
+    if (n > k && strcmp(name + n - k, suffix) == 0 && strncmp(name, "step_", 5) == 0 &&
+        (first[0] == '\0' || strcmp(name, first) < 0)) {
+      snprintf(first, sizeof first, "%s", name);
+    }
+  }
+  closedir(dir);
+  snprintf(t->video, sizeof t->video, "%s/%s", folder, first);
+  return first[0] != '\0';
+}
+
+static void on_player_late(uv_timer_t *timer) {
+  struct child *c = timer->data;
+  if (c->alive) {
+    uv_process_kill(&c->process, SIGKILL);
+  }
+}
+
+static void on_player_exit(uv_process_t *process, int64_t status, int term_signal) {
+  struct child *c = process->data;
+  struct train *t = c->train;
+  c->alive = false;
+  uv_timer_stop(&c->restart);
+  if (status == 0 && term_signal == 0) {
+    unlink(t->video);
+  } else if (t->signals == 0 && t->exit_code == 0) {
+    char text[PATH_MAX + 768];
+    snprintf(text, sizeof text,
+             "W telos: no more videos: telos-play ended with %s %d on %s; training goes on",
+             term_signal != 0 ? "signal" : "exit code",
+             term_signal != 0 ? term_signal : (int)status, t->video);
+    status_log(&t->status, text);
+    t->video_every = 0;
+  }
+  uv_close((uv_handle_t *)process, on_closed);
+}
+
+// once, when only videos are waited for
+static void tell_of_videos(struct train *t) {
+  if (t->ending && t->player.alive && !t->told_of_videos) {
+    t->told_of_videos = true;
+    status_log(&t->status, "I telos: drawing the last videos; Ctrl-C to do without");
+  }
+}
+
+// Draws the next video, when there is one and nobody draws. Not after a failure: what is left waits
+// for the run to be resumed.
+static void start_player(struct train *t) {
+  struct child *c = &t->player;
+  if (t->video_every == 0 || t->signals > 0 || t->exit_code != 0 || c->open > 0 || !find_video(t)) {
+    return;
+  }
+  char out[sizeof t->video], parent[24];
+  snprintf(out, sizeof out, "%.*s.webp", (int)(strlen(t->video) - strlen(".safetensors")),
+           t->video);
+  snprintf(parent, sizeof parent, "%ld", (long)getpid());
+  char task_option[] = "--task", out_option[] = "--out", parent_option[] = "--parent";
+  char *args[] = {
+      t->play_program, t->video, task_option, (char *)(uintptr_t)t->task, out_option, out,
+      parent_option,   parent,   NULL};
+  if (!spawn(c, args, on_player_exit)) {
+    t->video_every = 0;
+    return;
+  }
+  CHECK(uv_timer_start(&c->restart, on_player_late, VIDEO_MS, 0) == 0);
+  tell_of_videos(t);
+}
+
+static void stop_player(struct train *t) {
+  if (t->player.alive) {
+    uv_process_kill(&t->player.process, SIGTERM);
+  }
+}
+
+// ---- the end of a learner ----
+
 static void kill_actors(struct train *t, int signum) {
   for (int i = 0; i < t->nactors; i++) {
     uv_timer_stop(&t->actors[i].restart);
@@ -331,6 +443,11 @@ static void begin_end(struct train *t, int exit_code) {
   uv_timer_stop(&t->learner.restart);
   t->exit_code = t->exit_code != 0 ? t->exit_code : exit_code;
   kill_actors(t, SIGTERM);
+  if (t->exit_code != 0) {
+    stop_player(t);
+  } else {
+    tell_of_videos(t);
+  }
   CHECK(uv_timer_start(&t->farewell, on_farewell, FAREWELL_MS, 0) == 0);
   end_if_all_gone(t);
 }
@@ -357,7 +474,7 @@ static void on_learner_exit(uv_process_t *process, int64_t status, int term_sign
 }
 
 static void start_learner(struct train *t) {
-  char program[PATH_MAX + 16], parent[24], insecure[] = "--insecure";
+  char program[PATH_MAX + 16], parent[24], video_every[24], insecure[] = "--insecure";
   snprintf(program, sizeof program, "%s/telos-learner", verbs_program_dir());
   snprintf(parent, sizeof parent, "%ld", (long)getpid());
   char *args[MAX_SETTINGS + 24];
@@ -374,6 +491,11 @@ static void start_learner(struct train *t) {
   }
   if (t->insecure) {
     args[n++] = insecure;
+  }
+  if (t->video_every != 0) {
+    snprintf(video_every, sizeof video_every, "%" PRIu64, t->video_every);
+    args[n++] = "--video-every";
+    args[n++] = video_every;
   }
   // free ports, unless the caller's own settings, which come later, say otherwise
   args[n++] = "wire.port=0";
@@ -397,13 +519,18 @@ static void on_signal(uv_signal_t *handle, int signum) {
     if (t->learner.alive) {
       uv_process_kill(&t->learner.process, SIGKILL);
     }
+    stop_player(t);
     status_log(&t->status, "W telos: stopped; the last checkpoint is intact");
     _exit(128 + signum);
+  }
+  stop_player(t);
+  if (t->ending) {  // all is saved: only a video was waited for
+    return;
   }
   status_log(&t->status, "I telos: saving, then stopping; once more to stop now");
   if (t->learner.alive) {
     uv_process_kill(&t->learner.process, SIGTERM);
-  } else if (!t->ending) {
+  } else {
     begin_end(t, 75);
   }
 }
@@ -418,6 +545,17 @@ static bool parse_count(int *out, const char *option, const char *text, int max)
     return false;
   }
   *out = (int)value;
+  return true;
+}
+
+static bool parse_video_every(struct train *t, const char *text) {
+  char *end;
+  const unsigned long long value = strtoull(text, &end, 10);
+  if (end == text || *end != '\0' || text[0] == '-' || value < 1 || value > 1000000000000) {
+    log_error("--video-every %s: expected a number of env steps, at least 1", text);
+    return false;
+  }
+  t->video_every = value;
   return true;
 }
 
@@ -458,15 +596,12 @@ static enum err check_settings(struct train *t, int64_t *seed) {
 }
 
 static enum err parse_arguments(struct train *t, int argc, char **argv) {
-  static const struct option options[] = {{"actors", required_argument, NULL, 'a'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"name", required_argument, NULL, 'n'},
-                                          {"runs", required_argument, NULL, 'r'},
-                                          {"config", required_argument, NULL, 'c'},
-                                          {"resume", required_argument, NULL, 'R'},
-                                          {"insecure", no_argument, NULL, 'i'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+      {"actors", required_argument, NULL, 'a'}, {"threads", required_argument, NULL, 't'},
+      {"name", required_argument, NULL, 'n'},   {"runs", required_argument, NULL, 'r'},
+      {"config", required_argument, NULL, 'c'}, {"resume", required_argument, NULL, 'R'},
+      {"insecure", no_argument, NULL, 'i'},     {"video-every", required_argument, NULL, 'V'},
+      {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
   const char *name = NULL;
   bool good = true;
   opterr = 0;  // one line in our own words
@@ -493,6 +628,9 @@ static enum err parse_arguments(struct train *t, int argc, char **argv) {
       case 'i':
         t->insecure = true;
         break;
+      case 'V':
+        good = parse_video_every(t, optarg);
+        break;
       case 'h':
         fputs(help, stdout);
         exit(0);
@@ -518,6 +656,10 @@ static enum err parse_arguments(struct train *t, int argc, char **argv) {
   }
   while (optind < argc) {
     t->settings[t->nsettings++] = argv[optind++];
+  }
+  if (!verbs_find_play(t->play_program, sizeof t->play_program) && t->video_every != 0) {
+    verbs_tell_no_play(t->play_program);
+    return ERR_CONFIG;
   }
   int64_t seed;
   const enum err err = check_settings(t, &seed);
@@ -564,7 +706,8 @@ static void print_result(const struct train *t) {
         "  %s/progress.csv         learning curve\n"
         "  %s/config.yaml          every setting\n",
         t->run, t->run, t->run);
-    printf("next\n  %s eval %s\n  %s train %s run.seed=1\n", telos, t->run, telos, t->task);
+    printf("next\n  %s eval %s\n  %s play %s\n  %s train %s run.seed=1\n", telos, t->run, telos,
+           t->run, telos, t->task);
   }
 }
 
@@ -598,7 +741,8 @@ int verb_train(int argc, char **argv) {
   status_init(&t->status, t->title, t->nactors);
   CHECK(uv_loop_init(&t->loop) == 0);
   t->actors = must_alloc((size_t)t->nactors, sizeof *t->actors);
-  init_child(t, &t->learner, -1);
+  init_child(t, &t->learner, LEARNER);
+  init_child(t, &t->player, PLAYER);
   for (int i = 0; i < t->nactors; i++) {
     init_child(t, &t->actors[i], i);
   }

@@ -86,10 +86,12 @@ static void record(double *ctrl, const struct task *task, const struct episode *
   rng_init(&dynamics, ep->ticket.seed, RNG_DYNAMICS, 0);
   for (int i = 0; i < ep->T * task->act; i++) {
     double a = (double)ep->act[i];
-    if (task->action_noise > 0) {
-      a += task->action_noise * (double)rng_normal(&dynamics);
+    if (task->action.noise > 0) {
+      a += task->action.noise * (double)rng_normal(&dynamics);
     }
-    ctrl[i] = task->action_scale[i % task->act] * (a < -1 ? -1 : a > 1 ? 1 : a);
+    const double scale = task->action.scale[i % task->act],
+                 offset = task->action.offset[i % task->act];
+    ctrl[i] = offset + scale * (a < -1 ? -1 : a > 1 ? 1 : a);
   }
 }
 
@@ -97,6 +99,7 @@ static void record(double *ctrl, const struct task *task, const struct episode *
 // last rollout, bit for bit: both did the same work. (Reset noise is left out of the loop.)
 static struct bare make_bare(const struct task *task, const struct weights *w, struct rollout *r,
                              struct episode *ep) {
+  CHECK(task->action.mode == TASK_CTRL);
   const size_t act = (size_t)task->act, episode = (size_t)task->horizon * act;
   struct bare b = {.task = task, .w = w, .d = mj_makeData(task->model)};
   b.ctrl = must_alloc(EPISODES * episode, sizeof(double));
@@ -121,8 +124,8 @@ static struct bare make_bare(const struct task *task, const struct weights *w, s
   for (int i = 0; i < task->model->nq; i++) {
     noisy = noisy || task->reset_noise[i] > 0;
   }
-  const mjModel *m = task->model;
-  CHECK(noisy || last[0] == (float)b.d->sensordata[m->sensor_adr[task->obs_sensor[0]]]);
+  const struct task_sensors *obs = &task->sensors[TASK_OBS];
+  CHECK(noisy || last[0] == (float)(b.d->sensordata[obs->adr[0]] * obs->scale[0]));
   return b;
 }
 

@@ -1,5 +1,5 @@
-// test_env.c - the simulation of a task: Box 2D against its sheet, resets, sensors, bad states.
-#include "actor/env.h"
+// test_env.c - the simulation of a task: actions, resets, sensors, rewards, ends, bad states.
+#include "common/env.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -25,6 +25,15 @@ static struct task *load_text(const char *xml) {
   return task;
 }
 
+static void start(struct env *env, float *goal, struct rng *reset) {
+  cr_assert_eq(env_reset(env, goal, reset), ERR_OK);
+}
+
+static enum err step(struct env *env, const float *a, struct rng *dynamics) {
+  struct env_step ignored;
+  return env_step(env, a, dynamics, &ignored);
+}
+
 struct point {
   float x, y;
 };
@@ -34,126 +43,6 @@ static struct point position(struct env *env) {
   env_observe(env, obs, achieved);
   cr_assert(obs[0] == achieved[0] && obs[1] == achieved[1]);
   return (struct point){obs[0], obs[1]};
-}
-
-static double distance(struct point p, double x, double y) {
-  return hypot((double)p.x - x, (double)p.y - y);
-}
-
-// the action that goes straight to (x, y), 0.2 a step at most
-static void go(float *a, struct point p, double x, double y) {
-  a[0] = (float)fmax(-1, fmin(1, (x - (double)p.x) / 0.2));
-  a[1] = (float)fmax(-1, fmin(1, (y - (double)p.y) / 0.2));
-}
-
-// Between two observations at most one physics step of 0.02 lies behind the first contact, which
-// begins at 2.51 from the axes: nothing is ever deeper than 2.49. At the rim likewise 4.02.
-static void expect_legal(struct point p) {
-  const double r = fmax(fabs((double)p.x), fabs((double)p.y));
-  cr_expect(r > 2.49 && r <= 4.021, "at (%g, %g)", (double)p.x, (double)p.y);
-}
-
-// TASKS 10, check 1: greedy movement without noise ends at the obstacle, 6.01 from the goal
-Test(env, greedy_gets_stuck_on_box2d) {
-  struct task *task = load_box2d();
-  task->action_noise = 0;
-  struct env *env = env_new(task);
-  struct rng reset, dynamics;
-  rng_init(&reset, 1, RNG_RESET, 0);
-  rng_init(&dynamics, 1, RNG_DYNAMICS, 0);
-  float goal[2], a[2];
-  env_reset(env, goal, &reset);
-  cr_expect(goal[0] == 3.5f && goal[1] == 2.0f);
-  struct point p = position(env);
-  cr_expect(p.x == -3.5f && p.y == -2.0f);
-  for (int t = 0; t < task->horizon; t++) {
-    go(a, p, 3.5, 2);
-    cr_assert_eq(env_step(env, a, &dynamics), ERR_OK);
-    p = position(env);
-    expect_legal(p);
-  }
-  cr_expect_float_eq(distance(p, 3.5, 2), 6.01, 0.02);
-  env_free(env);
-  task_free(task);
-}
-
-// around the obstacle by three way-points, under the task's own noise
-Test(env, waypoints_solve_box2d) {
-  static const double way[3][2] = {{-3.2, 3.2}, {2.9, 3.2}, {3.5, 2}};
-  struct task *task = load_box2d();
-  struct env *env = env_new(task);
-  for (uint64_t seed = 0; seed < 20; seed++) {
-    struct rng reset, dynamics;
-    rng_init(&reset, seed, RNG_RESET, 0);
-    rng_init(&dynamics, seed, RNG_DYNAMICS, 0);
-    float goal[2], a[2];
-    env_reset(env, goal, &reset);
-    struct point p = position(env);
-    int t = 0;
-    for (int next = 0; t < 75 && distance(p, 3.5, 2) >= task->success_radius; t++) {
-      next += next < 2 && distance(p, way[next][0], way[next][1]) < 0.4;
-      go(a, p, way[next][0], way[next][1]);
-      cr_assert_eq(env_step(env, a, &dynamics), ERR_OK);
-      p = position(env);
-      expect_legal(p);
-    }
-    cr_expect_lt(t, 75, "seed %d", (int)seed);
-  }
-  env_free(env);
-  task_free(task);
-}
-
-// The kinematic rule of the task: move by 0.2 a, an offending coordinate stops 0.01 outside the
-// face it crosses, the arena ends at 4.
-static struct point kinematic(struct point p, const float *a) {
-  const double from[2] = {(double)p.x, (double)p.y};
-  double to[2];
-  for (int i = 0; i < 2; i++) {
-    to[i] = fmax(-4, fmin(4, from[i] + 0.2 * fmax(-1, fmin(1, (double)a[i]))));
-  }
-  for (int i = 0; i < 2; i++) {
-    const int j = 1 - i;
-    const bool beside = fabs(from[i]) >= 2.5 - 0.011;
-    const bool within = fmin(from[j], to[j]) < 2.5 && fmax(from[j], to[j]) > -2.5;
-    if (beside && within && fabs(to[i]) < 2.51) {
-      to[i] = from[i] > 0 ? 2.51 : -2.51;
-    }
-  }
-  return (struct point){(float)to[0], (float)to[1]};
-}
-
-// TASKS 2.1: mean disagreement of one step under 0.02, over states that random walks visit; and no
-// episode of 200 becomes unstable or leaves the arena
-Test(env, box2d_agrees_with_the_kinematic_rule) {
-  struct task *task = load_box2d();
-  task->action_noise = 0;
-  struct env *env = env_new(task);
-  struct rng reset, dynamics, rng;
-  rng_init(&reset, 1, RNG_RESET, 0);
-  rng_init(&dynamics, 1, RNG_DYNAMICS, 0);
-  rng_init(&rng, 7, RNG_TEST, 0);
-  double sum = 0;
-  int n = 0;
-  for (int episode = 0; episode < 200; episode++) {
-    float goal[2], a[2] = {0, 0};
-    env_reset(env, goal, &reset);
-    struct point p = position(env);
-    for (int t = 0; t < task->horizon; t++, n++) {
-      // held for four steps, so that walls and corners are reached
-      if (t % 4 == 0) {
-        rng_fill_uniform(&rng, a, 2, -1.5f, 1.5f);
-      }
-      const struct point expected = kinematic(p, a);
-      cr_assert_eq(env_step(env, a, &dynamics), ERR_OK);
-      p = position(env);
-      cr_assert(isfinite(p.x) && isfinite(p.y));
-      expect_legal(p);
-      sum += distance(p, (double)expected.x, (double)expected.y);
-    }
-  }
-  cr_expect_lt(sum / n, 0.02, "mean disagreement %g", sum / n);
-  env_free(env);
-  task_free(task);
 }
 
 // The action noise has the stated deviation and is added before the clip: with a = 0 the steps
@@ -169,13 +58,13 @@ Test(env, action_noise_comes_before_the_clip) {
   double square = 0;
   int full = 0, n = 0;
   for (int episode = 0; episode < 400; episode++) {
-    env_reset(env, goal, &reset);
+    start(env, goal, &reset);
     for (int t = 0; t < 5; t++, n++) {
       struct point p = position(env);
-      cr_assert_eq(env_step(env, still, &dynamics), ERR_OK);
+      cr_assert_eq(step(env, still, &dynamics), ERR_OK);
       struct point q = position(env);
       square += pow((double)(q.x - p.x), 2) / 0.04;
-      cr_assert_eq(env_step(env, up, &dynamics), ERR_OK);
+      cr_assert_eq(step(env, up, &dynamics), ERR_OK);
       p = position(env);
       full += (double)(p.y - q.y) > 0.2 - 1e-6;
     }
@@ -222,13 +111,13 @@ static size_t episode(struct env *env, const struct task *task, uint64_t seed, f
   rng_init(&dynamics, seed, RNG_DYNAMICS, 0);
   rng_init(&rng, seed, RNG_TEST, 0);
   float *x = out, a[2];
-  env_reset(env, x, &reset);
+  start(env, x, &reset);
   x += task->goal;
   for (int t = 0; t < task->horizon; t++) {
     env_observe(env, x, x + task->obs);
     x += task->obs + task->goal;
     rng_fill_uniform(&rng, a, 2, -1, 1);
-    cr_assert_eq(env_step(env, a, &dynamics), ERR_OK);
+    cr_assert_eq(step(env, a, &dynamics), ERR_OK);
   }
   return (size_t)(x - out);
 }
@@ -255,8 +144,8 @@ Test(env, reset_is_complete) {
 }
 
 // Sensors are those of the present state: the same as a plain loop of mj_step with mj_forward at
-// its end, for each of the two ways in which a step may end. The forward call also moves the
-// solver's starting point, so that contacts agree to solver tolerance only.
+// its end, for each of the two ways in which sensors are brought up to date. The forward call also
+// moves the solver's starting point, so that contacts agree to solver tolerance only.
 Test(env, sensors_show_the_present_state) {
   struct task *tasks[3] = {load_rich("Euler", ""), load_rich("RK4", ""),
                            load_rich("Euler", "<accelerometer name='obs.acc' site='s'/>")};
@@ -273,12 +162,12 @@ Test(env, sensors_show_the_present_state) {
     }
     struct env *env = env_new(task);
     float goal[3], a[2], obs[16], achieved[3];
-    env_reset(env, goal, &reset);
+    start(env, goal, &reset);
     cr_expect(goal[0] >= -1 && goal[0] < 1 && goal[1] == 2 && goal[2] >= 3 && goal[2] < 4);
     mj_resetDataKeyframe(m, d, 0);
     for (int t = 0; t < task->horizon; t++) {
       rng_fill_uniform(&rng, a, 2, -1, 1);
-      cr_assert_eq(env_step(env, a, &dynamics), ERR_OK);
+      cr_assert_eq(step(env, a, &dynamics), ERR_OK);
       env_observe(env, obs, achieved);
       d->ctrl[0] = (double)a[0];
       d->ctrl[1] = (double)a[1];
@@ -309,7 +198,7 @@ Test(env, reset_noise_is_uniform_and_keeps_quaternions_whole) {
   double low = 1, high = -1, sum = 0;
   for (int i = 0; i < 1000; i++) {
     float goal[3], obs[6], achieved[3];
-    env_reset(env, goal, &reset);
+    start(env, goal, &reset);
     env_observe(env, obs, achieved);
     const double x = (double)achieved[0];
     low = fmin(low, x);
@@ -348,21 +237,231 @@ Test(env, bad_states_are_reported_and_forgotten_by_reset) {
   float goal[1], a[1] = {1};
   int first = 0;
   for (int round = 0; round < 2; round++) {
-    env_reset(env, goal, &reset);
+    start(env, goal, &reset);
     int t = 1;
-    while (t < 50 && env_step(env, a, &dynamics) == ERR_OK) {
+    while (t < 50 && step(env, a, &dynamics) == ERR_OK) {
       t++;
     }
     cr_expect(t > 1 && t < 50);
     cr_expect(round == 0 || t == first);
     first = t;
   }
-  env_reset(env, goal, &reset);
+  start(env, goal, &reset);
   a[0] = NAN;
-  cr_expect_eq(env_step(env, a, &dynamics), ERR_NUMERIC);
+  cr_expect_eq(step(env, a, &dynamics), ERR_NUMERIC);
   a[0] = 0;
-  env_reset(env, goal, &reset);
-  cr_expect_eq(env_step(env, a, &dynamics), ERR_OK);
+  start(env, goal, &reset);
+  cr_expect_eq(step(env, a, &dynamics), ERR_OK);
+  env_free(env);
+  task_free(task);
+}
+
+// ---- actions ----
+
+// a hand on three slides that follows a mocap body, a finger on it, and a wall it can be pressed on
+static const char gantry[] =
+    "<mujoco model='g'><compiler autolimits='false'/><size njmax='60' nconmax='10'/>"
+    "<option timestep='0.002' gravity='0 0 0'/><custom>"
+    "<numeric name='telos.horizon' data='50'/><numeric name='telos.frame_skip' data='5'/>"
+    "<numeric name='telos.goal' data='0 0 0'/><text name='telos.mocap_body' data='point'/>"
+    "<text name='telos.hand' data='hand'/>%s</custom>"
+    "<worldbody><geom type='box' size='0.1 1 1' pos='0.7 0 0'/>"
+    "<body name='point' mocap='true' pos='0 0 0.5'/>"
+    "<body name='hand' pos='0 0 0.5'><joint name='x' type='slide' axis='1 0 0' damping='5'/>"
+    "<joint name='y' type='slide' axis='0 1 0' damping='5'/>"
+    "<joint name='z' type='slide' axis='0 0 1' damping='5'/><geom size='0.05' mass='1'/>"
+    "<body name='finger' pos='0 0 -0.1'><joint name='f' type='slide' axis='0 1 0' damping='10'/>"
+    "<geom size='0.01' mass='0.1' contype='0' conaffinity='0'/></body></body></worldbody>"
+    "<equality><connect body1='point' body2='hand' anchor='0 0 0' solref='0.04 1'/></equality>"
+    "<actuator><position name='grip' joint='f' kp='10' ctrllimited='true' ctrlrange='0 0.04'/>"
+    "</actuator><sensor><framepos name='obs.hand' objtype='xbody' objname='hand'/>"
+    "<framepos name='goal.hand' objtype='xbody' objname='hand'/></sensor>"
+    "<keyframe><key qpos='0.1 0 0 0' mpos='0.1 0 0.5'/></keyframe></mujoco>";
+
+static struct task *load_gantry(const char *custom) {
+  char xml[4096];
+  snprintf(xml, sizeof xml, gantry, custom);
+  return load_text(xml);
+}
+
+static struct rng unused;
+
+// n steps of one action; where the set-point is then
+static const double *act(struct env *env, int n, const float *a) {
+  for (int i = 0; i < n; i++) {
+    cr_assert_eq(step(env, a, &unused), ERR_OK);
+  }
+  return env_data(env)->mocap_pos;
+}
+
+static bool at(const double *p, double x, double y, double z) {
+  return fabs(p[0] - x) < 1e-9 && fabs(p[1] - y) < 1e-9 && fabs(p[2] - z) < 1e-9;
+}
+
+Test(env, a_set_point_integrates_within_its_limits) {
+  struct task *task = load_gantry(
+      "<text name='telos.action_mode' data='mocap'/><text name='telos.mocap_axes' data='zx'/>"
+      "<numeric name='telos.action_scale' data='0.02 0.01 1'/>"
+      "<numeric name='telos.mocap_low' data='0 -1 0.4'/>"
+      "<numeric name='telos.mocap_high' data='0.13 1 0.55'/>");
+  struct env *env = env_new(task);
+  float goal[3];
+  cr_assert(task->act == 3 && task->action.naxis == 2);
+  start(env, goal, &unused);
+  cr_expect(at(act(env, 1, (float[]){0.5f, 1, 0}), 0.11, 0, 0.51), "z moves first, then x");
+  cr_expect(at(act(env, 1, (float[]){-9, -9, 0}), 0.10, 0, 0.49), "actions are clipped");
+  cr_expect(at(act(env, 9, (float[]){1, 1, 0}), 0.13, 0, 0.55), "the limits hold");
+  cr_expect(at(act(env, 30, (float[]){-1, -1, 0}), 0, 0, 0.4));
+  // the hand is there as well, and what it leaves is no memory of the next episode
+  float obs[3], achieved[3];
+  act(env, 50, (float[]){0, 0, 0});
+  env_observe(env, obs, achieved);
+  cr_expect(fabs((double)obs[0]) < 1e-3 && fabs((double)obs[2] - 0.4) < 1e-3);
+  start(env, goal, &unused);
+  cr_expect(at(env_data(env)->mocap_pos, 0.1, 0, 0.5));
+  env_free(env);
+  task_free(task);
+}
+
+// pressed on a wall the set-point stays within reach, so that it comes back at once
+Test(env, a_set_point_does_not_wind_up) {
+  struct task *task = load_gantry(
+      "<text name='telos.action_mode' data='mocap'/>"
+      "<numeric name='telos.action_scale' data='0.02 0.02 0.02 1'/>"
+      "<numeric name='telos.mocap_lead' data='0.06'/>");
+  struct env *env = env_new(task);
+  float goal[3], obs[3], achieved[3];
+  start(env, goal, &unused);
+  act(env, 200, (float[]){1, 0, 0, 0});
+  env_observe(env, obs, achieved);
+  const double *point = env_data(env)->mocap_pos;
+  // the contact is softer than the pull of 0.06: 15 mm deep
+  cr_expect_float_eq(obs[0], 0.55, 0.02, "the hand is at the wall: %g", (double)obs[0]);
+  cr_expect(point[0] - (double)obs[0] > 0.04 && point[0] - (double)obs[0] < 0.0601);
+  const double *back = act(env, 4, (float[]){-1, 0, 0, 0});
+  cr_expect_lt(back[0], 0.56);
+  env_free(env);
+  task_free(task);
+}
+
+Test(env, a_relative_set_point_starts_from_the_hand) {
+  struct task *task = load_gantry(
+      "<text name='telos.action_mode' data='mocap_relative'/>"
+      "<numeric name='telos.action_scale' data='0.05 0.05 0.05 1'/>"
+      "<numeric name='telos.mocap_low' data='-1 -1 0.45'/>"
+      "<numeric name='telos.mocap_high' data='1 1 1'/>");
+  struct env *env = env_new(task);
+  float goal[3], obs[3], achieved[3];
+  start(env, goal, &unused);
+  for (int t = 0; t < 20; t++) {
+    const float a[] = {0.5f, -1, t < 10 ? 0.1f : -1, 0};
+    env_observe(env, obs, achieved);
+    const double *point = act(env, 1, a);
+    cr_expect_float_eq(point[0], (double)obs[0] + 0.025, 1e-6);
+    cr_expect_float_eq(point[1], (double)obs[1] - 0.05, 1e-6);
+    cr_expect_float_eq(point[2], fmax(0.45, (double)obs[2] + 0.05 * (double)a[2]), 1e-6);
+  }
+  env_free(env);
+  task_free(task);
+}
+
+// an actuator covers its ctrlrange unless the file says otherwise
+Test(env, actions_cover_the_control_range) {
+  static const char xml[] =
+      "<mujoco model='m'><compiler autolimits='false'/><custom>"
+      "<numeric name='telos.horizon' data='1'/>"
+      "<numeric name='telos.frame_skip' data='1'/><numeric name='telos.goal' data='1'/>%s</custom>"
+      "<worldbody><body><joint name='x' type='slide'/><geom size='1'/></body></worldbody>"
+      "<actuator><motor joint='x' ctrllimited='true' ctrlrange='-1 3'/><motor "
+      "joint='x'/></actuator>"
+      "<sensor><jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/></sensor>"
+      "</mujoco>";
+  static const struct {
+    const char *custom;
+    double low[2], high[2];
+  } cases[] = {{"", {-1, -1}, {3, 1}},
+               {"<numeric name='telos.action_scale' data='0.5'/>", {-0.5, -0.5}, {0.5, 0.5}},
+               {"<numeric name='telos.action_scale' data='2 4'/>"
+                "<numeric name='telos.action_offset' data='1 0'/>",
+                {-1, -4},
+                {3, 4}}};
+  for (int c = 0; c < 3; c++) {
+    char text[2048];
+    snprintf(text, sizeof text, xml, cases[c].custom);
+    struct task *task = load_text(text);
+    struct env *env = env_new(task);
+    float goal[1];
+    start(env, goal, &unused);
+    act(env, 1, (float[]){-1, -1});
+    cr_expect(env_data(env)->ctrl[0] == cases[c].low[0] &&
+              env_data(env)->ctrl[1] == cases[c].low[1]);
+    act(env, 1, (float[]){1, 1});
+    cr_expect(env_data(env)->ctrl[0] == cases[c].high[0] &&
+              env_data(env)->ctrl[1] == cases[c].high[1]);
+    env_free(env);
+    task_free(task);
+  }
+}
+
+// ---- rewards and ends ----
+
+static const char runner[] =
+    "<mujoco model='r'><compiler autolimits='false'/><option timestep='0.01' gravity='0 0 0'/>"
+    "<custom><numeric name='telos.horizon' data='100'/><numeric name='telos.frame_skip' data='4'/>"
+    "<numeric name='telos.action_scale' data='3 2'/>"
+    "<numeric name='telos.reward_weights' data='10'/>"
+    "<numeric name='telos.rate_weights' data='2 0 -1'/><numeric name='telos.reward_alive' "
+    "data='5'/>"
+    "<numeric name='telos.control_cost' data='0.5'/>"
+    "<numeric name='telos.scale.reward.speed' data='0.1'/>"
+    "<numeric name='telos.alive_low' data='-100 -2'/><numeric name='telos.alive_high' data='3 2'/>"
+    "<text name='telos.hook.alive.v' data='qvel'/></custom>"
+    "<worldbody><body name='b'><joint name='x' type='slide' axis='1 0 0'/>"
+    "<joint name='y' type='slide' axis='0 1 0'/><geom size='0.1' mass='1'/></body></worldbody>"
+    "<actuator><motor joint='x'/><motor joint='y'/></actuator>"
+    "<sensor><jointpos name='obs.x' joint='x'/><jointvel name='reward.speed' joint='x'/>"
+    "<framepos name='rate.place' objtype='xbody' objname='b'/>"
+    "<jointpos name='alive.x' joint='x'/>"
+    "<user name='alive.v' objtype='body' objname='b' needstage='vel' datatype='real' dim='1' "
+    "user='1'/></sensor></mujoco>";
+
+Test(env, rewards_are_what_their_terms_say) {
+  struct task *task = load_text(runner);
+  cr_assert(task->goal == 0 && task->has_reward && task_dims(task, 1).reward == 1);
+  struct env *env = env_new(task);
+  struct env_step got;
+  start(env, NULL, &unused);
+  const mjData *d = env_data(env);
+  double x = 0;
+  for (int t = 0; t < 5; t++) {
+    const float a[] = {0.5f, -1};
+    cr_assert_eq(env_step(env, a, &unused, &got), ERR_OK);
+    const double want =
+        10 * 0.1 * d->qvel[0] + 2 * (d->qpos[0] - x) / 0.04 + 5 - 0.5 * (1.5 * 1.5 + 2 * 2);
+    cr_expect_float_eq(got.reward, want, 1e-5);
+    x = d->qpos[0];
+  }
+  env_free(env);
+  task_free(task);
+}
+
+// the ends of a range are outside, in either sensor
+Test(env, an_episode_ends_where_a_sensor_leaves_its_range) {
+  struct task *task = load_text(runner);
+  struct env *env = env_new(task);
+  struct env_step got;
+  static const struct {
+    double x, y_speed;
+    bool end;
+  } cases[] = {{0, 0, false},   {2.99, 1.99, false}, {-99, -1.99, false}, {3, 0, true},
+               {-100, 0, true}, {0, 2, true},        {0, -2, true},       {500, 0, true}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    start(env, NULL, &unused);
+    env_data(env)->qpos[0] = cases[i].x;
+    env_data(env)->qvel[1] = cases[i].y_speed;
+    cr_assert_eq(env_step(env, (float[]){0, 0}, &unused, &got), ERR_OK);
+    cr_expect_eq(got.terminated, cases[i].end, "case %zu", i);
+  }
   env_free(env);
   task_free(task);
 }

@@ -9,7 +9,8 @@
 #include "common/episode.h"
 #include "common/rng.h"
 
-static const struct dims DIMS = {.obs = 5, .act = 3, .goal = 2, .horizon = 37, .hindsight = 4};
+static const struct dims DIMS = {
+    .obs = 5, .act = 3, .goal = 2, .horizon = 37, .hindsight = 4, .reward = 1};
 
 // A sound episode with every number drawn from seed.
 static struct episode *sound(const struct dims *dims, int T, uint64_t seed) {
@@ -23,6 +24,7 @@ static struct episode *sound(const struct dims *dims, int T, uint64_t seed) {
   rng_fill_uniform(&r, ep->act, (size_t)T * (size_t)dims->act, -1, 1);
   rng_fill_normal(&r, ep->achieved, (size_t)(T + 1) * (size_t)dims->goal);
   rng_fill_normal(&r, ep->desired, (size_t)dims->goal);
+  rng_fill_normal(&r, ep->reward, (size_t)T * (size_t)dims->reward);
   for (int t = 0; t < T; t++) {
     for (int i = 0; i < dims->hindsight; i++) {
       ep->hindsight[t * dims->hindsight + i] =
@@ -34,10 +36,10 @@ static struct episode *sound(const struct dims *dims, int T, uint64_t seed) {
 
 Test(episode, arrays_are_zeroed_and_apart) {
   struct episode *ep = episode_new(&DIMS);
-  size_t n[5] = {38 * 5 * 4, 37 * 3 * 4, 38 * 2 * 4, 2 * 4, 37 * 4 * 2};
-  unsigned char *at[5] = {(void *)ep->obs, (void *)ep->act, (void *)ep->achieved,
-                          (void *)ep->desired, (void *)ep->hindsight};
-  for (int a = 0; a < 5; a++) {
+  size_t n[6] = {38 * 5 * 4, 37 * 3 * 4, 38 * 2 * 4, 2 * 4, 37 * 4, 37 * 4 * 2};
+  unsigned char *at[6] = {(void *)ep->obs,     (void *)ep->act,    (void *)ep->achieved,
+                          (void *)ep->desired, (void *)ep->reward, (void *)ep->hindsight};
+  for (int a = 0; a < 6; a++) {
     cr_assert_eq((uintptr_t)at[a] % 64, 0);
     for (size_t i = 0; i < n[a]; i++) {
       cr_assert_eq(at[a][i], 0);
@@ -45,7 +47,7 @@ Test(episode, arrays_are_zeroed_and_apart) {
     memset(at[a], a + 1, n[a]);
   }
   // writing one array leaves the others and the head as they are
-  for (int a = 0; a < 5; a++) {
+  for (int a = 0; a < 6; a++) {
     for (size_t i = 0; i < n[a]; i++) {
       cr_assert_eq(at[a][i], a + 1);
     }
@@ -97,6 +99,7 @@ Test(episode, every_bad_number_is_found) {
     planted(ep, ep->act, (size_t)T * 3, bad[b]);
     planted(ep, ep->achieved, (size_t)(T + 1) * 2, bad[b]);
     planted(ep, ep->desired, 2, bad[b]);
+    planted(ep, ep->reward, (size_t)T, bad[b]);
   }
   planted(ep, ep->act, (size_t)T * 3, nextafterf(1, 2));
   planted(ep, ep->act, (size_t)T * 3, nextafterf(-1, -2));
@@ -146,8 +149,9 @@ Test(episode, digest_is_xxh3_of_the_content) {
     const void *data;
     size_t n;
   } parts[] = {{head, sizeof head},        {ep->obs, 10 * 5 * 4}, {ep->act, 9 * 3 * 4},
-               {ep->achieved, 10 * 2 * 4}, {ep->desired, 2 * 4},  {ep->hindsight, 9 * 4 * 2}};
-  for (int i = 0; i < 6; i++) {
+               {ep->achieved, 10 * 2 * 4}, {ep->desired, 2 * 4},  {ep->reward, 9 * 4},
+               {ep->hindsight, 9 * 4 * 2}};
+  for (int i = 0; i < 7; i++) {
     memcpy(to, parts[i].data, parts[i].n);
     to += parts[i].n;
   }
@@ -170,9 +174,9 @@ Test(episode, digest_depends_on_content_alone) {
     size_t n;
   } parts[] = {{(void *)a->obs, 10 * 5 * 4},      {(void *)a->act, 9 * 3 * 4},
                {(void *)a->achieved, 10 * 2 * 4}, {(void *)a->desired, 2 * 4},
-               {(void *)a->hindsight, 9 * 4 * 2}, {(void *)&a->ticket.id, 8},
-               {(void *)&a->ticket.seed, 8},      {(void *)&a->ticket.version, 8},
-               {(void *)&a->ticket.kind, 1}};
+               {(void *)a->reward, 9 * 4},        {(void *)a->hindsight, 9 * 4 * 2},
+               {(void *)&a->ticket.id, 8},        {(void *)&a->ticket.seed, 8},
+               {(void *)&a->ticket.version, 8},   {(void *)&a->ticket.kind, 1}};
   for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
     for (size_t i = 0; i < parts[p].n; i++) {
       parts[p].data[i] ^= 0x10;

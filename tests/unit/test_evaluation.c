@@ -23,8 +23,8 @@ static struct episode *line_episode(float initial, float final) {
 Test(evaluation, distance_is_euclidean) {
   struct episode *ep = line_episode(3.0f, 0.0f);
   ep->achieved[1] = -2.0f + 4.0f;
-  cr_assert_float_eq(evaluation_distance(ep, 0), 5.0, 1e-6);
-  cr_assert_float_eq(evaluation_distance(ep, 3), 0.0, 1e-6);
+  cr_assert_float_eq(evaluation_distance(ep, 0, NULL), 5.0, 1e-6);
+  cr_assert_float_eq(evaluation_distance(ep, 3, NULL), 0.0, 1e-6);
   episode_free(ep);
 }
 
@@ -32,16 +32,16 @@ Test(evaluation, score_is_the_ratio_of_means) {
   // finals 1, 2; initials 4, 8: ratio 3/12, and both points lie on the line, so no spread
   struct episode *eps[] = {line_episode(4, 1), line_episode(8, 2)};
   struct evaluation e;
-  evaluation_compute(&e, eps, 2, 1.5);
+  evaluation_compute(&e, eps, 2, 1.5, NULL);
   cr_assert_eq(e.n, 2);
   cr_assert_float_eq(e.score, 25.0, 1e-9);
   cr_assert_float_eq(e.ci, 0.0, 1e-9);
   cr_assert_float_eq(e.distance, 1.5, 1e-9);
   cr_assert_float_eq(e.initial, 6.0, 1e-9);
   cr_assert_float_eq(e.success, 0.5, 1e-9);  // 1 < 1.5 < 2: strictly below the radius
-  evaluation_compute(&e, eps, 2, 1.0);
+  evaluation_compute(&e, eps, 2, 1.0, NULL);
   cr_assert_float_eq(e.success, 0.0, 1e-9);
-  evaluation_compute(&e, eps, 2, 0.0);
+  evaluation_compute(&e, eps, 2, 0.0, NULL);
   cr_assert(isnan(e.success), "no radius, no success");
   episode_free(eps[0]);
   episode_free(eps[1]);
@@ -51,7 +51,7 @@ Test(evaluation, hand_computed_interval) {
   // equal initials 10, finals 1, 2, 3: R = 0.2, e = -1, 0, 1, sd = 1, t_{0.975,2} = 4.30265
   struct episode *eps[] = {line_episode(10, 1), line_episode(10, 2), line_episode(10, 3)};
   struct evaluation e;
-  evaluation_compute(&e, eps, 3, 0.0);
+  evaluation_compute(&e, eps, 3, 0.0, NULL);
   cr_assert_float_eq(e.ci, 100.0 * 4.30265 * 1.0 / (sqrt(3.0) * 10.0), 1e-3);
   for (int i = 0; i < 3; i++) {
     episode_free(eps[i]);
@@ -73,7 +73,7 @@ Test(evaluation, interval_covers_the_truth) {
       eps[i] = line_episode(initial, 0.25f * initial + 0.3f * noise);
     }
     struct evaluation e;
-    evaluation_compute(&e, eps, n, 0.0);
+    evaluation_compute(&e, eps, n, 0.0, NULL);
     covered += fabs(e.score - 25.0) <= e.ci;
     for (int i = 0; i < n; i++) {
       episode_free(eps[i]);
@@ -86,7 +86,7 @@ Test(evaluation, interval_covers_the_truth) {
 Test(evaluation, no_initial_distance_gives_nan) {
   struct episode *eps[] = {line_episode(0, 1), line_episode(0, 2)};
   struct evaluation e;
-  evaluation_compute(&e, eps, 2, 1.0);
+  evaluation_compute(&e, eps, 2, 1.0, NULL);
   cr_assert(isnan(e.score) && isnan(e.ci));
   episode_free(eps[0]);
   episode_free(eps[1]);

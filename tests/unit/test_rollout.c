@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/env.h"
 #include "common/log.h"
 #include "common/rng.h"
 
@@ -147,7 +148,7 @@ Test(rollout, seeds_versions_and_kinds_differ) {
 // An evaluation ticket draws no actions: with the task's own noise off, seeds do not matter.
 Test(rollout, evaluation_is_deterministic_but_for_the_task) {
   struct task *task = load_box2d();
-  task->action_noise = 0;
+  task->action.noise = 0;
   struct weights *w = make_weights(1, 32);
   struct rollout *r = rollout_new(task, &plain);
   struct episode *a = make_episode(task, plain.hindsight), *b = make_episode(task, 4);
@@ -157,7 +158,7 @@ Test(rollout, evaluation_is_deterministic_but_for_the_task) {
   cr_expect_eq(memcmp(a->act, b->act, n * 2 * sizeof(float)), 0);
   cr_expect_eq(memcmp(a->obs, b->obs, (n + 1) * 2 * sizeof(float)), 0);
   // with it on, they do
-  task->action_noise = 0.2;
+  task->action.noise = 0.2;
   run(r, a, 1, TICKET_EVAL, w);
   run(r, b, 2, TICKET_EVAL, w);
   cr_expect_neq(memcmp(a->obs, b->obs, (n + 1) * 2 * sizeof(float)), 0);
@@ -380,18 +381,87 @@ Test(rollout, an_unstable_start_is_drawn_again) {
   for (uint64_t seed = 0; seed < 40; seed++) {
     run(r, ep, seed, TICKET_WARMUP, NULL);
     cr_expect_eq(ep->T, 3);
-    // the start that task.h and rollout.h describe: one draw for the goal, one for the joint
+    // the start that env.c describes: one draw for the joint, before the goal's
     double start = 2e10;
     for (uint64_t attempt = 0; start > 1e10; attempt++) {
       struct rng rng;
       rng_init(&rng, ep->ticket.seed, RNG_RESET, attempt);
-      rng_float(&rng);
       start = 9.8e9 + 1e9 * (2.0 * (double)rng_float(&rng) - 1.0);
       again += attempt > 0;
     }
     cr_expect_eq(ep->obs[0], (float)start);
   }
   cr_expect_gt(again, 5);
+  episode_free(ep);
+  rollout_free(r);
+  task_free(task);
+}
+
+// ---- hooks ----
+
+struct witness {
+  const struct episode *ep;
+  const struct task *task;
+  int calls;
+  bool wrong;
+};
+
+static void observe(void *ctx, struct env *env, const struct episode *ep, int t) {
+  struct witness *w = ctx;
+  float obs[2], achieved[2];
+  env_observe(env, obs, achieved);
+  w->wrong = w->wrong || ep != w->ep || t != w->calls || ep->T != t ||
+             memcmp(obs, ep->obs + 2 * t, sizeof obs) != 0;
+  w->calls++;
+}
+
+static void act_left(void *ctx, float *action, struct env *env, int t) {
+  const struct witness *w = ctx;
+  action[0] = -0.5f;
+  action[1] = (float)t / (float)w->task->horizon;
+  (void)env;
+}
+
+// Who looks on sees each state once and changes nothing.
+Test(rollout, a_witness_changes_nothing) {
+  struct task *task = load_box2d();
+  struct weights *w = make_weights(1, 32);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4);
+  struct witness witness = {.ep = ep, .task = task};
+  const struct rollout_hooks hooks = {.observe = observe, .ctx = &witness};
+  static const enum ticket_kind kinds[] = {TICKET_WARMUP, TICKET_TRAIN, TICKET_EVAL};
+  for (int i = 0; i < 3; i++) {
+    rollout_set_hooks(r, NULL);
+    const uint64_t alone = run(r, ep, 3, kinds[i], w);
+    witness.calls = 0;
+    rollout_set_hooks(r, &hooks);
+    cr_expect_eq(run(r, ep, 3, kinds[i], w), alone);
+    cr_expect_eq(witness.calls, task->horizon + 1);
+    cr_expect_not(witness.wrong);
+  }
+  episode_free(ep);
+  rollout_free(r);
+  weights_unref(w);
+  task_free(task);
+}
+
+// Actions and goal of the hooks stand in for those of the ticket; the noise stays the ticket's.
+Test(rollout, hooks_replace_actions_and_goal) {
+  struct task *task = load_box2d();
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4);
+  const float goal[2] = {1.25f, -3};
+  struct witness witness = {.ep = ep, .task = task};
+  const struct rollout_hooks hooks = {.act = act_left, .ctx = &witness, .desired = goal};
+  rollout_set_hooks(r, &hooks);
+  const uint64_t first = run(r, ep, 3, TICKET_EVAL, NULL);
+  cr_expect(ep->desired[0] == goal[0] && ep->desired[1] == goal[1]);
+  for (int t = 0; t < ep->T; t++) {
+    cr_assert(ep->act[2 * t] == -0.5f && ep->act[2 * t + 1] == (float)t / (float)task->horizon);
+  }
+  cr_expect_eq(run(r, ep, 3, TICKET_EVAL, NULL), first);
+  cr_expect_neq(run(r, ep, 4, TICKET_EVAL, NULL), first);
   episode_free(ep);
   rollout_free(r);
   task_free(task);

@@ -103,11 +103,14 @@ Test(task, box2d_is_what_its_sheet_says) {
   cr_expect_str_eq(t->name, "box2d");
   cr_expect(t->obs == 2 && t->act == 2 && t->goal == 2);
   cr_expect(t->horizon == 100 && t->frame_skip == 10);
-  cr_expect(t->action_scale[0] == 2 && t->action_scale[1] == 2);
-  cr_expect(t->action_noise == 0.2 && t->success_radius == 0.6);
-  cr_expect(t->goal_low[0] == 3.5 && t->goal_low[1] == 2);
-  cr_expect(t->goal_high[0] == 3.5 && t->goal_high[1] == 2);
+  cr_expect(t->action.mode == TASK_CTRL && t->action.naxis == 0);
+  cr_expect(t->action.scale[0] == 2 && t->action.scale[1] == 2);
+  cr_expect(t->action.noise == 0.2 && t->success_radius == 0.6);
+  cr_expect(t->target.base == TASK_GOAL_PLAIN && t->target.hole_low == NULL);
+  cr_expect(t->target.low[0] == 3.5 && t->target.low[1] == 2);
+  cr_expect(t->target.high[0] == 3.5 && t->target.high[1] == 2);
   cr_expect(t->model->key_qpos[0] == -3.5 && t->model->key_qpos[1] == -2);
+  cr_expect_not(t->has_reward);
   cr_expect_eq(t->digest, XXH3_64bits(t->mjb, t->mjb_size));
   const struct dims d = task_dims(t, 4);
   cr_expect(d.obs == 2 && d.act == 2 && d.goal == 2 && d.horizon == 100 && d.hindsight == 4);
@@ -119,12 +122,16 @@ Test(task, convention_is_read_in_file_order) {
   cr_assert_eq(load_text(&t, good), ERR_OK);
   cr_expect_str_eq(t->name, "tiny");
   cr_expect(t->obs == 4 && t->act == 2 && t->goal == 2 && t->horizon == 50 && t->frame_skip == 4);
-  cr_expect(t->n_obs_sensor == 2 && t->obs_sensor[0] == 1 && t->obs_sensor[1] == 2);
-  cr_expect(t->n_goal_sensor == 2 && t->goal_sensor[0] == 0 && t->goal_sensor[1] == 4);
-  cr_expect(t->action_scale[0] == 1 && t->action_scale[1] == 3);
+  const struct task_sensors *obs = &t->sensors[TASK_OBS], *goal = &t->sensors[TASK_GOAL];
+  cr_expect(obs->n == 2 && obs->id[0] == 1 && obs->id[1] == 2);
+  cr_expect(goal->n == 2 && goal->id[0] == 0 && goal->id[1] == 4);
+  cr_expect(obs->adr[0] == 1 && obs->adr[1] == 2 && obs->adr[3] == 4 && goal->adr[1] == 6);
+  cr_expect(obs->scale[0] == 1 && obs->scale[3] == 1);
+  cr_expect(t->action.scale[0] == 1 && t->action.scale[1] == 3);
   cr_expect(t->reset_noise[0] == 0.5 && t->reset_noise[1] == 0.5);
-  cr_expect(t->goal_low[0] == -1 && t->goal_high[0] == 1);
-  cr_expect(t->goal_low[1] == -2 && t->goal_high[1] == -2);
+  cr_expect(t->target.low[0] == -1 && t->target.high[0] == 1);
+  cr_expect(t->target.low[1] == -2 && t->target.high[1] == -2);
+  cr_expect(t->success_counts[0] && t->success_counts[1]);
   task_free(t);
 }
 
@@ -137,8 +144,68 @@ Test(task, optional_elements_have_their_defaults) {
       "<jointpos name='goal.x' joint='x'/></sensor></mujoco>";
   struct task *t = NULL;
   cr_assert_eq(load_text(&t, minimal), ERR_OK);
-  cr_expect(t->action_scale[0] == 1 && t->action_noise == 0 && t->reset_noise[0] == 0);
-  cr_expect(t->success_radius == 0 && t->goal_low[0] == 1 && t->goal_high[0] == 1);
+  cr_expect(t->action.scale[0] == 1 && t->action.offset[0] == 0 && t->action.noise == 0);
+  cr_expect(t->reset_noise[0] == 0 && t->reset_velocity_noise[0] == 0);
+  cr_expect(t->reset_velocity_normal[0] == 0 && t->max_overlap == TASK_NO_LIMIT);
+  cr_expect(t->success_radius == 0 && t->target.low[0] == 1 && t->target.high[0] == 1);
+  cr_expect(t->target.min_distance == 0 && t->target.napart == 0);
+  cr_expect(!t->has_hooks && !t->has_reward && t->reward_alive == 0 && t->control_cost == 0);
+  task_free(t);
+}
+
+// An actuator with a range is covered by [-1, 1], unless the task says otherwise.
+Test(task, actions_cover_the_control_ranges) {
+  char *text = broken("<numeric name='telos.action_scale' data='1 3'/>\n", "");
+  char *at = strstr(text, "<motor name='mx' joint='x'/>");
+  char *limited = NULL;
+  cr_assert(asprintf(&limited,
+                     "%.*s<motor name='mx' joint='x' ctrllimited='true' "
+                     "ctrlrange='0 5'/>%s",
+                     (int)(at - text), text, at + strlen("<motor name='mx' joint='x'/>")) > 0);
+  struct task *t = NULL;
+  cr_assert_eq(load_text(&t, limited), ERR_OK);
+  cr_expect(t->action.scale[0] == 2.5 && t->action.offset[0] == 2.5);
+  cr_expect(t->action.scale[1] == 1 && t->action.offset[1] == 0);
+  task_free(t);
+  free(limited);
+  free(text);
+}
+
+Test(task, numbers_and_actions_have_names) {
+  struct task *t = NULL;
+  char name[32];
+  cr_assert_eq(load_text(&t, good), ERR_OK);
+  static const char *const obs[] = {"obs.x", "obs.ball[0]", "obs.ball[1]", "obs.ball[2]"};
+  for (int i = 0; i < t->obs; i++) {
+    task_number_name(name, sizeof name, t, TASK_OBS, i);
+    cr_expect_str_eq(name, obs[i]);
+  }
+  task_number_name(name, sizeof name, t, TASK_GOAL, 1);
+  cr_expect_str_eq(name, "goal.y");
+  task_action_name(name, sizeof name, t, 1);
+  cr_expect_str_eq(name, "my");
+  task_action_name(name, 2, t, 1);
+  cr_expect_str_eq(name, "m");
+  task_free(t);
+}
+
+// The table is still empty while it is drawn: at the start, where goal_distance forbids a goal.
+Test(task, rules_for_goals_do_not_stop_their_table_from_being_drawn) {
+  static const char text[] =
+      "<mujoco model='m'><custom><numeric name='telos.horizon' data='40'/>"
+      "<numeric name='telos.frame_skip' data='5'/><numeric name='telos.goal_distance' data='1e-3'/>"
+      "</custom><asset><hfield name='telos.goal_table' nrow='5' ncol='1' size='1 1 1 1'/></asset>"
+      "<worldbody><body><joint name='x' type='slide'/><geom size='0.1' "
+      "mass='1'/></body></worldbody>"
+      "<actuator><motor joint='x'/></actuator><sensor><jointpos name='obs.x' joint='x'/>"
+      "<jointpos name='goal.x' joint='x'/></sensor></mujoco>";
+  struct task *t = NULL;
+  setenv("XDG_CACHE_HOME", "", 1);
+  setenv("HOME", "", 1);
+  cr_assert_eq(load_text(&t, text), ERR_OK);
+  for (int i = 0; i < t->target.table_rows; i++) {
+    cr_expect(fabsf(t->target.table[i]) > 1e-3f, "row %d is %g", i, (double)t->target.table[i]);
+  }
   task_free(t);
 }
 
@@ -162,7 +229,7 @@ static const struct {
     {"<numeric name='telos.frame_skip' data='4'/>", "", "\"telos.frame_skip\" is missing"},
     {"telos.frame_skip' data='4'", "telos.frame_skip' data='10001'", "\"telos.frame_skip\" is"},
     {"telos.action_scale' data='1 3'", "telos.action_scale' data='1 2 3'",
-     "\"telos.action_scale\" has 3 values; expected one, or one for each of 2 actuators"},
+     "\"telos.action_scale\" has 3 values; expected one, or one for each of 2 actions"},
     {"telos.action_scale' data='1 3'", "telos.action_scale' data='1 0'",
      "\"telos.action_scale\": value 1 is 0; expected a positive number"},
     {"telos.action_scale' data='1 3'", "telos.action_scale' data='-1'", "expected a positive"},
@@ -173,7 +240,8 @@ static const struct {
     {"telos.reset_noise' data='0.5'", "telos.reset_noise' data='-1'", "a non-negative number"},
     {"telos.success_radius' data='0.25'", "telos.success_radius' data='-1'",
      "\"telos.success_radius\" is -1"},
-    {"<numeric name='telos.goal_low' data='-1 -2'/>", "", "the goal is half a box; expected"},
+    {"<numeric name='telos.goal_low' data='-1 -2'/>", "",
+     "numeric \"telos.goal_low\" is missing; \"telos.goal_high\" needs it"},
     {"<numeric name='telos.goal_low' data='-1 -2'/>\n<numeric name='telos.goal_high' data='1 -2'/>",
      "", "the goal is missing; expected numeric \"telos.goal\""},
     {"<numeric name='someone.elses' data='7'/>", "<numeric name='telos.goal' data='0 0'/>",
@@ -188,7 +256,8 @@ static const struct {
      "text \"telos.acton_mode\" is unknown; the nearest name is \"telos.action_mode\""},
     {"<text name='telos.action_mode' data='ctrl'/>", "<text name='telos.goal' data='x'/>",
      "\"telos.goal\" is a <text>; expected a <numeric>"},
-    {"data='ctrl'", "data='mocap'", "text \"telos.action_mode\" is \"mocap\"; expected \"ctrl\""},
+    {"data='ctrl'", "data='torque'",
+     "text \"telos.action_mode\" is \"torque\"; expected ctrl, mocap or mocap_relative"},
     {"<actuator><motor name='mx' joint='x'/><motor name='my' joint='y'/></actuator>", "<!-- -->",
      "the model has 0 actuators; expected 1 to 4096"},
     {"<jointpos name='obs.x' joint='x'/>",
@@ -249,8 +318,8 @@ Test(task, all_mistakes_are_told_at_once) {
   capture_start();
   cr_expect_eq(load_text(&task, bad), ERR_CONFIG);
   const int lines = capture_stop();
-  // name, unknown horizn, missing horizon, frame_skip, actuators, obs, goal, telos.goal
-  cr_expect_eq(lines, 8, "%s", logged);
+  // name, unknown horizn, missing horizon, frame_skip, obs, goal, actuators
+  cr_expect_eq(lines, 7, "%s", logged);
   cr_expect(strstr(logged, "\"telos.horizn\" is unknown; the nearest name is \"telos.horizon\""));
 }
 
@@ -296,7 +365,7 @@ Test(task, mjb_round_trip) {
   cr_expect(a->mjb_size == b->mjb_size && memcmp(a->mjb, b->mjb, a->mjb_size) == 0);
   cr_expect_str_eq(a->name, b->name);
   cr_expect(a->obs == b->obs && a->goal == b->goal && a->horizon == b->horizon);
-  cr_expect(b->goal_low[1] == 2 && b->action_noise == 0.2);
+  cr_expect(b->target.low[1] == 2 && b->action.noise == 0.2);
   task_free(a);
   task_free(b);
 }

@@ -122,7 +122,8 @@ static void act(struct bench *b) {
   uint64_t version;
   while (ledger_evaluated(b->ledger, eps, &version)) {
     struct evaluation e;
-    evaluation_compute(&e, eps, (int)b->cfg.eval_episodes, b->task->success_radius);
+    evaluation_compute(&e, eps, (int)b->cfg.eval_episodes, b->task->success_radius,
+                       b->task->success_counts);
     e.version = version;
     trainer_push_evaluation(b->trainer, &e);
     for (int64_t i = 0; i < b->cfg.eval_episodes; i++) {

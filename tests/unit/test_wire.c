@@ -42,6 +42,7 @@ static struct episode *make_episode(const struct dims *dims, int T) {
   rng_fill_uniform(&r, ep->act, (size_t)T * (size_t)dims->act, -1, 1);
   rng_fill_normal(&r, ep->achieved, (size_t)(T + 1) * (size_t)dims->goal);
   rng_fill_normal(&r, ep->desired, (size_t)dims->goal);
+  rng_fill_normal(&r, ep->reward, (size_t)T * (size_t)dims->reward);
   for (int i = 0; i < T * dims->hindsight; i++) {
     ep->hindsight[i] = (uint16_t)T;
   }
@@ -274,6 +275,30 @@ Test(wire, episode_there_and_back) {
     release(&out);
     episode_free(ep);
   }
+}
+
+// a task that has rewards and no goal
+Test(wire, rewards_there_and_back) {
+  const struct dims dims = {.obs = 3, .act = 2, .horizon = 12, .hindsight = 4, .reward = 1};
+  struct wire_decoder *own = wire_decoder_new(&dims, MAX_FRAME);
+  struct episode *ep = make_episode(&dims, 9);
+  struct wire_msg out, m = {.type = WIRE_EPISODE, .episode = {.run = 9, .episode = ep}};
+  m.episode.digest = episode_digest(ep);
+  size_t n;
+  const void *frame = wire_encode(encoder, &n, &m);
+  cr_assert_eq(wire_decode(own, &out, frame, n), ERR_OK, "%s", wire_fault(own));
+  cr_assert(same_bytes(out.episode.episode->reward, ep->reward, 9 * 4));
+  cr_assert(same_bytes(out.episode.episode->obs, ep->obs, 10 * 3 * 4));
+  release(&out);
+  // and one without rewards does not pass for one with them
+  cr_assert_eq(wire_decode(decoder, &out, frame, n), ERR_FORMAT);
+  ep->reward[8] = NAN;
+  m.episode.digest = episode_digest(ep);
+  frame = wire_encode(encoder, &n, &m);
+  cr_assert_eq(wire_decode(own, &out, frame, n), ERR_FORMAT);
+  cr_assert_str_eq(wire_fault(own), "reward is not finite");
+  episode_free(ep);
+  wire_decoder_free(own);
 }
 
 Test(wire, weights_there_and_back) {

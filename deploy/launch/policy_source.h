@@ -1,0 +1,25 @@
+// policy_source.h - a trained policy as a person names it, with the task that it is for.
+#ifndef LAUNCH_POLICY_SOURCE_H
+#define LAUNCH_POLICY_SOURCE_H
+
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/policy_file.h"
+#include "common/task.h"
+
+struct policy_source {
+  char *path;  // of the policy file
+  struct policy_file policy;
+  struct task *task;
+  uint64_t seed;  // the run's; its evaluation tickets begin from it
+  int episodes;   // of one of the run's evaluations; the default for a file by itself
+};
+
+// what: a run's folder or a policy file; task: a name or a file, NULL for the one that the policy
+// names. ERR_CONFIG: the task is unknown, or has other sizes. A task that has changed since is
+// warned of. Release with policy_source_release, whatever the result.
+NODISCARD enum err policy_source_open(struct policy_source *s, const char *what, const char *task);
+void policy_source_release(struct policy_source *s);
+
+#endif

@@ -1,0 +1,349 @@
+// scene.c - mjv_updateScene on a copy of the state, in which the goal's sites are moved, and the
+// ghost's geoms added behind it.
+//
+// The simulation is only read: everything that drawing needs brought up to date is brought up to
+// date in the copy. The ghost is a second state: the episode's first one with the goal's
+// coordinates on top. Only bodies that these coordinates move are drawn of it; the rest of the
+// model would stand in the picture twice.
+//
+// OSMesa gets a few pixels to draw on, since MuJoCo draws into a framebuffer object of its own, of
+// the size of the picture. That size is the model's (visual/global), so a shallow copy of the model
+// with another size in it is what MuJoCo is shown.
+#include "deploy/play/scene.h"
+
+#include <GL/osmesa.h>
+#include <mujoco/mujoco.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/hook.h"
+#include "common/log.h"
+#include "common/mj.h"
+#include "common/task.h"
+
+enum {
+  SMALL_PIXELS = 320,   // up to this width: small letters (MuJoCo 2 has none: it takes the next)
+  LARGE_PIXELS = 1000,  // beyond it: large ones
+  GL_PIXELS = 16,       // of OSMesa's own buffer
+  SPARE_GEOMS = 2000,   // for tendons, lights and the like
+};
+
+static const float ghost_rgba[4] = {0.20f, 0.75f, 0.35f, 0.35f};
+
+// a coordinate that the goal fixes: qpos[qpos] = factor x desired[goal]
+struct goal_joint {
+  int qpos, goal;
+  double factor;
+};
+
+// a site that stands at desired[goal .. goal + n)
+struct goal_site {
+  int site, sensor, goal, n;
+};
+
+struct scene {
+  const struct task *task;
+  mjModel model;  // shallow copy of the task's
+  int width, height;
+  OSMesaContext gl;
+  uint8_t pixels[GL_PIXELS * GL_PIXELS * 4];
+  mjData *shown, *ghost;
+  mjvScene scene;
+  mjrContext context;
+  mjvCamera camera;
+  mjvOption option;
+  struct goal_joint *joints;
+  int njoint;
+  struct goal_site *sites;
+  int nsite;
+  float *desired;     // (goal)
+  bool *ghost_moves;  // (nbody) by the goal's coordinates
+  uint8_t *flipped;   // (height x width x 3) as OpenGL gives it
+  const mjData *source;
+  const char *names, *values;
+};
+
+// ---- the goal ----
+
+// first coordinate that the sensor reads, or -1
+static int first_qpos(const struct task *task, int sensor) {
+  const mjModel *m = task->model;
+  if (m->sensor_type[sensor] == mjSENS_JOINTPOS) {
+    return m->jnt_qposadr[m->sensor_objid[sensor]];
+  }
+  const struct hook *hook = task->hook[sensor];
+  if (hook != NULL && strcmp(hook->name, "qpos") == 0) {
+    return m->nuser_sensor > 0 ? (int)m->sensor_user[sensor * m->nuser_sensor] : 0;
+  }
+  return -1;
+}
+
+static void mark_moving(struct scene *s, int qpos) {
+  const mjModel *m = s->task->model;
+  for (int j = 0; j < m->njnt; j++) {
+    const int next = j + 1 < m->njnt ? m->jnt_qposadr[j + 1] : m->nq;
+    if (qpos >= m->jnt_qposadr[j] && qpos < next) {
+      s->ghost_moves[m->jnt_bodyid[j]] = true;
+    }
+  }
+}
+
+// which coordinates and sites show the goal
+static void find_goal(struct scene *s) {
+  const struct task *task = s->task;
+  const mjModel *m = task->model;
+  const struct task_sensors *sensors = &task->sensors[TASK_GOAL];
+  s->joints = must_alloc((size_t)task->goal + 1, sizeof *s->joints);
+  s->sites = must_alloc((size_t)sensors->n + 1, sizeof *s->sites);
+  s->ghost_moves = must_alloc((size_t)m->nbody, sizeof *s->ghost_moves);
+  for (int i = 0, goal = 0; i < sensors->n; i++) {
+    const int id = sensors->id[i], dim = m->sensor_dim[id];
+    const int qpos = first_qpos(task, id);
+    for (int k = 0; k < dim && qpos >= 0; k++) {
+      const double scale = sensors->scale[goal + k];
+      if (scale != 0.0) {
+        s->joints[s->njoint++] = (struct goal_joint){qpos + k, goal + k, 1.0 / scale};
+        mark_moving(s, qpos + k);
+      }
+    }
+    const int site = mj_name2id(m, mjOBJ_SITE, m->names + m->name_sensoradr[id]);
+    if (site >= 0 && (dim == 2 || dim == 3)) {
+      s->sites[s->nsite++] = (struct goal_site){site, id, goal, dim};
+    }
+    goal += dim;
+  }
+  // bodies come after their parents
+  for (int b = 1; b < m->nbody; b++) {
+    s->ghost_moves[b] = s->ghost_moves[b] || s->ghost_moves[m->body_parentid[b]];
+  }
+}
+
+void scene_set_goal(struct scene *s, const struct mjData_ *d, const float *desired) {
+  const mjModel *m = s->task->model;
+  memcpy(s->desired, desired, (size_t)s->task->goal * sizeof *desired);
+  mj_copyData(s->ghost, m, d);
+  for (int i = 0; i < s->njoint; i++) {
+    const struct goal_joint *j = &s->joints[i];
+    s->ghost->qpos[j->qpos] = j->factor * (double)desired[j->goal];
+  }
+  mj_normalizeQuat(m, s->ghost->qpos);
+  mj_kinematics(m, s->ghost);
+}
+
+// position and orientation of an object that sensors may refer to; false when there is none
+static bool frame_of(const mjData *d, int type, int id, const mjtNum **pos, const mjtNum **mat) {
+  switch (id >= 0 ? type : mjOBJ_UNKNOWN) {
+    case mjOBJ_BODY:
+      *pos = d->xipos + 3 * id;
+      *mat = d->ximat + 9 * id;
+      return true;
+    case mjOBJ_XBODY:
+      *pos = d->xpos + 3 * id;
+      *mat = d->xmat + 9 * id;
+      return true;
+    case mjOBJ_GEOM:
+      *pos = d->geom_xpos + 3 * id;
+      *mat = d->geom_xmat + 9 * id;
+      return true;
+    case mjOBJ_SITE:
+      *pos = d->site_xpos + 3 * id;
+      *mat = d->site_xmat + 9 * id;
+      return true;
+    case mjOBJ_CAMERA:
+      *pos = d->cam_xpos + 3 * id;
+      *mat = d->cam_xmat + 9 * id;
+      return true;
+    default:
+      return false;
+  }
+}
+
+// the goal's sites stand at the goal; one of two numbers keeps its height
+static void place_sites(const struct scene *s, mjData *d) {
+  const mjModel *m = s->task->model;
+  for (int i = 0; i < s->nsite; i++) {
+    const struct goal_site *g = &s->sites[i];
+    mjtNum *out = d->site_xpos + 3 * g->site;
+    for (int k = 0; k < g->n; k++) {
+      const double scale = s->task->sensors[TASK_GOAL].scale[g->goal + k];
+      out[k] = scale != 0.0 ? (double)s->desired[g->goal + k] / scale : out[k];
+    }
+    const mjtNum *pos, *mat;
+    if (g->n == 3 &&
+        frame_of(d, m->sensor_reftype[g->sensor], m->sensor_refid[g->sensor], &pos, &mat)) {
+      mjtNum local[3];
+      mju_copy3(local, out);
+      mju_mulMatVec(out, mat, local, 3, 3);
+      mju_addTo3(out, pos);
+    }
+  }
+}
+
+// ---- drawing ----
+
+// the ghost's geoms, in green; what else mjv_addGeoms gave is taken back
+static void add_ghost(struct scene *s) {
+  const mjModel *m = s->task->model;
+  mjvScene *scene = &s->scene;
+  int kept = scene->ngeom;
+  mjvPerturb perturb;
+  mjv_defaultPerturb(&perturb);
+  const int first = kept;
+  mjv_addGeoms(m, s->ghost, &s->option, &perturb, mjCAT_DYNAMIC, scene);
+  for (int i = first; i < scene->ngeom; i++) {
+    mjvGeom *g = &scene->geoms[i];
+    if (g->objtype == mjOBJ_GEOM && s->ghost_moves[m->geom_bodyid[g->objid]]) {
+      memcpy(g->rgba, ghost_rgba, sizeof ghost_rgba);
+      mj_strip_texture(g);
+      g->reflectance = 0;
+      scene->geoms[kept++] = *g;
+    }
+  }
+  scene->ngeom = kept;
+}
+
+static void render(void *ctx) {
+  struct scene *s = ctx;
+  const mjModel *m = s->task->model;
+  mj_copyData(s->shown, m, s->source);
+  mj_kinematics(m, s->shown);
+  mj_comPos(m, s->shown);
+  mj_camlight(m, s->shown);
+  mj_tendon(m, s->shown);
+  place_sites(s, s->shown);
+  mjv_updateScene(m, s->shown, &s->option, NULL, &s->camera, mjCAT_ALL, &s->scene);
+  if (s->njoint > 0) {
+    add_ghost(s);
+  }
+  const mjrRect view = {0, 0, s->width, s->height};
+  mjr_render(view, &s->scene, &s->context);
+  mjr_overlay(mjFONT_NORMAL, mjGRID_TOPLEFT, view, s->names, s->values, &s->context);
+  mjr_readPixels(s->flipped, NULL, view, &s->context);
+}
+
+enum err scene_draw(struct scene *s, uint8_t *rgb, const struct mjData_ *d, const char *names,
+                    const char *values) {
+  char text[512];
+  s->source = d;
+  s->names = names;
+  s->values = values;
+  if (!mj_try(render, s, text, sizeof text)) {
+    log_error("task %s cannot be drawn: MuJoCo says: %s", s->task->name, text);
+    return ERR_CONFIG;
+  }
+  const size_t row = 3 * (size_t)s->width;
+  for (int y = 0; y < s->height; y++) {
+    memcpy(rgb + (size_t)y * row, s->flipped + (size_t)(s->height - 1 - y) * row, row);
+  }
+  return ERR_OK;
+}
+
+// ---- life ----
+
+static enum err find_camera(struct scene *s, const char *name) {
+  const mjModel *m = s->task->model;
+  const int id = mj_name2id(m, mjOBJ_CAMERA, name != NULL ? name : "view");
+  if (id >= 0) {
+    s->camera.type = mjCAMERA_FIXED;
+    s->camera.fixedcamid = id;
+    return ERR_OK;
+  }
+  if (name == NULL) {
+    mjv_defaultFreeCamera(m, &s->camera);
+    return ERR_OK;
+  }
+  char known[512] = "";
+  for (int i = 0; i < m->ncam; i++) {
+    const char *camera = m->names + m->name_camadr[i];
+    if (camera[0] != '\0' && strlen(known) + strlen(camera) + 3 < sizeof known) {
+      snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s",
+               known[0] != '\0' ? ", " : "", camera);
+    }
+  }
+  log_error("--camera %s: task %s has no such camera; it has %s", name, s->task->name,
+            known[0] != '\0' ? known : "none with a name");
+  return ERR_CONFIG;
+}
+
+static void make_context(void *ctx) {
+  struct scene *s = ctx;
+  s->model.vis.global.offwidth = s->width;
+  s->model.vis.global.offheight = s->height;
+  const int font = s->width <= SMALL_PIXELS   ? mjFONTSCALE_50
+                   : s->width <= LARGE_PIXELS ? mjFONTSCALE_100
+                                              : mjFONTSCALE_150;
+  mjv_makeScene(&s->model, &s->scene, 2 * s->model.ngeom + s->model.nsite + SPARE_GEOMS);
+  mjr_makeContext(&s->model, &s->context, font);
+  mjr_setBuffer(mjFB_OFFSCREEN, &s->context);
+}
+
+static enum err open_context(struct scene *s) {
+  char text[512];
+  s->gl = OSMesaCreateContextExt(OSMESA_RGBA, 24, 8, 0, NULL);
+  if (s->gl == NULL ||
+      !OSMesaMakeCurrent(s->gl, s->pixels, GL_UNSIGNED_BYTE, GL_PIXELS, GL_PIXELS)) {
+    log_error("OSMesa gives no OpenGL context; is the package libosmesa6 whole?");
+    return ERR_CONFIG;
+  }
+  if (!mj_try(make_context, s, text, sizeof text)) {
+    log_error("MuJoCo cannot draw with OSMesa: %s", text);
+    return ERR_CONFIG;
+  }
+  if (s->context.currentBuffer != mjFB_OFFSCREEN || s->context.offWidth != s->width ||
+      s->context.offHeight != s->height) {
+    log_error("OSMesa has no picture of %d x %d pixels for MuJoCo; give a smaller --size", s->width,
+              s->height);
+    return ERR_CONFIG;
+  }
+  return ERR_OK;
+}
+
+enum err scene_new(struct scene **out, const struct task *task, const struct scene_options *opt) {
+  struct scene *s = must_alloc(1, sizeof *s);
+  s->task = task;
+  s->model = *task->model;
+  s->width = opt->width;
+  s->height = opt->height;
+  mjv_defaultCamera(&s->camera);
+  mjv_defaultOption(&s->option);
+  mjv_defaultScene(&s->scene);
+  mjr_defaultContext(&s->context);
+  enum err err = find_camera(s, opt->camera);
+  if (err == ERR_OK) {
+    err = open_context(s);
+  }
+  if (err != ERR_OK) {
+    scene_free(s);
+    return err;
+  }
+  s->shown = mj_makeData(task->model);
+  s->ghost = mj_makeData(task->model);
+  CHECK(s->shown != NULL && s->ghost != NULL);
+  s->desired = must_alloc((size_t)task->goal + 1, sizeof *s->desired);
+  s->flipped = must_alloc((size_t)s->width * (size_t)s->height, 3);
+  find_goal(s);
+  *out = s;
+  return ERR_OK;
+}
+
+void scene_free(struct scene *s) {
+  if (s == NULL) {
+    return;
+  }
+  mjr_freeContext(&s->context);
+  mjv_freeScene(&s->scene);
+  if (s->gl != NULL) {
+    OSMesaDestroyContext(s->gl);
+  }
+  mj_deleteData(s->shown);
+  mj_deleteData(s->ghost);
+  free(s->joints);
+  free(s->sites);
+  free(s->ghost_moves);
+  free(s->desired);
+  free(s->flipped);
+  free(s);
+}
