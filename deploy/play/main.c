@@ -529,13 +529,16 @@ static enum err play(const struct arguments *a, const struct cast *c) {
 
 // ---- process ----
 
-#ifdef __SANITIZE_ADDRESS__
-// Mesa keeps some memory to its end
+// Mesa keeps some memory to its end. Looked for by name by the leak checker, if there is one.
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) {
   return "leak:libOSMesa\nleak:libLLVM\n";
 }
-#endif
+
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void) {
+  return "print_suppressions=0";
+}
 
 // first request: remove what is unfinished, then end as if we had not been told how
 static void catch_stop(int signum) {
