@@ -681,9 +681,15 @@ static void print_stopped(const struct train *t, const char *telos) {
   } else {
     printf("\nstopped; ");
   }
-  printf("everything is saved. Resume with\n  %s train %s --name %s%s%s\n", telos, t->task,
-         strrchr(t->run, '/') + 1, t->runs != NULL ? " --runs " : "",
-         t->runs != NULL ? t->runs : "");
+  printf("everything is saved. Resume with\n  %s train %s --name %s", telos, t->task,
+         strrchr(t->run, '/') + 1);
+  if (t->runs != NULL) {
+    printf(" --runs %s", t->runs);
+  }
+  if (t->video_every != 0) {
+    printf(" --video-every %" PRIu64, t->video_every);
+  }
+  putchar('\n');
 }
 
 static void print_result(const struct train *t) {
@@ -706,8 +712,17 @@ static void print_result(const struct train *t) {
         "  %s/progress.csv         learning curve\n"
         "  %s/config.yaml          every setting\n",
         t->run, t->run, t->run);
-    printf("next\n  %s eval %s\n  %s play %s\n  %s train %s run.seed=1\n", telos, t->run, telos,
-           t->run, telos, t->task);
+    if (t->video_every != 0) {
+      printf("  %s/videos/              what it did on the way\n", t->run);
+    }
+    // a task that is a file has to be named again
+    const bool file = strchr(t->task, '/') != NULL || strstr(t->task, ".xml") != NULL;
+    char task[PATH_MAX + 16] = "";
+    if (file) {
+      snprintf(task, sizeof task, " --task %s", t->task);
+    }
+    printf("next\n  %s eval %s%s\n  %s play %s%s\n  %s train %s run.seed=1\n", telos, t->run, task,
+           telos, t->run, task, telos, t->task);
   }
 }
 

@@ -54,8 +54,8 @@ struct model {
   struct sensor goal[MAX_FEATURES + 1];  // the sensors goal.*
   bool table;                            // there is a table of goals: episodes stay short
   int sensors;                           // written so far: part of their names
-  int width[TASK_NROLE];                 // numbers of each role
-  int count[TASK_NROLE];                 // sensors of each role
+  int width[TASK_NROLE + 1];             // numbers of each role
+  int count[TASK_NROLE + 1];             // sensors of each role
   int actuators;
 };
 

@@ -25,6 +25,7 @@ enum {
 };
 
 struct fleet {
+  const char *task;                      // box2d
   const char *run;                       // folder
   const char *settings[FLEET_SETTINGS];  // NULL-terminated
   int nsettings;
@@ -53,6 +54,7 @@ static inline void fleet_set(struct fleet *f, const char *setting) {
 static inline struct fleet *fleet_new(const char *name, const char *const *settings) {
   struct fleet *f = calloc(1, sizeof *f);
   cr_assert_not_null(f);
+  f->task = "box2d";
   f->run = harness_path("%s", name);
   for (size_t i = 0; i < sizeof fleet_small / sizeof *fleet_small; i++) {
     fleet_set(f, fleet_small[i]);
@@ -67,7 +69,7 @@ static inline struct fleet *fleet_new(const char *name, const char *const *setti
 static inline void fleet_start_learner(struct fleet *f) {
   const char *port = f->endpoint != NULL ? strrchr(f->endpoint, ':') + 1 : "0";
   const char *argv[FLEET_SETTINGS + 8] = {
-      harness_program("telos-learner"),  "--task", "box2d", "--run", f->run,
+      harness_program("telos-learner"),  "--task", f->task, "--run", f->run,
       harness_text("wire.port=%s", port)};
   for (int i = 0; i < f->nsettings; i++) {
     argv[6 + i] = f->settings[i];
@@ -114,15 +116,21 @@ static inline void fleet_end(struct fleet *f) {
   }
 }
 
-// a whole run; its policy file
-static inline const char *fleet_train(const char *name, const char *const *settings, int actors,
-                                      int threads) {
+// a whole run of a task; its policy file
+static inline const char *fleet_train_task(const char *task, const char *name,
+                                           const char *const *settings, int actors, int threads) {
   struct fleet *f = fleet_new(name, settings);
+  f->task = task;
   fleet_start(f, actors, threads);
   fleet_end(f);
   const char *policy = fleet_policy(f);
   free(f);
   return policy;
+}
+
+static inline const char *fleet_train(const char *name, const char *const *settings, int actors,
+                                      int threads) {
+  return fleet_train_task("box2d", name, settings, actors, threads);
 }
 
 static inline void fleet_pause(void) {

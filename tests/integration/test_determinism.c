@@ -40,6 +40,19 @@ Test(determinism, number_of_actors_and_threads) {
   cr_assert_neq(harness_digest(reference), harness_digest(fleet_train("seed", seed, 1, 2)));
 }
 
+// what else a task may have: a set-point with a memory of its own, goals by joints, goals relative
+// to a body and resets drawn again, a goal table
+Test(determinism, every_kind_of_task) {
+  static const char *const tasks[] = {"sawyer-push", "sawyer-faucet-random", "fetch-push-original",
+                                      "ant-random"};
+  const char *const shorter[] = {"run.steps=2000", "train.warmup_steps=500", NULL};
+  for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+    const char *one = fleet_train_task(tasks[i], harness_text("%s-one", tasks[i]), shorter, 1, 1);
+    const char *many = fleet_train_task(tasks[i], harness_text("%s-many", tasks[i]), shorter, 3, 2);
+    harness_assert_same(one, many);
+  }
+}
+
 // Every progress kills an actor, chosen by a fixed sequence. Every second one is halted first for
 // as long as the learner needs to give it tickets, so that it dies with tickets in its hands.
 Test(determinism, actors_are_killed_all_the_time) {

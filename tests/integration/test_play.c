@@ -15,11 +15,11 @@
 // an orange box that slides on a plane, seen from above; x is to the right, y up
 static const char puck[] =
     "<mujoco model='puck'><compiler autolimits='false'/>"
-    "<option timestep='0.02' gravity='0 0 0'/><size njmax='10' nconmax='5'/>"
+    "<option timestep='0.02' gravity='0 0 0'/><size njmax='10' nconmax='5' nuser_sensor='1'/>"
     "<visual><quality shadowsize='256'/><global offwidth='400' offheight='200'/></visual>"
     "<custom><numeric name='telos.horizon' data='12'/><numeric name='telos.frame_skip' data='2'/>"
     "<numeric name='telos.goal' data='%s'/><numeric name='telos.success_radius' data='0.1'/>"
-    "<numeric name='telos.action_noise' data='0.1'/></custom>"
+    "<numeric name='telos.action_noise' data='0.1'/>%s</custom>"
     "<worldbody><camera name='view' pos='0 0 3'/><camera name='far' pos='0 0 9'/>"
     "%s<body name='puck'><joint name='x' type='slide' axis='1 0 0'/>"
     "<joint name='y' type='slide' axis='0 1 0'/>"
@@ -32,7 +32,7 @@ static const char puck[] =
 // the goal is read from joints: a ghost shows it
 static const char *ghost_task(void) {
   const char *path = harness_path("ghost.xml");
-  const char *text = harness_text(puck, "1.5 0", "",
+  const char *text = harness_text(puck, "1.5 0", "", "",
                                   "<jointpos name='goal.x' joint='x'/>"
                                   "<jointpos name='goal.y' joint='y'/>");
   harness_write(path, text, strlen(text));
@@ -42,9 +42,22 @@ static const char *ghost_task(void) {
 // the goal is a position: a site of the same name shows it. As a task its site is elsewhere.
 static const char *site_task(void) {
   const char *path = harness_path("site.xml");
-  const char *text =
-      harness_text(puck, "1.5 0 0", "<site name='goal.p' pos='0 9 0' size='0.2' rgba='0 1 0 1'/>",
-                   "<framepos name='goal.p' objtype='body' objname='puck'/>");
+  const char *text = harness_text(puck, "1.5 0 0", "",
+                                  "<site name='goal.p' pos='0 9 0' size='0.2' rgba='0 1 0 1'/>",
+                                  "<framepos name='goal.p' objtype='body' objname='puck'/>");
+  harness_write(path, text, strlen(text));
+  return path;
+}
+
+// the goal is read from joints by a hook, in units of half a metre
+static const char *hook_task(void) {
+  const char *path = harness_path("hook.xml");
+  const char *text = harness_text(
+      puck, "3 0",
+      "<text name='telos.hook.goal.q' data='qpos'/><numeric name='telos.scale.goal.q' data='2'/>",
+      "",
+      "<user name='goal.q' objtype='body' objname='puck' dim='2' needstage='pos' "
+      "datatype='real'/>");
   harness_write(path, text, strlen(text));
   return path;
 }
@@ -111,6 +124,13 @@ static struct blob find(const char *path, enum colour colour) {
   return blob;
 }
 
+static void expect_size(const char *path, int width, int height) {
+  struct image image = read_png(path);
+  cr_expect(image.width == width && image.height == height, "%s is %d x %d", path, image.width,
+            image.height);
+  free(image.rgb);
+}
+
 static uint32_t little(const uint8_t *p, int n) {
   uint32_t value = 0;
   for (int i = 0; i < n; i++) {
@@ -147,8 +167,7 @@ Test(play, a_png_shows_scene_and_goal) {
   cr_assert(strncmp(text, "episode 0: 12 steps, distance 1.500 to ", 39) == 0, "%s", text);
   cr_assert_not_null(strstr(text, harness_text("wrote %s (400 x 200)", out)), "%s", text);
   cr_expect_not(harness_exists(harness_text("%s.tmp", out)));
-  const struct image image = read_png(out);
-  cr_expect(image.width == 400 && image.height == 200);
+  expect_size(out, 400, 200);
 
   // the box is in the middle; 1.5 of 2.48 to the right of it is the goal
   const struct blob box = find(out, ORANGE), ghost = find(out, GREEN);
@@ -164,9 +183,8 @@ Test(play, cameras_and_sizes) {
   const char *near = harness_path("near.png"), *far = harness_path("far.png"), *task = ghost_task();
   drawn(PLAY(task, "--policy", "zero", "--size", "320x240", "--out", near));
   drawn(PLAY(task, "--policy", "zero", "--size", "321x241", "--camera", "far", "--out", far));
-  const struct image a = read_png(near), b = read_png(far);
-  cr_expect(a.width == 320 && a.height == 240);
-  cr_expect(b.width == 321 && b.height == 241);
+  expect_size(near, 320, 240);
+  expect_size(far, 321, 241);
   const int n = find(near, ORANGE).n, m = find(far, ORANGE).n;
   cr_expect(m > 10 && m < n / 4, "%d near, %d far", n, m);
 
@@ -181,20 +199,39 @@ Test(play, cameras_and_sizes) {
 
 // --goal moves ghosts and sites; a site may be anywhere in the model
 Test(play, goals_move) {
-  const char *tasks[] = {ghost_task(), site_task()};
-  const char *left[] = {"-1,-0.5", "-1,-0.5,0"};
-  for (int i = 0; i < 2; i++) {
+  const char *tasks[] = {ghost_task(), site_task(), hook_task()};
+  const char *left[] = {"-1,-0.5", "-1,-0.5,0", "-2,-1"};
+  for (int i = 0; i < 3; i++) {
     const char *a = harness_path("drawn%d.png", i), *b = harness_path("given%d.png", i);
     drawn(PLAY(tasks[i], "--policy", "zero", "--frame", "0", "--out", a));
     const char *text =
         drawn(PLAY(tasks[i], "--policy", "zero", "--frame", "0", "--goal", left[i], "--out", b));
-    cr_expect_not_null(strstr(text, "distance 1.118 to"), "%s", text);
+    cr_expect_not_null(strstr(text, i < 2 ? "distance 1.118 to" : "distance 2.236 to"), "%s", text);
     const struct blob right = find(a, GREEN), other = find(b, GREEN);
     cr_assert(right.n > 100 && other.n > 100, "task %d: %d %d", i, right.n, other.n);
     cr_expect_float_eq(right.x, 0.5 + 0.5 * 1.5 / 2.485, 0.01, "task %d: %g", i, right.x);
     cr_expect_float_eq(other.x, 0.5 - 0.5 * 1.0 / 2.485, 0.01, "task %d: %g", i, other.x);
     cr_expect_float_eq(other.y, 0.5 + 0.5 * 0.5 / 1.243, 0.03, "task %d: %g", i, other.y);
   }
+}
+
+// An episode that breaks off shows its last good step.
+Test(play, an_unstable_episode_is_drawn_to_its_end) {
+  static const char unstable[] =
+      "<mujoco model='u'><option timestep='0.1'/><custom><numeric name='telos.horizon' data='50'/>"
+      "<numeric name='telos.frame_skip' data='5'/><numeric name='telos.goal' data='0'/></custom>"
+      "<worldbody><body><joint name='x' type='slide'/><geom size='0.1' mass='1' rgba='1 .5 0 1'/>"
+      "</body></worldbody><actuator><velocity joint='x' kv='300'/></actuator>"
+      "<sensor><jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/></sensor>"
+      "</mujoco>";
+  const char *task = harness_path("u.xml"), *out = harness_path("u.png");
+  harness_write(task, unstable, sizeof unstable - 1);
+  int steps = 0;
+  const char *text = drawn(PLAY(task, "--size", "100x100", "--out", out));
+  cr_assert_eq(sscanf(text, "episode 0: %d steps", &steps), 1, "%s", text);
+  cr_expect(steps > 0 && steps < 50, "%d", steps);
+  expect_size(out, 100, 100);
+  drawn(PLAY(task, "--size", "100x100", "--out", harness_path("u.webp")));
 }
 
 // ---- formats ----
