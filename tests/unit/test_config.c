@@ -107,7 +107,7 @@ Test(config, defaults_are_those_of_the_table_and_valid) {
 #include "common/config.def"
 #undef X
   cr_expect_eq(cfg.net_hidden.n, 2);
-  cr_expect_eq(cfg.net_hidden.v[1], 64);
+  cr_expect_eq(cfg.net_hidden.v[1], 128);
   cr_expect_eq(config_check(&cfg), ERR_OK);
 }
 
@@ -666,13 +666,13 @@ Test(config, diff_lists_what_differs) {
   b.net_hidden = (struct widths){1, {256}};
   char *all = config_diff(&a, &b, false);
   cr_expect_str_eq(all,
-                   "run.steps: 40000 -> 50000\nnet.hidden: [64, 64] -> [256]\n"
+                   "run.steps: 40000 -> 50000\nnet.hidden: [128, 128] -> [256]\n"
                    "odac.gamma: 0.97 -> 0.98\nledger.window: 16 -> 8\nledger.audit: 0 -> 0.5\n"
                    "ledger.timeout: 60000 -> 5\neval.every: 10000 -> 9\n"
                    "checkpoint.keep: 2 -> 9\nwire.port: 5555 -> 1\nstatus.every: 2 -> 9\n");
   char *fixed = config_diff(&a, &b, true);
   cr_expect_str_eq(fixed,
-                   "net.hidden: [64, 64] -> [256]\nodac.gamma: 0.97 -> 0.98\n"
+                   "net.hidden: [128, 128] -> [256]\nodac.gamma: 0.97 -> 0.98\n"
                    "ledger.window: 16 -> 8\n");
   free(fixed);
   free(all);
