@@ -44,6 +44,15 @@ static const char *qvel_fault(const mjModel *m, int sensor) {
                      "expected user=\"START\" and dim=\"N\" with START + N <= nv");
 }
 
+static void act(const mjModel *m, const mjData *d, int sensor, mjtNum *out) {
+  copy(out, d->act + start_of(m, sensor), m, sensor);
+}
+
+static const char *act_fault(const mjModel *m, int sensor) {
+  return range_fault(m, sensor, (int)m->na,
+                     "expected user=\"START\" and dim=\"N\" with START + N <= na");
+}
+
 // Angles of a body as Gymnasium-Robotics' Fetch observes them: R = Rx(a) Ry(b) Rz(c) turned
 // backwards, from the rows of R (its rotations.mat2euler).
 static void euler(const mjModel *m, const mjData *d, int sensor, mjtNum *out) {
@@ -96,6 +105,7 @@ static const char *nv_fault(const mjModel *m, int sensor) {
 static const struct hook hooks[] = {
     {"qpos", "joint positions from coordinate user=\"START\" on", false, qpos, qpos_fault},
     {"qvel", "joint velocities from coordinate user=\"START\" on", false, qvel, qvel_fault},
+    {"act", "activations of muscles and filters from user=\"START\" on", false, act, act_fault},
     {"euler", "three angles of a body, as Fetch observes them", false, euler, euler_fault},
     {"cinert", "inertia of every body about the centre of mass", false, cinert, cinert_fault},
     {"cvel", "velocity of every body about the centre of mass", false, cvel, six_fault},

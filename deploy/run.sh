@@ -7,7 +7,12 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build=$root/build/release
 
-"$root/deploy/setup.sh" build
+# drawing needs more packages, and large ones: only who asks for it gets them
+need=build
+case " $* " in
+' play '* | *' --video-every'*) need=play ;;
+esac
+"$root/deploy/setup.sh" "$need"
 
 # one line when there is work, the compiler's words only when it fails
 mkdir -p "$build"
@@ -24,7 +29,7 @@ targets=(programs tasks)
   # two starts at one moment must not build into one folder
   exec 9>"$build/run.lock"
   flock 9
-  if [[ ! -f $build/build.ninja ]]; then
+  if [[ ! -f $build/build.ninja || ($need = play && ! -x $build/bin/telos-play) ]]; then
     echo "run: building telos in $build (about a minute, once)" >&2
     quietly env -C "$root" cmake --preset release -DBUILD_TESTING=OFF
     quietly ninja -C "$build" "${targets[@]}"

@@ -1,17 +1,18 @@
 #!/bin/bash
-# setup.sh build|test - installs the Debian packages that are missing; silent when none is.
+# setup.sh build|play|test - installs the Debian packages that are missing; silent when none is.
 #
 #   build   what ./deploy/run.sh needs: compiler, tools, libraries
+#   play    that, and what telos-play needs: OpenGL without a display, PNG, WebP
 #   test    that, and what ./tests/run.sh needs: test library, clang, linters
 #
 # Asks for nothing, uses sudo only when not root, and touches the network only when something is
 # missing. Exit code 69: it is missing and cannot be installed from here.
 set -euo pipefail
 
-# libc6-dev is only recommended by gcc, so it is named here; the last three are for telos-play
+# libc6-dev is only recommended by gcc, so it is named here
 build_packages=(gcc libc6-dev pkg-config cmake ninja-build libmujoco-dev libzmq3-dev libuv1-dev
-  libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libyaml-dev libjansson-dev libxxhash-dev
-  libosmesa6-dev libpng-dev libwebp-dev)
+  libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libyaml-dev libjansson-dev libxxhash-dev)
+play_packages=(libosmesa6-dev libpng-dev libwebp-dev)
 # libclang-rt-14-dev: clang's sanitizers and libFuzzer; libmujoco-samples: the model that the task
 # tendon-arm includes
 test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy shellcheck git
@@ -19,9 +20,10 @@ test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy
 
 case ${1-} in
 build) packages=("${build_packages[@]}") ;;
-test) packages=("${build_packages[@]}" "${test_packages[@]}") ;;
+play) packages=("${build_packages[@]}" "${play_packages[@]}") ;;
+test) packages=("${build_packages[@]}" "${play_packages[@]}" "${test_packages[@]}") ;;
 *)
-  echo "usage: deploy/setup.sh build|test" >&2
+  echo "usage: deploy/setup.sh build|play|test" >&2
   exit 64
   ;;
 esac

@@ -113,8 +113,8 @@ foreach(t test_base test_mj test_config test_metrics test_rng test_mlp test_poli
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS common)
 endforeach()
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
-foreach(t test_script test_task test_bad_tasks test_task_tendon_arm test_env test_goal test_task_gym test_task_sawyer_push test_tasks
-          test_task_box2d test_task_ant test_rollout)
+foreach(t test_script test_task test_task_readme test_bad_tasks test_tasks test_task_tendon_arm test_task_gym
+          test_task_sawyer_push test_task_box2d test_task_ant test_env test_goal test_rollout)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
 endforeach()
 foreach(t test_task_faucet test_task_window)
@@ -135,7 +135,7 @@ telos_fuzz(config MUTATIONS 512 LIBS common)
 telos_fuzz(wire MUTATIONS 2048 LIBS proto)
 telos_fuzz(safetensors MUTATIONS 2048 LIBS common)
 telos_fuzz(tfrecord MUTATIONS 2048 LIBS common)
-telos_fuzz(task MUTATIONS 64 LIBS common)
+telos_fuzz(task MUTATIONS 16 LIBS common)
 
 # ---- integration ----
 # an actor whose every episode is wrong in one bit: what the audit has to find

@@ -178,10 +178,14 @@ static const char *plural(int n) {
   return n == 1 ? "" : "s";
 }
 
-// "2", or "0.1 to 0.3" when they differ
+// "2", "0.1 to 0.3", or "above 0.7" when there is no other end
 static const char *range_words(char row[MAX_ROW], double low, double high) {
   if (low == high) {
     snprintf(row, MAX_ROW, "%g", low);
+  } else if (high >= TASK_NO_LIMIT) {
+    snprintf(row, MAX_ROW, "above %g", low);
+  } else if (low <= -TASK_NO_LIMIT) {
+    snprintf(row, MAX_ROW, "below %g", high);
   } else {
     snprintf(row, MAX_ROW, "%g to %g", low, high);
   }

@@ -32,6 +32,7 @@ enum {
 };
 
 static const float ghost_rgba[4] = {0.20f, 0.75f, 0.35f, 0.35f};
+static const float ghost_size = 1.02f;  // so that it covers, evenly, a body that has arrived
 
 // a coordinate that the goal fixes: qpos[qpos] = factor x desired[goal]
 struct goal_joint {
@@ -198,6 +199,9 @@ static void add_ghost(struct scene *s) {
     if (g->objtype == mjOBJ_GEOM && s->ghost_moves[m->geom_bodyid[g->objid]]) {
       memcpy(g->rgba, ghost_rgba, sizeof ghost_rgba);
       mj_strip_texture(g);
+      for (int k = 0; k < 3; k++) {
+        g->size[k] *= ghost_size;  // of primitive shapes; meshes have theirs in the model
+      }
       g->reflectance = 0;
       scene->geoms[kept++] = *g;
     }

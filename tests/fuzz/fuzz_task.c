@@ -7,6 +7,10 @@
 // A task that is refused at once shows little, so most choices are good ones, and what goes with
 // the numbers of sensors has their number; mistakes are rare, and few a model.
 //
+// The corpus is named for what comes of its files: good_* for what a task that is accepted uses,
+// refused_* for what the loader says. A change here changes what the bytes mean; then new ones are
+// found by fuzzing, merged, and named again.
+//
 // The table of goals, the frame skip and the horizon are kept small where they cost time together.
 #include <math.h>
 #include <mujoco/mujoco.h>

@@ -1,6 +1,7 @@
 // test_play.c - telos play and --video-every: what is in the pictures, and what can go wrong.
 //
 // Most tests draw a small task of their own, in which nothing is green: green is the goal.
+#include <criterion/criterion.h>
 #include <png.h>
 #include <signal.h>
 #include <stdio.h>

@@ -78,7 +78,10 @@ static void read_expected(struct expected *e, const char *path, const char *name
   void *bytes = NULL;
   size_t size = 0;
   cr_assert_eq(fsio_read(&bytes, &size, path, 1 << 20), ERR_OK, "%s", path);
-  char *text = strndup(bytes, size);
+  char *text = calloc(size + 1, 1);
+  for (size_t i = 0; i < size; i++) {
+    text[i] = ((const char *)bytes)[i] ? ((const char *)bytes)[i] : ' ';
+  }
   *e = (struct expected){.n = 0};
   int found = read_keyword(e, text, "expect", false, name);
   found += read_keyword(mj_version() < 300 ? e : NULL, text, "expect of MuJoCo 2", false, name);

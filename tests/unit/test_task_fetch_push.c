@@ -200,22 +200,33 @@ Test(task_fetch_push, rest) {
   close_task(&b);
 }
 
-// TASKS 2.4: a hand of 10 kg pushes the cube as fast as it moves alone and is not lifted by it (1
-// kg is, by 1.1 mm); the cube slides on for 2 to 4 cm after the hand has stopped.
-Test(task_fetch_push, full_speed_push) {
-  struct bench b = open_push();
+// how far the cube is ahead of the hand, 0.5 s after a push of n steps at full speed
+static double coast(struct bench *b, int n) {
   static const float push[4] = {0, 1, 0, 0}, still[4] = {0};
   double lift = 0;
-  for (int t = 0; t < 20; t++) {
-    const double before = b.d->qpos[HAND + 1];
-    step(&b, t < 7 ? push : still);
-    lift = fmax(lift, b.d->qpos[HAND + 2] - 0.4385);
-    const double mm = 1000 * (b.d->qpos[HAND + 1] - before);
-    cr_expect(t < 2 || t >= 7 || fabs(mm - 32.4) <= 1.0, "step %d: %g mm", t, mm);
+  start(b, 1);
+  for (int t = 0; t < n + 13; t++) {
+    const double before = b->d->qpos[HAND + 1];
+    step(b, t < n ? push : still);
+    lift = fmax(lift, b->d->qpos[HAND + 2] - 0.4385);
+    const double mm = 1000 * (b->d->qpos[HAND + 1] - before);
+    cr_expect(t < 2 || t >= n || fabs(mm - 32.4) <= 1.0, "step %d: %g mm", t, mm);
   }
   cr_expect_lt(lift, 0.00075, "lifted by %g m", lift);
-  const double gap = b.d->qpos[CUBE + 1] - 0.025 - (b.d->qpos[HAND + 1] + 0.0149);
-  cr_expect(gap > 0.02 && gap < 0.04, "cube %g m ahead", gap);
+  return b->d->qpos[CUBE + 1] - 0.025 - (b->d->qpos[HAND + 1] + 0.0149);
+}
+
+// TASKS 2.4: a hand of 10 kg pushes the cube as fast as it moves alone and is not lifted by it (1
+// kg is, by 1.1 mm); the cube slides on for some centimetres after the hand has stopped. The cube
+// rattles before the hand, so that one push ends 8 to 45 mm ahead, depending on the moment; the
+// mean of four is 30 mm on MuJoCo 2.2.2, 18 on 3.3.7 and 23 on 3.12.0.
+Test(task_fetch_push, full_speed_push) {
+  struct bench b = open_push();
+  double sum = 0;
+  for (int n = 4; n <= 7; n++) {
+    sum += coast(&b, n);
+  }
+  cr_expect(sum / 4 > 0.015 && sum / 4 < 0.04, "cube %g m ahead", sum / 4);
   close_task(&b);
 }
 

@@ -124,7 +124,7 @@ Test(tendon_arm, random_episodes_are_stable) {
     rng_init(&reset, i, RNG_RESET, 0);
     rng_init(&noise, i, RNG_DYNAMICS, 0);
     rng_init(&action, i, RNG_ACTION, 0);
-    float goal[3], first[3], last[3], obs[10], act[6];
+    float goal[3], first[3], last[3] = {0}, obs[10], act[6];
     cr_assert_eq(env_reset(env, goal, &reset), ERR_OK);
     env_observe(env, obs, first);
     struct env_step step;
