@@ -14,6 +14,7 @@
 #include "common/check.h"
 #include "common/env.h"
 #include "common/log.h"
+#include "common/mj.h"
 #include "common/policy.h"
 #include "common/rng.h"
 #include "common/rowmlp.h"
@@ -175,6 +176,22 @@ static int attempt_episode(struct rollout *r, struct episode *ep, const struct w
   return r->task->horizon;
 }
 
+struct attempts {
+  struct rollout *r;
+  struct episode *ep;
+  const struct weights *w;
+  _Atomic uint64_t *steps;
+};
+
+static void run_attempts(void *ctx) {
+  const struct attempts *a = ctx;
+  a->ep->terminated = false;
+  a->ep->T = 0;
+  for (uint64_t attempt = 0; attempt < MAX_ATTEMPTS && a->ep->T == 0; attempt++) {
+    a->ep->T = attempt_episode(a->r, a->ep, a->w, attempt, a->steps);
+  }
+}
+
 enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket *ticket,
                      const struct weights *w, _Atomic uint64_t *steps) {
   const struct dims dims = task_dims(r->task, r->opt.hindsight);
@@ -183,11 +200,14 @@ enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket 
     prepare(r, w);
   }
   ep->ticket = *ticket;
-  ep->terminated = false;
-  ep->T = 0;
-  for (uint64_t attempt = 0; attempt < MAX_ATTEMPTS && ep->T == 0; attempt++) {
-    ep->T = attempt_episode(r, ep, w, attempt, steps);
+  struct attempts attempts = {.r = r, .ep = ep, .w = w, .steps = steps};
+  char text[512];
+  if (!mj_try(run_attempts, &attempts, text, sizeof text)) {
+    log_error("task %s: ticket %llu: MuJoCo cannot go on: %s", r->task->name,
+              (unsigned long long)ticket->id, text);
+    return ERR_NUMERIC;
   }
+  mj_pass_warning(text);
   if (ep->T == 0) {
     log_error(
         "task %s: ticket %llu: the simulation is unstable in its first step, or its reset is "

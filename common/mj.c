@@ -72,7 +72,6 @@ static void on_error(const char *text) {
   abort();
 }
 
-// An unstable simulation warns in every episode: the first line is enough.
 static void on_warning(const char *text) {
   if (innermost) {
     one_line(innermost->text, innermost->n, text);
@@ -80,10 +79,14 @@ static void on_warning(const char *text) {
   }
   char line[MAX_LINE];
   one_line(line, sizeof line, text);
-  if (!atomic_exchange(&warned, true)) {
-    log_warn("MuJoCo: %s (further warnings at level debug)", line);
-  } else {
-    log_debug("MuJoCo: %s", line);
+  mj_pass_warning(line);
+}
+
+void mj_pass_warning(const char *text) {
+  if (text[0] && !atomic_exchange(&warned, true)) {
+    log_warn("MuJoCo: %s (further warnings at level debug)", text);
+  } else if (text[0]) {
+    log_debug("MuJoCo: %s", text);
   }
 }
 

@@ -27,6 +27,10 @@ enum { MJ_MAX_MJB = 512 << 20 };  // bytes of a compiled model
 // while it calls MuJoCo. May be nested.
 bool mj_try(void (*fn)(void *ctx), void *ctx, char *text, size_t n);
 
+// Logs a warning that mj_try kept, as those outside of it are: the first one at level warn, later
+// ones at debug, since an unstable simulation warns in every episode. "": nothing.
+void mj_pass_warning(const char *text);
+
 // Compiles an MJCF file; what it includes is found beside it. NULL: text (n bytes) has the reason.
 // Else text has the warnings, or "". Free with mj_deleteModel.
 struct mjModel_ *mj_load_xml(const char *path, char *text, size_t n);
