@@ -24,6 +24,7 @@ struct env {
   double *rate;   // rate.* sensors before the step
   bool forward;   // sensors need mj_forward
   bool tendons;   // tendon or actuator sensors
+  bool cameras;   // sensors of, or in, the frame of a camera
   bool velocity;  // sensors of the velocity stage that joint velocities do not give
   bool contact_forces;
 };
@@ -32,25 +33,44 @@ struct env {
 
 enum need { NEED_KINEMATICS, NEED_VELOCITY, NEED_TENDONS, NEED_FORWARD };
 
+// What is not listed, and so may come with a later MuJoCo, gets the whole computation. So do the
+// velocities of subtrees, which MuJoCo 3 computes once a step and not again.
 static enum need need_of(const mjModel *m, int sensor) {
   switch (m->sensor_type[sensor]) {
+    case mjSENS_JOINTPOS:
+    case mjSENS_JOINTVEL:
+    case mjSENS_BALLQUAT:
+    case mjSENS_BALLANGVEL:
+    case mjSENS_FRAMEPOS:
+    case mjSENS_FRAMEQUAT:
+    case mjSENS_FRAMEXAXIS:
+    case mjSENS_FRAMEYAXIS:
+    case mjSENS_FRAMEZAXIS:
+    case mjSENS_SUBTREECOM:
+    case mjSENS_MAGNETOMETER:
+    case mjSENS_RANGEFINDER:
+      return NEED_KINEMATICS;
+    case mjSENS_FRAMELINVEL:
+    case mjSENS_FRAMEANGVEL:
+    case mjSENS_VELOCIMETER:
+    case mjSENS_GYRO:
+      return NEED_VELOCITY;
     case mjSENS_TENDONPOS:
     case mjSENS_TENDONVEL:
     case mjSENS_ACTUATORPOS:
     case mjSENS_ACTUATORVEL:
       return NEED_TENDONS;
-    case mjSENS_JOINTLIMITPOS:
-    case mjSENS_JOINTLIMITVEL:
-    case mjSENS_TENDONLIMITPOS:
-    case mjSENS_TENDONLIMITVEL:
-      return NEED_FORWARD;
-    case mjSENS_JOINTVEL:
-      return NEED_KINEMATICS;
-    default:
-      return m->sensor_needstage[sensor] == mjSTAGE_ACC   ? NEED_FORWARD
+    case mjSENS_USER:
+      return m->sensor_needstage[sensor] == mjSTAGE_POS   ? NEED_KINEMATICS
              : m->sensor_needstage[sensor] == mjSTAGE_VEL ? NEED_VELOCITY
-                                                          : NEED_KINEMATICS;
+                                                          : NEED_FORWARD;
+    default:
+      return NEED_FORWARD;
   }
+}
+
+static bool of_camera(const mjModel *m, int sensor) {
+  return m->sensor_objtype[sensor] == mjOBJ_CAMERA || m->sensor_reftype[sensor] == mjOBJ_CAMERA;
 }
 
 static void find_needs(struct env *env) {
@@ -62,6 +82,7 @@ static void find_needs(struct env *env) {
       env->forward = env->forward || need == NEED_FORWARD;
       env->tendons = env->tendons || need == NEED_TENDONS;
       env->velocity = env->velocity || need == NEED_VELOCITY;
+      env->cameras = env->cameras || of_camera(task->model, sensor);
       env->contact_forces =
           env->contact_forces || (task->hook[sensor] && task->hook[sensor]->contact_forces);
     }
@@ -121,6 +142,9 @@ static void sense(const struct env *env, mjData *d) {
   } else {
     mj_kinematics(m, d);
     mj_comPos(m, d);
+    if (env->cameras) {
+      mj_camlight(m, d);
+    }
     if (env->tendons) {
       mj_tendon(m, d);
       mj_transmission(m, d);

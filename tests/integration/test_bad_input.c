@@ -226,9 +226,13 @@ Test(bad_input, tasks) {
             "data=\"1 2 3\"/>",
             "<jointpos name=\"obs.x\" joint=\"x\"/><jointpos name=\"goal.x\" joint=\"x\"/>"));
   static const struct wrong cases[] = {
-      {LEARNER, {"--task", "box3d", RUN}, 78, {"box3d", "not found", "found there: box2d"}, NULL},
+      {LEARNER,
+       {"--task", "box3d", RUN},
+       78,
+       {"box3d", "not found", "found there: ant ", " box2d "},
+       NULL},
       {LEARNER, {"--task", "@no.xml", RUN}, 78, {"no.xml", "cannot be read"}, NULL},
-      {LEARNER, {"--task", "", RUN}, 78, {"found there: box2d"}, NULL},
+      {LEARNER, {"--task", "", RUN}, 78, {"found there: ant ", " box2d "}, NULL},
       {LEARNER, {"--task", "@broken.xml", RUN}, 78, {"broken.xml", "XML"}, NULL},
       {LEARNER, {"--task", "@empty.xml", RUN}, 78, {"empty.xml"}, NULL},
       {LEARNER, {"--task", "@element.xml", RUN}, 78, {"element.xml", "bodyy"}, NULL},
@@ -238,7 +242,11 @@ Test(bad_input, tasks) {
        78,
        {"goal.xml", "telos.goal", "3 values", "have 1"},
        NULL},
-      {"telos", {"train", "box3d", "--runs", "@runs"}, 78, {"box3d", "found there: box2d"}, NULL},
+      {"telos",
+       {"train", "box3d", "--runs", "@runs"},
+       78,
+       {"box3d", "found there: ant ", " box2d "},
+       NULL},
       {"telos", {"train", "@broken.xml", "--runs", "@runs"}, 78, {"broken.xml", "XML"}, NULL},
       {"telos", {"train", "@goal.xml", "--runs", "@runs"}, 78, {"telos.goal", "have 1"}, NULL},
   };

@@ -467,16 +467,8 @@ Test(messages, another_task_on_the_same_port) {
   proc_wait_line(actor, "connected to");
   proc_signal(learner, SIGKILL);
   proc_wait_exit(learner);
-  const char *other = harness_path("other.xml");
-  const char *box =
-      harness_read(harness_text("%s/actor/tasks/box2d.xml", getenv("TELOS_SOURCE")), NULL);
-  const char *at = strstr(box, "telos.horizon\" data=\"100\"");
-  cr_assert(at != NULL);
-  const char *text = harness_text("%.*stelos.horizon\" data=\"90\"%s", (int)(at - box), box,
-                                  at + strlen("telos.horizon\" data=\"100\""));
-  harness_write(other, text, strlen(text));
-  const char *const more[] = {"--task", other, harness_text("wire.port=%d", port_of(endpoint)),
-                              NULL};
+  const char *const more[] = {"--task", "box2d-random",
+                              harness_text("wire.port=%d", port_of(endpoint)), NULL};
   learner = small_learner(harness_path("second"), more);
   small_assert_end(actor, 78, "another task",
                    (const char *const[]){"refuses this actor", "task digest", NULL});

@@ -465,3 +465,87 @@ Test(env, an_episode_ends_where_a_sensor_leaves_its_range) {
   env_free(env);
   task_free(task);
 }
+
+// ---- sensors ----
+
+// Every kind of sensor shows what a full mj_forward at the new state would, however much of it
+// env_step leaves out for a task that observes this one alone.
+Test(env, every_sensor_shows_the_present_state) {
+  static const char xml[] =
+      "<mujoco model='every'><compiler autolimits='false'/><size njmax='80' nconmax='20'/>"
+      "<option timestep='0.005' integrator='%s'/><custom>"
+      "<numeric name='telos.horizon' data='20'/><numeric name='telos.frame_skip' data='3'/>"
+      "<numeric name='telos.goal' data='0'/></custom>"
+      "<worldbody><geom name='floor' type='plane' size='5 5 1'/><camera name='world' pos='1 2 3'/>"
+      "<body name='a' pos='0 0 0.6'><freejoint/><geom type='capsule' size='0.1 0.2'/>"
+      "<site name='s' pos='0.1 0 0'/><camera name='c' pos='0 0.1 0'/>"
+      "<body name='b' pos='0.3 0 0'><joint name='h' type='hinge' axis='0 1 0' limited='true' "
+      "range='-20 20'/><geom size='0.08'/><site name='t'/>"
+      "<body pos='0.3 0 0'><joint name='q' type='ball'/><geom size='0.05'/><site name='u'/></body>"
+      "</body></body></worldbody>"
+      "<tendon><spatial name='t' limited='true' range='0 0.3'><site site='s'/><site site='t'/>"
+      "</spatial></tendon>"
+      "<actuator><motor name='m' joint='h' gear='3'/></actuator>"
+      "<sensor><jointpos name='goal.h' joint='h'/><%s name='obs.x' %s/></sensor></mujoco>";
+  static const struct {
+    const char *type, *of;
+  } sensors[] = {
+      {"jointpos", "joint='h'"},
+      {"jointvel", "joint='h'"},
+      {"ballquat", "joint='q'"},
+      {"ballangvel", "joint='q'"},
+      {"tendonpos", "tendon='t'"},
+      {"tendonvel", "tendon='t'"},
+      {"actuatorpos", "actuator='m'"},
+      {"actuatorvel", "actuator='m'"},
+      {"actuatorfrc", "actuator='m'"},
+      {"jointlimitpos", "joint='h'"},
+      {"jointlimitvel", "joint='h'"},
+      {"jointlimitfrc", "joint='h'"},
+      {"tendonlimitpos", "tendon='t'"},
+      {"tendonlimitfrc", "tendon='t'"},
+      {"accelerometer", "site='s'"},
+      {"velocimeter", "site='u'"},
+      {"gyro", "site='u'"},
+      {"force", "site='t'"},
+      {"torque", "site='t'"},
+      {"touch", "site='t'"},
+      {"magnetometer", "site='s'"},
+      {"rangefinder", "site='s'"},
+      {"subtreecom", "body='a'"},
+      {"subtreelinvel", "body='a'"},
+      {"subtreeangmom", "body='b'"},
+      {"framepos", "objtype='site' objname='u'"},
+      {"framequat", "objtype='xbody' objname='b'"},
+      {"framexaxis", "objtype='body' objname='a'"},
+      {"framelinvel", "objtype='site' objname='u' reftype='xbody' refname='a'"},
+      {"frameangvel", "objtype='xbody' objname='b'"},
+      {"framelinacc", "objtype='xbody' objname='b'"},
+      {"framepos", "objtype='site' objname='u' reftype='camera' refname='c'"},
+      {"framequat", "objtype='camera' objname='c'"},
+  };
+  static const char *const integrators[] = {"Euler", "RK4", "implicit"};
+  for (size_t i = 0; i < 3 * sizeof sensors / sizeof *sensors; i++) {
+    char text[4096];
+    snprintf(text, sizeof text, xml, integrators[i % 3], sensors[i / 3].type, sensors[i / 3].of);
+    struct task *task = load_text(text);
+    struct env *env = env_new(task);
+    mjData *copy = mj_makeData(task->model);
+    float obs[4], goal[1];
+    start(env, goal, &unused);
+    for (int t = 0; t < 20; t++) {
+      act(env, 1, (float[]){t % 3 == 0 ? 1 : -1});
+      env_observe(env, obs, goal);
+      mj_copyData(copy, task->model, env_data(env));
+      mj_forward(task->model, copy);
+      for (int k = 0; k < task->obs; k++) {
+        const double want = copy->sensordata[task->sensors[TASK_OBS].adr[k]];
+        cr_expect_float_eq(obs[k], want, 1e-5 * (1 + fabs(want)), "%s, %s: step %d: %g is %g",
+                           sensors[i / 3].type, integrators[i % 3], t, (double)obs[k], want);
+      }
+    }
+    mj_deleteData(copy);
+    env_free(env);
+    task_free(task);
+  }
+}
