@@ -32,7 +32,7 @@ enum {
   MISSED_BEATS = 3,      // heartbeats without which a peer is lost
   STUCK_BEATS = 10,      // heartbeats without progress after which a busy trainer is stuck
   STUCK_MIN_MS = 10000,  // but never sooner than this
-  FAREWELL_MS = 1000,    // how long sockets may take to deliver the last messages
+  FAREWELL_MS = 3000,    // how long sockets may take to deliver the last messages
   GRANT_MAX = 64,        // tickets of one grant message
 };
 
