@@ -24,18 +24,23 @@ static const char help[] =
     "Examples:\n"
     "  telos eval runs/box2d/NAME\n"
     "  telos eval policy.safetensors --task my/robot.xml --episodes 1000 --json\n"
+    "  telos eval --random --task fetch-push\n"
     "\n"
     "Usage: telos eval RUN|FILE [--task NAME|FILE] [--episodes N] [--seed S] [--json]\n"
+    "       telos eval --random --task NAME|FILE [--episodes N] [--seed S] [--json]\n"
     "\n"
     "  --task NAME|FILE   default: the task named in the policy file\n"
     "  --episodes N       default: as in the run's own evaluations; 50 for a FILE\n"
     "  --seed S           of the episodes (default: the run's)\n"
+    "  --random           uniform random actions in place of a policy: what chance gives\n"
     "  --json             one JSON object\n";
+
+enum { RANDOM_EPISODES = 50 };
 
 struct arguments {
   const char *what, *task;
   int episodes;  // 0: not given
-  bool has_seed, json;
+  bool has_seed, json, random;
   uint64_t seed;
 };
 
@@ -52,10 +57,13 @@ static bool parse_number(uint64_t *out, const char *option, const char *text, ui
 }
 
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
-  static const struct option options[] = {
-      {"task", required_argument, NULL, 't'}, {"episodes", required_argument, NULL, 'n'},
-      {"seed", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-      {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"task", required_argument, NULL, 't'},
+                                          {"episodes", required_argument, NULL, 'n'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"random", no_argument, NULL, 'r'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
   uint64_t episodes = 0;
   bool good = true;
   opterr = 0;  // one line in our own words
@@ -74,6 +82,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       case 'j':
         a->json = true;
         break;
+      case 'r':
+        a->random = true;
+        break;
       case 'h':
         fputs(help, stdout);
         exit(0);
@@ -84,7 +95,10 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
     }
   }
-  if (good && optind != argc - 1) {
+  if (good && a->random && (optind != argc || a->task == NULL)) {
+    log_error("--random takes --task NAME|FILE, and no run (telos eval --help)");
+    good = false;
+  } else if (good && !a->random && optind != argc - 1) {
     log_error("which run? telos eval runs/box2d/NAME (telos eval --help)");
     good = false;
   }
@@ -93,8 +107,19 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   return good ? ERR_OK : ERR_USAGE;
 }
 
-static enum err run_episodes(struct episode **eps, const struct task *task,
-                             const struct policy_file *policy, int n, uint64_t seed) {
+// what to evaluate; for random actions a source without weights
+static enum err open_source(struct policy_source *s, const struct arguments *a) {
+  if (!a->random) {
+    return policy_source_open(s, a->what, a->task);
+  }
+  s->path = must_strdup("random actions");
+  s->episodes = RANDOM_EPISODES;
+  return task_load(&s->task, a->task);
+}
+
+// w: NULL for random actions
+static enum err run_episodes(struct episode **eps, const struct task *task, const struct weights *w,
+                             int n, uint64_t seed) {
   const struct rollout_options opt = {.hindsight = 1};
   const struct dims dims = task_dims(task, opt.hindsight);
   struct rollout *rollout = rollout_new(task, &opt);
@@ -102,20 +127,35 @@ static enum err run_episodes(struct episode **eps, const struct task *task,
   for (int i = 0; err == ERR_OK && i < n; i++) {
     const struct ticket ticket = {.id = (uint64_t)i,
                                   .seed = ledger_eval_seed(seed, (uint64_t)i),
-                                  .version = policy->weights->version,
-                                  .kind = TICKET_EVAL};
+                                  .version = w != NULL ? w->version : 0,
+                                  .kind = w != NULL ? TICKET_EVAL : TICKET_WARMUP};
     eps[i] = episode_new(&dims);
-    err = rollout_run(rollout, eps[i], &ticket, policy->weights, NULL);
-    if (err != ERR_OK) {
-      log_error("task %s becomes unstable at its first step; lower its timestep", task->name);
-    }
+    err = rollout_run(rollout, eps[i], &ticket, w, NULL);
   }
   rollout_free(rollout);
   return err;
 }
 
-static void print_text(const struct evaluation *e, const struct task *task, const char *path) {
+// mean sum of rewards; NaN for a task without
+static double mean_return(struct episode *const *eps, int n) {
+  double sum = 0.0;
+  for (int i = 0; i < n; i++) {
+    for (int t = 0; t < eps[i]->T && eps[i]->dims.reward; t++) {
+      sum += (double)eps[i]->reward[t];
+    }
+  }
+  return eps[0]->dims.reward ? sum / n : NAN;
+}
+
+static void print_text(const struct evaluation *e, double ret, const struct task *task,
+                       const char *path) {
   printf("%s on task %s, %d episodes\n", path, task->name, e->n);
+  if (!isnan(ret)) {
+    printf("return    %.4g\n", ret);
+  }
+  if (task->goal == 0) {
+    return;
+  }
   printf("distance  initial %.4g, final %.4g\n", e->initial, e->distance);
   printf("score     %.3f +- %.3f   (100 x final / initial distance, 95 %% interval)\n", e->score,
          e->ci);
@@ -129,12 +169,13 @@ static json_t *json_number(double x) {
   return isnan(x) ? json_null() : json_real(x);
 }
 
-static void print_json(const struct evaluation *e, const struct task *task, const char *path) {
+static void print_json(const struct evaluation *e, double ret, const struct task *task,
+                       const char *path) {
   json_t *root =
-      json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "policy", path, "task", task->name,
+      json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "policy", path, "task", task->name,
                 "episodes", e->n, "initial_distance", json_number(e->initial), "final_distance",
                 json_number(e->distance), "score", json_number(e->score), "score_ci95",
-                json_number(e->ci), "success", json_number(e->success));
+                json_number(e->ci), "success", json_number(e->success), "return", json_number(ret));
   CHECK(root != NULL);
   json_dumpf(root, stdout, JSON_INDENT(2));
   putchar('\n');
@@ -146,17 +187,18 @@ int verb_eval(int argc, char **argv) {
   struct policy_source source = {0};
   struct episode **eps = NULL;
   enum err err = parse_arguments(&a, argc, argv);
-  if (err != ERR_OK || (err = policy_source_open(&source, a.what, a.task)) != ERR_OK) {
+  if (err != ERR_OK || (err = open_source(&source, &a)) != ERR_OK) {
     goto out;
   }
   const struct task *task = source.task;
   a.episodes = a.episodes != 0 ? a.episodes : source.episodes;
   eps = must_alloc((size_t)a.episodes, sizeof *eps);
-  err = run_episodes(eps, task, &source.policy, a.episodes, a.has_seed ? a.seed : source.seed);
+  err =
+      run_episodes(eps, task, source.policy.weights, a.episodes, a.has_seed ? a.seed : source.seed);
   if (err == ERR_OK) {
     struct evaluation e;
     evaluation_compute(&e, eps, a.episodes, task->success_radius, task->success_counts);
-    (a.json ? print_json : print_text)(&e, task, source.path);
+    (a.json ? print_json : print_text)(&e, mean_return(eps, a.episodes), task, source.path);
   }
 out:
   for (int i = 0; eps != NULL && i < a.episodes; i++) {

@@ -451,6 +451,8 @@ Test(bad_input, eval) {
   write_text("garbage", "this is no policy, it is a line of text that goes on for a while");
   static const struct wrong cases[] = {
       {"telos", {"eval", "@nothing"}, 74, {"nothing", "No such file"}, NULL},
+      {"telos", {"eval", "--random"}, 64, {"--random takes --task"}, NULL},
+      {"telos", {"eval", "--random", "--task", "box2d", "x"}, 64, {"and no run"}, NULL},
       {"telos", {"eval", "@"}, 74, {"policy.safetensors", "No such file"}, NULL},
       {"telos", {"eval", "@garbage"}, 65, {"garbage", "safetensors"}, NULL},
       {"telos", {"eval", "/dev/null"}, 65, {"/dev/null", "safetensors"}, NULL},

@@ -354,3 +354,22 @@ Test(train, unknown_verb) {
   p = proc_start(NULL, harness_program("telos"), NULL);
   cr_assert_eq(proc_wait_exit(p), 64);
 }
+
+// what chance gives: nothing to train, the same figures every time; return where there are rewards
+Test(train, eval_of_random_actions) {
+  const char *text[2];
+  for (int i = 0; i < 2; i++) {
+    struct proc *p = proc_start(NULL, harness_program("telos"), "eval", "--random", "--task",
+                                "fetch-push", "--json", NULL);
+    cr_assert_eq(proc_wait_exit(p), 0);
+    text[i] = proc_stdout(p);
+  }
+  cr_assert_str_eq(text[0], text[1]);
+  cr_expect_float_eq(json_value(text[0], "initial_distance"), 0.1581, 1e-3);
+  cr_expect_gt(json_value(text[0], "score"), 90.0);
+  struct proc *p = proc_start(NULL, harness_program("telos"), "eval", "--random", "--task",
+                              "hopper", "--episodes", "5", NULL);
+  cr_assert_eq(proc_wait_exit(p), 0);
+  cr_expect_not_null(strstr(proc_stdout(p), "\nreturn "), "%s", proc_stdout(p));
+  cr_expect_null(strstr(proc_stdout(p), "score"), "a task without a goal has no score");
+}
