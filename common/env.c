@@ -392,7 +392,7 @@ static void move_set_point(const struct task *task, mjData *d, const double *a) 
   if (t->mode == TASK_MOCAP_RELATIVE) {
     mju_copy3(point, hand);
   }
-  for (int i = 0; i < t->naxis; i++) {
+  for (int i = 0; i < t->naxis && i < 3; i++) {
     point[t->axis[i]] += t->scale[i] * a[i] + t->offset[i];
   }
   for (int i = 0; i < 3; i++) {
@@ -410,7 +410,7 @@ static void move_set_point(const struct task *task, mjData *d, const double *a) 
 static enum err apply(struct env *env, const float *act, struct rng *dynamics) {
   const struct task *task = env->task;
   const struct task_action *t = &task->action;
-  double axis[3];
+  double axis[3] = {0, 0, 0};
   for (int i = 0; i < task->act; i++) {
     double a = (double)act[i];
     if (t->noise > 0) {
