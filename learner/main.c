@@ -198,6 +198,8 @@ static enum err load_task(struct task **task, const char *name) {
   const enum err err = task_load(task, name);
   if (err == ERR_OK && (*task)->goal == 0) {
     log_error("task %s has rewards and no goal; ODAC needs sensors named \"goal.*\"", name);
+    task_free(*task);
+    *task = NULL;
     return ERR_CONFIG;
   }
   return err;
