@@ -33,6 +33,7 @@
 #include "common/task.h"
 #include "proto/version.h"
 #include "proto/wire.h"
+#include "proto/zcall.h"
 #include "proto/zpoll.h"
 
 enum {
@@ -398,7 +399,7 @@ static void on_feed(void *ctx);
 
 static enum err open_control(struct client *c) {
   c->dealer = make_socket(c, ZMQ_DEALER);
-  if (zmq_connect(c->dealer, c->opt->endpoint) != 0) {
+  if (zcall_connect(c->dealer, c->opt->endpoint) != 0) {
     log_error("--connect %s: %s; expected tcp://HOST:PORT", c->opt->endpoint,
               zmq_strerror(zmq_errno()));
     zmq_close(c->dealer);
@@ -415,7 +416,7 @@ static void open_feed(struct client *c) {
   char endpoint[MAX_HOST + 32];
   snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", c->host, c->weights_port);
   c->sub = make_socket(c, ZMQ_SUB);
-  CHECK(zmq_connect(c->sub, endpoint) == 0);
+  CHECK(zcall_connect(c->sub, endpoint) == 0);
   zpoll_start(&c->feed, &c->loop, c->sub, on_feed, c);
   c->feed_due = false;
 }
@@ -425,7 +426,7 @@ static void open_feed(struct client *c) {
 static bool send_msg(struct client *c, const struct wire_msg *msg) {
   size_t n;
   const void *frame = wire_encode(c->encoder, &n, msg);
-  return c->dealer != NULL && zmq_send(c->dealer, frame, n, ZMQ_DONTWAIT) >= 0;
+  return c->dealer != NULL && zcall_send(c->dealer, frame, n, ZMQ_DONTWAIT) >= 0;
 }
 
 static bool send_hello(struct client *c) {
@@ -448,7 +449,7 @@ static void flush(struct client *c) {
   for (int i = 0; c->serving && i < c->nheld; i++) {
     struct job *job = c->held[i];
     if (job->state == JOB_ANSWERED && !job->sent) {
-      if (zmq_send(c->dealer, job->frame, job->frame_size, ZMQ_DONTWAIT) < 0) {
+      if (zcall_send(c->dealer, job->frame, job->frame_size, ZMQ_DONTWAIT) < 0) {
         return;
       }
       job->sent = true;
@@ -730,13 +731,13 @@ static void on_message(struct client *c, const struct wire_msg *msg) {
 // frame, which is dropped. *frame is to be closed either way.
 static bool take_frame(struct client *c, void *socket, zmq_msg_t *frame) {
   CHECK(zmq_msg_init(frame) == 0);
-  if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) {
+  if (zcall_receive_msg(socket, frame, ZMQ_DONTWAIT) < 0) {
     return false;
   }
   if (!zmq_msg_more(frame)) {
     return !c->stopping;
   }
-  while (zmq_msg_more(frame) && zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) >= 0) {
+  while (zmq_msg_more(frame) && zcall_receive_msg(socket, frame, ZMQ_DONTWAIT) >= 0) {
   }
   count_fault(c, "a message of more than one frame");
   return false;
@@ -1001,7 +1002,7 @@ static void close_handle(uv_handle_t *handle, void *arg) {
 
 static void client_free(struct client *c) {
   close_sockets(c);
-  zpoll_end_context(c->zmq);
+  zcall_end_context(c->zmq);
   queue_close(c->todo);
   if (!join_workers(c)) {
     // a thread in the middle of a long episode still uses task and queues

@@ -26,6 +26,7 @@
 #include "learner/rundir.h"
 #include "learner/trainer.h"
 #include "proto/wire.h"
+#include "proto/zcall.h"
 #include "proto/zpoll.h"
 
 enum {
@@ -80,8 +81,8 @@ static int64_t now_ms(const struct server *s) {
 static bool send_to(struct server *s, const void *id, size_t id_size, const struct wire_msg *msg) {
   size_t n;
   const void *frame = wire_encode(s->encoder, &n, msg);
-  return zmq_send(s->router, id, id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-         zmq_send(s->router, frame, n, ZMQ_DONTWAIT) >= 0;
+  return zcall_send(s->router, id, id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+         zcall_send(s->router, frame, n, ZMQ_DONTWAIT) >= 0;
 }
 
 static void lose_peer(struct server *s, int i, const char *why);
@@ -132,7 +133,7 @@ static void publish(struct server *s, struct weights *w) {
   size_t n;
   const void *frame = wire_encode(s->encoder, &n, &msg);
   // who misses it asks on the first channel
-  zmq_send(s->pub, frame, n, ZMQ_DONTWAIT);
+  zcall_send(s->pub, frame, n, ZMQ_DONTWAIT);
 }
 
 static void send_weights(struct server *s, int i, uint64_t version) {
@@ -366,13 +367,13 @@ static void on_message(struct server *s, const void *id, size_t id_size, struct 
 static void on_receive(void *ctx) {
   struct server *s = ctx;
   uint8_t id[PEER_MAX_ID];
-  const int id_size = zmq_recv(s->router, id, sizeof id, ZMQ_DONTWAIT);
+  const int id_size = zcall_receive(s->router, id, sizeof id, ZMQ_DONTWAIT);
   if (id_size < 0) {
     return;
   }
   zmq_msg_t frame;
   CHECK(zmq_msg_init(&frame) == 0);
-  const bool have = zmq_msg_recv(&frame, s->router, ZMQ_DONTWAIT) >= 0;
+  const bool have = zcall_receive_msg(s->router, &frame, ZMQ_DONTWAIT) >= 0;
   bool more = have && zmq_msg_more(&frame);
   const int known = peers_find(&s->peers, id, (size_t)id_size);
   if (more) {
@@ -380,7 +381,7 @@ static void on_receive(void *ctx) {
     while (more) {
       zmq_msg_t rest;
       CHECK(zmq_msg_init(&rest) == 0);
-      more = zmq_msg_recv(&rest, s->router, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&rest);
+      more = zcall_receive_msg(s->router, &rest, ZMQ_DONTWAIT) >= 0 && zmq_msg_more(&rest);
       zmq_msg_close(&rest);
     }
   } else if (have) {
@@ -578,7 +579,7 @@ static enum err bind_socket(struct server *s, void *socket, const char *setting,
   snprintf(endpoint, sizeof endpoint, v6 ? "tcp://[%s]:%" PRId64 : "tcp://%s:%" PRId64, address,
            port);
   zmq_setsockopt(socket, ZMQ_IPV6, &on, sizeof on);
-  if (zmq_bind(socket, endpoint) != 0) {
+  if (zcall_bind(socket, endpoint) != 0) {
     if (errno == EADDRINUSE) {
       log_error("port %" PRId64
                 " is in use; stop the program that holds it, or set %s (0: the "
@@ -714,7 +715,7 @@ void server_free(struct server *s) {
   if (s->zmq != NULL) {
     zmq_close(s->router);
     zmq_close(s->pub);
-    zpoll_end_context(s->zmq);
+    zcall_end_context(s->zmq);
   }
   for (int i = 0; i < s->nweights; i++) {
     weights_unref(s->weights[i]);

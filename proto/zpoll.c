@@ -1,16 +1,13 @@
 // zpoll.c - see the header for the pattern; the handles share one data pointer.
 #include "proto/zpoll.h"
 
-#include <errno.h>
 #include <zmq.h>
 
 #include "common/check.h"
+#include "proto/zcall.h"
 
 static bool readable(const struct zpoll *z) {
-  int events = 0;
-  size_t n = sizeof events;
-  CHECK(zmq_getsockopt(z->socket, ZMQ_EVENTS, &events, &n) == 0);
-  return (events & ZMQ_POLLIN) != 0;
+  return (zcall_events(z->socket) & ZMQ_POLLIN) != 0;
 }
 
 // the descriptor only wakes the loop; the check handle does the work
@@ -67,10 +64,4 @@ void zpoll_stop(struct zpoll *z) {
   uv_close((uv_handle_t *)&z->prepare, NULL);
   uv_close((uv_handle_t *)&z->check, NULL);
   uv_close((uv_handle_t *)&z->idle, NULL);
-}
-
-void zpoll_end_context(void *context) {
-  while (zmq_ctx_term(context) != 0) {
-    CHECK(errno == EINTR);
-  }
 }

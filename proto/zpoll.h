@@ -33,7 +33,4 @@ void zpoll_start(struct zpoll *z, uv_loop_t *loop, void *socket, void (*receive)
 // loop has run once more.
 void zpoll_stop(struct zpoll *z);
 
-// Ends a ZeroMQ context whose sockets are closed: waits out their linger, through signals.
-void zpoll_end_context(void *context);
-
 #endif
