@@ -180,7 +180,7 @@ int main(int argc, char **argv) {
   if (task_load(&task, argc > 1 ? argv[1] : path) != ERR_OK) {
     return 1;
   }
-  const bool small = measure(task, 64), large = measure(task, 256);
+  const bool small = measure(task, 128), large = measure(task, 256);
   task_free(task);
   return small && large ? 0 : 1;
 }

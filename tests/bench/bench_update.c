@@ -152,9 +152,10 @@ int main(void) {
   const struct dims box = {.obs = 2, .act = 2, .goal = 2, .horizon = 100, .hindsight = 4};
   const struct dims ant = {.obs = 29, .act = 8, .goal = 15, .horizon = 100, .hindsight = 4};
   printf("odac_update, batch 256, one thread, %s; target at 2 x 256: ratio 0.80\n", gemm_kernel());
-  measure("box2d", &box, 256);
-  measure("ant", &ant, 256);
-  measure("box2d", &box, 64);
-  measure("ant", &ant, 64);
+  static const int widths[] = {256, 128, 64};
+  for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+    measure("box2d", &box, widths[i]);
+    measure("ant", &ant, widths[i]);
+  }
   return 0;
 }

@@ -93,26 +93,33 @@ double sawyer_distance(struct sawyer *s, int first) {
   return sqrt(sum);
 }
 
-int sawyer_script(struct sawyer *s, const char *name) {
-  struct script *script;
-  float act[4];
-  cr_assert_eq(script_read(&script, source_path("tests/scripts", name, "txt"), 4), ERR_OK);
-  const int steps = script_steps(script);
-  sawyer_reset(s, 0);
-  for (int t = 0; t < steps; t++) {
-    script_action(script, act, s->task, s->d, t);
-    sawyer_step(s, act);
-  }
-  script_free(script);
-  return steps;
-}
-
-int sawyer_warnings(const struct sawyer *s) {
+// sum of all of MuJoCo's warnings since the reset: bad states, full buffers
+static int warnings(const struct sawyer *s) {
   int sum = 0;
   for (int i = 0; i < mjNWARNING; i++) {
     sum += s->d->warning[i].number;
   }
   return sum;
+}
+
+void sawyer_check_script(const char *name) {
+  struct sawyer s;
+  struct script *script;
+  float act[4];
+  sawyer_open(&s, name);
+  cr_assert_eq(script_read(&script, source_path("tests/scripts", name, "txt"), 4), ERR_OK);
+  const int steps = script_steps(script);
+  cr_expect_leq(steps, s.task->horizon);
+  sawyer_reset(&s, 0);
+  for (int t = 0; t < steps; t++) {
+    script_action(script, act, s.task, s.d, t);
+    sawyer_step(&s, act);
+  }
+  cr_expect_lt(sawyer_distance(&s, 0), 0.01, "%g", sawyer_distance(&s, 0));
+  cr_expect_lt(sawyer_distance(&s, 3), s.task->success_radius);
+  cr_expect_eq(warnings(&s), 0);
+  script_free(script);
+  sawyer_close(&s);
 }
 
 void sawyer_draw_held(struct rng *rng, float *act, int *left) {
@@ -303,7 +310,7 @@ void sawyer_check_walls(const char *name, struct sawyer_joint joint) {
     const double q = s.d->qpos[SAWYER_JOINT];
     play_held(&s, episode);
     moved += fabs(s.d->qpos[SAWYER_JOINT] - q) > 0.01;
-    cr_expect_eq(sawyer_warnings(&s), 0, "%s: episode %d", name, episode);
+    cr_expect_eq(warnings(&s), 0, "%s: episode %d", name, episode);
   }
   cr_expect_lt(deepest, 1, "%g of half a thickness", deepest);
   cr_expect(lowest > joint.low && highest < joint.high, "joint at %g .. %g", lowest, highest);
@@ -378,7 +385,7 @@ void sawyer_check_random_episodes(const char *name) {
         cr_assert(s.d->mocap_pos[i] >= a->low[i] && s.d->mocap_pos[i] <= a->high[i]);
       }
     }
-    cr_expect_eq(sawyer_warnings(&s), 0, "%s: episode %d", name, (int)seed);
+    cr_expect_eq(warnings(&s), 0, "%s: episode %d", name, (int)seed);
   }
   cr_expect_lt(longest, 0.06 + 1e-9);
   sawyer_close(&s);

@@ -181,13 +181,7 @@ Test(sawyer_faucet, released_lever_does_not_move) {
 }
 
 Test(sawyer_faucet, script_solves_it) {
-  struct sawyer s;
-  sawyer_open(&s, "sawyer-faucet");
-  cr_expect_leq(sawyer_script(&s, "sawyer-faucet"), s.task->horizon);
-  cr_expect_lt(sawyer_distance(&s, 0), 0.01, "%g", sawyer_distance(&s, 0));
-  cr_expect_lt(sawyer_distance(&s, 3), s.task->success_radius);
-  cr_expect_eq(sawyer_warnings(&s), 0);
-  sawyer_close(&s);
+  sawyer_check_script("sawyer-faucet");
 }
 
 Test(sawyer_faucet, nothing_goes_through_anything) {

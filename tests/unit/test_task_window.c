@@ -138,13 +138,7 @@ Test(sawyer_window, handle_is_a_wall_from_inside) {
 }
 
 Test(sawyer_window, script_solves_it) {
-  struct sawyer s;
-  sawyer_open(&s, "sawyer-window");
-  cr_expect_leq(sawyer_script(&s, "sawyer-window"), s.task->horizon);
-  cr_expect_lt(sawyer_distance(&s, 0), 0.01, "%g", sawyer_distance(&s, 0));
-  cr_expect_lt(sawyer_distance(&s, 3), s.task->success_radius);
-  cr_expect_eq(sawyer_warnings(&s), 0);
-  sawyer_close(&s);
+  sawyer_check_script("sawyer-window");
 }
 
 Test(sawyer_window, nothing_goes_through_anything) {
