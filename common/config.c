@@ -892,11 +892,11 @@ enum err config_check(const struct config *cfg) {
     return complain(place, "replay.capacity = %" PRId64 " must be at least train.batch = %" PRId64,
                     cfg->replay_capacity, cfg->train_batch);
   }
-  if (!(cfg->outcome_scale_min < cfg->outcome_scale_max)) {
+  if (!(cfg->outcome_scale_min <= cfg->outcome_scale_max)) {
     char min[32], max[32];
     format_real(min, sizeof min, cfg->outcome_scale_min);
     format_real(max, sizeof max, cfg->outcome_scale_max);
-    return complain(place, "outcome.scale_min = %s must be less than outcome.scale_max = %s", min,
+    return complain(place, "outcome.scale_min = %s must not be above outcome.scale_max = %s", min,
                     max);
   }
   return ERR_OK;

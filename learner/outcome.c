@@ -49,7 +49,7 @@ struct outcome {
 
 struct outcome *outcome_new(const struct config *cfg, const struct dims *dims, int max_batch) {
   CHECK(cfg && dims && max_batch >= 1);
-  CHECK(cfg->outcome_scale_min < cfg->outcome_scale_max);
+  CHECK(cfg->outcome_scale_min <= cfg->outcome_scale_max);
   struct outcome *m = must_alloc(1, sizeof *m);
   m->obs = dims->obs;
   m->act = dims->act;

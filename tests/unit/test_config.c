@@ -714,9 +714,12 @@ Test(config, rules_between_settings) {
   cr_expect_eq(config_check(&cfg), ERR_OK);
 
   config_defaults(&cfg);
-  cfg.outcome_scale_min = cfg.outcome_scale_max = 0.1;
+  cfg.outcome_scale_min = 0.2;
+  cfg.outcome_scale_max = 0.1;
   refuse_check(&cfg,
-               "configuration: outcome.scale_min = 0.1 must be less than outcome.scale_max = 0.1");
+               "configuration: outcome.scale_min = 0.2 must not be above outcome.scale_max = 0.1");
+  cfg.outcome_scale_max = 0.2;
+  cr_expect_eq(config_check(&cfg), ERR_OK);
 }
 
 // ---- reference ----

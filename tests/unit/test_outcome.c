@@ -255,6 +255,38 @@ Test(outcome, global_scales_start_inside) {
   outcome_free(m);
 }
 
+// scale_min = scale_max: noise five times as wide does not widen it. How the likelihood falls off
+// away from the mean tells the scale: by 1 / scale a unit, or with the second difference -1 /
+// scale^2.
+Test(outcome, a_known_scale_is_kept) {
+  struct rng rng;
+  rng_init(&rng, 6, RNG_TEST, 0);
+  struct batch *b = batch_new(&DIMS, 64);
+  for (int f = 0; f < 2; f++) {
+    for (int s = 0; s < 2; s++) {
+      struct config cfg = tiny(FAMILY[f], SCALE[s]);
+      cfg.outcome_scale_min = cfg.outcome_scale_max = 1;
+      struct outcome *m = outcome_new(&cfg, &DIMS, 64);
+      fit(m, b, &rng, 5, 100);
+      // three goals of the first row, 9, 10 and 11 off in one number
+      for (int i = 0; i < 3; i++) {
+        memcpy(b->obs + i * DIMS.obs, b->obs, (size_t)DIMS.obs * sizeof(float));
+        memcpy(b->act + i * DIMS.act, b->act, (size_t)DIMS.act * sizeof(float));
+        memcpy(b->achieved + i * DIMS.goal, b->achieved, (size_t)DIMS.goal * sizeof(float));
+        memcpy(b->goal + i * DIMS.goal, b->achieved, (size_t)DIMS.goal * sizeof(float));
+        b->goal[i * DIMS.goal] += 9.0f + (float)i;
+      }
+      float l[64];
+      outcome_loglik(m, l, b);
+      const float first = l[2] - l[1], second = l[2] - 2 * l[1] + l[0];
+      cr_assert_float_eq(f == 0 ? first : second, -1.0f, 1e-4, "%s %s: %g", FAMILY[f], SCALE[s],
+                         (double)(f == 0 ? first : second));
+      outcome_free(m);
+    }
+  }
+  batch_free(b);
+}
+
 // a head that is out of its interval: the gradient that leads back is kept, the other dropped
 Test(outcome, a_head_outside_comes_back) {
   struct rng rng;
