@@ -87,6 +87,7 @@ Test(bad_input, usage_and_no_learner) {
       {"telos", {"fly"}, 64, {"fly", "train", "eval"}, NULL},
       {"telos", {"train"}, 64, {"task", "telos train box2d"}, NULL},
       {"telos", {"train", "--fast"}, 64, {"--fast", "--help"}, NULL},
+      {"telos", {"train", "box2d", "--run", "a"}, 64, {"--run a", "--name"}, NULL},
       {"telos", {"train", "box2d", "--actors", "0"}, 64, {"--actors 0", "1 to"}, NULL},
       {"telos", {"train", "box2d", "--actors", "two"}, 64, {"--actors two", "1 to"}, NULL},
       {"telos", {"train", "box2d", "--threads", "0"}, 64, {"--threads 0", "1 to"}, NULL},
