@@ -595,18 +595,21 @@ static enum err check_settings(struct train *t, int64_t *seed) {
   return err;
 }
 
+static const struct option options[] = {
+    {"actors", required_argument, NULL, 'a'},
+    {"threads", required_argument, NULL, 't'},
+    {"name", required_argument, NULL, 'n'},
+    {"runs", required_argument, NULL, 'r'},
+    {"config", required_argument, NULL, 'c'},
+    {"resume", required_argument, NULL, 'R'},
+    {"insecure", no_argument, NULL, 'i'},
+    {"video-every", required_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    // the learner's option, which getopt would take for a short form of --runs
+    {"run", required_argument, NULL, 'x'},
+    {NULL, 0, NULL, 0}};
+
 static enum err parse_arguments(struct train *t, int argc, char **argv) {
-  static const struct option options[] = {{"actors", required_argument, NULL, 'a'},
-                                          {"threads", required_argument, NULL, 't'},
-                                          {"name", required_argument, NULL, 'n'},
-                                          {"runs", required_argument, NULL, 'r'},
-                                          {"config", required_argument, NULL, 'c'},
-                                          {"resume", required_argument, NULL, 'R'},
-                                          {"insecure", no_argument, NULL, 'i'},
-                                          {"video-every", required_argument, NULL, 'V'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"run", required_argument, NULL, 'x'},
-                                          {NULL, 0, NULL, 0}};
   const char *name = NULL;
   bool good = true;
   opterr = 0;  // one line in our own words
@@ -640,7 +643,6 @@ static enum err parse_arguments(struct train *t, int argc, char **argv) {
         fputs(help, stdout);
         exit(0);
       case 'x':
-        // the learner's option; getopt would take it for a short form of --runs
         log_error("--run %s: telos train names a run by --name NAME, in the folder of --runs DIR",
                   optarg);
         good = false;
