@@ -132,14 +132,22 @@ static enum err task_from_model(struct task **out, mjModel *model, bool compiled
   return ERR_OK;
 }
 
+// what to do about a file that MuJoCo says it cannot include
+static const char *include_remedy(const char *text) {
+  if (strstr(text, "usr/share/mujoco/")) {
+    return "; install Debian's libmujoco-samples, which has the models there";
+  }
+  // MuJoCo 2 puts the task's folder before every include, whatever it begins with
+  return strstr(text, "Include error") && strstr(text, "//")
+             ? "; expected a path from the task's own folder (../..), not from /"
+             : "";
+}
+
 // what came of compiling a file or text
 static enum err task_from_compiler(struct task **out, mjModel *model, const char *text,
                                    const char *label) {
   if (!model) {
-    // MuJoCo 2 puts the task's folder before every include, whatever it begins with
-    const bool rooted = strstr(text, "Include error") && strstr(text, "//");
-    log_error("task %s: MuJoCo cannot compile it: %s%s", label, text,
-              rooted ? "; expected a path from the task's own folder (../..), not from /" : "");
+    log_error("task %s: MuJoCo cannot compile it: %s%s", label, text, include_remedy(text));
     return ERR_CONFIG;
   }
   if (text[0]) {
