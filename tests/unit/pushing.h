@@ -11,6 +11,7 @@
 #include "common/env.h"
 #include "common/rng.h"
 #include "common/task.h"
+#include "tests/unit/source.h"
 
 struct bench {
   struct task *task;
@@ -21,11 +22,6 @@ struct bench {
   float goal[4];
 };
 
-static inline void path_of(char *out, size_t n, const char *name) {
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(out, n, "%s/%s", root ? root : ".", name);
-}
-
 // the task's start, with everything drawn from seed
 static inline void start(struct bench *b, uint64_t seed) {
   rng_init(&b->reset, seed, RNG_RESET, 0);
@@ -35,10 +31,7 @@ static inline void start(struct bench *b, uint64_t seed) {
 }
 
 static inline struct bench open_task(const char *name) {
-  char path[4200];
-  path_of(path, sizeof path, name);
-  struct bench b = {0};
-  cr_assert_eq(task_load(&b.task, path), ERR_OK);
+  struct bench b = {.task = source_task(name)};
   b.env = env_new(b.task);
   b.m = b.task->model;
   b.d = env_data(b.env);

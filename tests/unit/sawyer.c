@@ -9,18 +9,12 @@
 #include <string.h>
 
 #include "actor/script.h"
-
-static const char *source_path(const char *folder, const char *name, const char *type) {
-  static char path[4200];
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(path, sizeof path, "%s/%s/%s.%s", root ? root : ".", folder, name, type);
-  return path;
-}
+#include "tests/unit/source.h"
 
 // ---- running ----
 
 void sawyer_open(struct sawyer *s, const char *name) {
-  cr_assert_eq(task_load(&s->task, source_path("actor/tasks", name, "xml")), ERR_OK);
+  s->task = source_task(name);
   cr_assert_str_eq(s->task->name, name);
   s->env = env_new(s->task);
   s->d = env_data(s->env);
@@ -107,7 +101,7 @@ void sawyer_check_script(const char *name) {
   struct script *script;
   float act[4];
   sawyer_open(&s, name);
-  cr_assert_eq(script_read(&script, source_path("tests/scripts", name, "txt"), 4), ERR_OK);
+  cr_assert_eq(script_read(&script, source_path("tests/scripts/%s.txt", name), 4), ERR_OK);
   const int steps = script_steps(script);
   cr_expect_leq(steps, s.task->horizon);
   sawyer_reset(&s, 0);

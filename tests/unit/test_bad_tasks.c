@@ -19,6 +19,7 @@
 #include "common/fsio.h"
 #include "common/task.h"
 #include "tests/unit/capture.h"
+#include "tests/unit/source.h"
 
 enum { MAX_EXPECT = 32, MAX_TEXT = 256, LEAST_FILES = 100 };
 
@@ -36,10 +37,7 @@ static const struct {
 };
 
 static const char *corpus(void) {
-  static char path[4096];
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(path, sizeof path, "%s/tests/bad_tasks", root ? root : ".");
-  return path;
+  return source_path("tests/bad_tasks");
 }
 
 static int is_xml(const struct dirent *entry) {

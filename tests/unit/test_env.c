@@ -9,15 +9,7 @@
 #include <string.h>
 
 #include "common/log.h"
-
-static struct task *load_box2d(void) {
-  char path[4200];
-  struct task *task = NULL;
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(path, sizeof path, "%s/actor/tasks/box2d.xml", root ? root : ".");
-  cr_assert_eq(task_load(&task, path), ERR_OK);
-  return task;
-}
+#include "tests/unit/source.h"
 
 static struct task *load_text(const char *xml) {
   struct task *task = NULL;
@@ -48,7 +40,7 @@ static struct point position(struct env *env) {
 // The action noise has the stated deviation and is added before the clip: with a = 0 the steps
 // have deviation 0.2 * 0.2, with a = 1 half of them are cut to 0.2.
 Test(env, action_noise_comes_before_the_clip) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct env *env = env_new(task);
   struct rng reset, dynamics;
   rng_init(&reset, 1, RNG_RESET, 0);
@@ -124,7 +116,7 @@ static size_t episode(struct env *env, const struct task *task, uint64_t seed, f
 
 // a used simulation must give the bits of a new one, whatever ran in it before
 Test(env, reset_is_complete) {
-  struct task *tasks[4] = {load_box2d(), load_rich("Euler", ""), load_rich("RK4", ""),
+  struct task *tasks[4] = {source_task("box2d"), load_rich("Euler", ""), load_rich("RK4", ""),
                            load_rich("Euler", "<accelerometer name='obs.acc' site='s'/>")};
   static float fresh[4096], used[4096];
   for (int i = 0; i < 4; i++) {

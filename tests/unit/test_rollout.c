@@ -12,15 +12,7 @@
 #include "common/env.h"
 #include "common/log.h"
 #include "common/rng.h"
-
-static struct task *load_box2d(void) {
-  char path[4200];
-  struct task *task = NULL;
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(path, sizeof path, "%s/actor/tasks/box2d.xml", root ? root : ".");
-  cr_assert_eq(task_load(&task, path), ERR_OK);
-  return task;
-}
+#include "tests/unit/source.h"
 
 // a policy for Box 2D with weights of moderate size, so that actions vary with state and goal
 static struct weights *make_weights(uint64_t version, int hidden) {
@@ -79,7 +71,7 @@ static void *run_in_thread(void *arg) {
 }
 
 Test(rollout, the_same_ticket_gives_the_same_episode) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct weights *w = make_weights(1, 32), *other = make_weights(2, 48);
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, plain.hindsight);
@@ -122,7 +114,7 @@ Test(rollout, the_same_ticket_gives_the_same_episode) {
 }
 
 Test(rollout, seeds_versions_and_kinds_differ) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct weights *w = make_weights(1, 32), *other = make_weights(2, 32);
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, plain.hindsight);
@@ -148,7 +140,7 @@ Test(rollout, seeds_versions_and_kinds_differ) {
 
 // An evaluation ticket draws no actions: with the task's own noise off, seeds do not matter.
 Test(rollout, evaluation_is_deterministic_but_for_the_task) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   task->action.noise = 0;
   struct weights *w = make_weights(1, 32);
   struct rollout *r = rollout_new(task, &plain);
@@ -173,7 +165,7 @@ Test(rollout, evaluation_is_deterministic_but_for_the_task) {
 // Every step takes the same draws whatever it does with them: with and without exploration, the
 // actions that the policy takes at the first step, and the task's noise, are the same.
 Test(rollout, choices_do_not_shift_the_streams) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct weights *w = make_weights(1, 32);
   const struct rollout_options calm = {.hindsight = 4}, wild = {.random = 0.5, .hindsight = 4};
   struct rollout *r = rollout_new(task, &calm), *s = rollout_new(task, &wild);
@@ -206,7 +198,7 @@ Test(rollout, choices_do_not_shift_the_streams) {
 
 // shares of the three sources of an action are as configured: repeat wins over random
 Test(rollout, exploration_shares) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct weights *w = make_weights(1, 32);
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, 4), *uniform = make_episode(task, 4);
@@ -233,7 +225,7 @@ Test(rollout, exploration_shares) {
 
 // warm-up needs no weights; its actions are uniform on [-1, 1], each drawn anew
 Test(rollout, warmup_is_uniform) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, 4);
   int count[10] = {0}, n = 0;
@@ -299,7 +291,7 @@ Test(rollout, hindsight_is_uniform_over_the_future) {
 }
 
 Test(rollout, steps_are_counted) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, 4);
   _Atomic uint64_t steps = 0;
@@ -458,7 +450,7 @@ static void act_left(void *ctx, float *action, struct env *env, int t) {
 
 // Who looks on sees each state once and changes nothing.
 Test(rollout, a_witness_changes_nothing) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct weights *w = make_weights(1, 32);
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, 4);
@@ -482,7 +474,7 @@ Test(rollout, a_witness_changes_nothing) {
 
 // Actions and goal of the hooks stand in for those of the ticket; the noise stays the ticket's.
 Test(rollout, hooks_replace_actions_and_goal) {
-  struct task *task = load_box2d();
+  struct task *task = source_task("box2d");
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, 4);
   const float goal[2] = {1.25f, -3};

@@ -10,19 +10,18 @@
 #include "common/fsio.h"
 #include "common/log.h"
 #include "learner/rundir.h"
+#include "tests/unit/source.h"
 
 static char folder[4096];
 static struct task *task;
 static struct config cfg;
 
 static void set_up(void) {
-  const char *tmp = getenv("TELOS_TEST_TMP"), *source = getenv("TELOS_SOURCE");
+  const char *tmp = getenv("TELOS_TEST_TMP");
   cr_assert(tmp == NULL || fsio_mkdirs(tmp) == ERR_OK);
   snprintf(folder, sizeof folder, "%s/test_rundir_XXXXXX", tmp != NULL ? tmp : "/tmp");
   cr_assert_not_null(mkdtemp(folder));
-  char path[4096];
-  snprintf(path, sizeof path, "%s/actor/tasks/box2d.xml", source != NULL ? source : ".");
-  cr_assert_eq(task_load(&task, path), ERR_OK);
+  task = source_task("box2d");
   config_defaults(&cfg);
 }
 

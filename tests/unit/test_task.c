@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #include "common/log.h"
+#include "tests/unit/source.h"
 
 // ---- what was logged ----
 
@@ -82,24 +83,8 @@ static enum err load_text(struct task **task, const char *text) {
   return task_from_xml(task, text, strlen(text), "test");
 }
 
-// the folder of the bundled tasks
-static const char *task_folder(void) {
-  static char path[4096];
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(path, sizeof path, "%s/actor/tasks", root ? root : ".");
-  return path;
-}
-
-static struct task *load_box2d(void) {
-  char path[4200];
-  struct task *task = NULL;
-  snprintf(path, sizeof path, "%s/box2d.xml", task_folder());
-  cr_assert_eq(task_load(&task, path), ERR_OK);
-  return task;
-}
-
 Test(task, box2d_is_what_its_sheet_says) {
-  struct task *t = load_box2d();
+  struct task *t = source_task("box2d");
   cr_expect_str_eq(t->name, "box2d");
   cr_expect(t->obs == 2 && t->act == 2 && t->goal == 2);
   cr_expect(t->horizon == 100 && t->frame_skip == 10);
@@ -359,7 +344,7 @@ Test(task, fatal_errors_of_the_engine_are_caught) {
 }
 
 Test(task, mjb_round_trip) {
-  struct task *a = load_box2d(), *b = NULL;
+  struct task *a = source_task("box2d"), *b = NULL;
   cr_assert_eq(task_from_mjb(&b, a->mjb, a->mjb_size), ERR_OK);
   cr_expect_eq(a->digest, b->digest);
   cr_expect(a->mjb_size == b->mjb_size && memcmp(a->mjb, b->mjb, a->mjb_size) == 0);
@@ -422,7 +407,7 @@ Test(task, meshes_and_textures_travel_inside_the_compiled_model) {
 }
 
 Test(task, damaged_mjb_is_refused) {
-  struct task *a = load_box2d(), *b = NULL;
+  struct task *a = source_task("box2d"), *b = NULL;
   const size_t n = a->mjb_size;
   unsigned char *bytes = malloc(n + 8);
   memset(bytes, 0, n + 8);
@@ -459,12 +444,12 @@ Test(task, damaged_mjb_is_refused) {
 // The digest identifies runs: it must not depend on the process that compiled the model. A child
 // with a different heap and environment sends its own.
 Test(task, digest_is_the_same_in_another_process) {
-  struct task *a = load_box2d(), *b = load_box2d();
+  struct task *a = source_task("box2d"), *b = source_task("box2d");
   cr_expect_eq(a->digest, b->digest);
   int fds[2];
   cr_assert_eq(pipe(fds), 0);
   char path[4200], self[4200];
-  snprintf(path, sizeof path, "%s/box2d.xml", task_folder());
+  snprintf(path, sizeof path, "%s", source_path("actor/tasks/box2d.xml"));
   const ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
   cr_assert(len > 0);
   self[len] = '\0';
@@ -514,7 +499,7 @@ static void __attribute__((constructor)) answer_digest(void) {
 Test(task, found_by_name_in_the_task_path) {
   char path[4300];
   struct task *task = NULL;
-  snprintf(path, sizeof path, "/nonexistent:%s", task_folder());
+  snprintf(path, sizeof path, "/nonexistent:%s", source_path("actor/tasks"));
   setenv("TELOS_TASK_PATH", path, 1);
   cr_assert_eq(task_load(&task, "box2d"), ERR_OK);
   task_free(task);

@@ -11,16 +11,14 @@
 #include "common/env.h"
 #include "common/rng.h"
 #include "common/task.h"
+#include "tests/unit/source.h"
 
 static struct task *task;
 static struct env *env;
 static struct rng reset_rng, dynamics;
 
 static void begin(const char *name) {
-  char path[4200];
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(path, sizeof path, "%s/actor/tasks/%s.xml", root ? root : ".", name);
-  cr_assert_eq(task_load(&task, path), ERR_OK);
+  task = source_task(name);
   cr_assert_str_eq(task->name, name);
   env = env_new(task);
 }

@@ -18,7 +18,7 @@ enum { HAND = 0, CUBE = 3, CUBE_ROTATION = 6 };
 static const double grip_xy[2] = {1.342, 0.749};
 
 static struct bench open_push(void) {
-  return open_task("actor/tasks/fetch-push.xml");
+  return open_task("fetch-push");
 }
 
 Test(task_fetch_push, sheet) {
@@ -226,9 +226,8 @@ Test(task_fetch_push, fourth_action_does_nothing) {
 
 Test(task_fetch_push, script_solves_it) {
   struct bench b = open_push();
-  char path[4200];
-  path_of(path, sizeof path, "tests/scripts/fetch-push.txt");
   struct script *s = NULL;
+  const char *path = source_path("tests/scripts/fetch-push.txt");
   cr_assert_eq(script_read(&s, path, b.task->act), ERR_OK);
   cr_assert_leq(script_steps(s), b.task->horizon);
   int solved = -1;
@@ -253,7 +252,7 @@ Test(task_fetch_push, script_solves_it) {
 // sinks in until the grip is at 0.4115 (the published one is at 0.4137 after its reset), no
 // further.
 Test(task_fetch_push, random_episodes_are_sound) {
-  struct bench b = open_task("actor/tasks/fetch-push-original.xml");
+  struct bench b = open_task("fetch-push-original");
   int moved = 0;
   for (uint64_t seed = 0; seed < 200; seed++) {
     start(&b, seed);
@@ -301,7 +300,7 @@ static void expect_full(const struct spread *s, const char *what) {
 }
 
 Test(task_fetch_push, random_goals) {
-  struct bench b = open_task("actor/tasks/fetch-push-random.xml");
+  struct bench b = open_task("fetch-push-random");
   struct spread goals = {{0}, {0}};
   double nearest = 1;
   for (uint64_t seed = 0; seed < 2000; seed++) {
@@ -318,7 +317,7 @@ Test(task_fetch_push, random_goals) {
 }
 
 Test(task_fetch_push, original_distribution) {
-  struct bench b = open_task("actor/tasks/fetch-push-original.xml");
+  struct bench b = open_task("fetch-push-original");
   struct spread goals = {{0}, {0}}, cubes = {{0}, {0}};
   double nearest = 1, closest = 1;
   for (uint64_t seed = 0; seed < 2000; seed++) {

@@ -14,6 +14,7 @@
 
 #include "common/env.h"
 #include "common/rng.h"
+#include "tests/unit/source.h"
 
 enum { MAX_OBS = 376, MAX_ACT = 17, MAX_JOINTS = 18, MAX_SOLIDS = 18 };
 
@@ -296,12 +297,9 @@ static void reset_scene(struct scene *s) {
 }
 
 static void open_scene(struct scene *s, int task) {
-  char path[4200];
-  const char *root = getenv("TELOS_SOURCE");
   memset(s, 0, sizeof *s);
   s->known = &tasks[task];
-  snprintf(path, sizeof path, "%s/actor/tasks/%s.xml", root ? root : ".", s->known->name);
-  cr_assert_eq(task_load(&s->task, path), ERR_OK, "%s", path);
+  s->task = source_task(s->known->name);
   s->m = s->task->model;
   s->env = env_new(s->task);
   s->d = env_data(s->env);

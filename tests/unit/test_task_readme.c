@@ -14,21 +14,15 @@
 #include "common/rng.h"
 #include "common/task.h"
 #include "tests/unit/capture.h"
+#include "tests/unit/source.h"
 
 enum { MAX_FILE = 1 << 20, EXAMPLES = 3, STEPS = 50 };
-
-static const char *source_path(const char *file) {
-  static char path[4300];
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(path, sizeof path, "%s/%s", root ? root : ".", file);
-  return path;
-}
 
 // the file's text; free with free()
 static char *read_source(const char *file) {
   void *bytes = NULL;
   size_t n = 0;
-  cr_assert_eq(fsio_read(&bytes, &n, source_path(file), MAX_FILE), ERR_OK, "%s", file);
+  cr_assert_eq(fsio_read(&bytes, &n, source_path("%s", file), MAX_FILE), ERR_OK, "%s", file);
   char *text = strndup(bytes, n);
   free(bytes);
   return text;

@@ -17,7 +17,7 @@ enum { HAND = 0, PUCK = 3, SUBSTEPS = 50 };
 static const double contact_distance = 0.045;
 
 static struct bench open_push(void) {
-  return open_task("actor/tasks/sawyer-push.xml");
+  return open_task("sawyer-push");
 }
 
 // hand and puck at rest, the set-point in the hand
@@ -180,9 +180,8 @@ Test(task_sawyer_push, straight_push) {
 // component 0.02 a step, kicks the puck to (0.155, 0.698); from there the hand goes home.
 Test(task_sawyer_push, script_solves_it) {
   struct bench b = open_push();
-  char path[4200];
-  path_of(path, sizeof path, "tests/scripts/sawyer-push.txt");
   struct script *s = NULL;
+  const char *path = source_path("tests/scripts/sawyer-push.txt");
   cr_assert_eq(script_read(&s, path, b.task->act), ERR_OK);
   cr_assert_leq(script_steps(s), b.task->horizon);
   int solved = -1;
@@ -235,7 +234,7 @@ Test(task_sawyer_push, random_episodes_are_sound) {
 
 // hand and puck goals fill their boxes, except where they would be in one place
 Test(task_sawyer_push, random_goals) {
-  struct bench b = open_task("actor/tasks/sawyer-push-random.xml");
+  struct bench b = open_task("sawyer-push-random");
   static const double low[4] = {-0.1, 0.55, -0.15, 0.5}, high[4] = {0.1, 0.65, 0.15, 0.7};
   double least[4] = {1, 1, 1, 1}, most[4] = {-1, -1, -1, -1}, nearest = 1;
   for (uint64_t seed = 0; seed < 2000; seed++) {

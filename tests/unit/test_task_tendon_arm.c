@@ -14,6 +14,7 @@
 #include "common/env.h"
 #include "common/rng.h"
 #include "common/task.h"
+#include "tests/unit/source.h"
 
 enum { EPISODES = 200 };
 
@@ -26,10 +27,7 @@ static void set_up(void) {
   if (access(included, R_OK) != 0) {
     cr_skip_test("%s is missing: it comes with libmujoco-samples", included);
   }
-  char path[4200];
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(path, sizeof path, "%s/actor/tasks/tendon-arm.xml", root ? root : ".");
-  cr_assert_eq(task_load(&task, path), ERR_OK);
+  task = source_task("tendon-arm");
   env = env_new(task);
 }
 

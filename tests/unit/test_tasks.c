@@ -12,6 +12,7 @@
 #include "common/env.h"
 #include "common/rng.h"
 #include "common/task.h"
+#include "tests/unit/source.h"
 
 enum { MAX_TASKS = 64 };
 
@@ -20,7 +21,8 @@ static char *name_of[MAX_TASKS];
 static int ntask;
 
 static void add_task(void *ctx, const char *name, const char *path) {
-  const char *root = ctx;
+  (void)ctx;
+  const char *root = source_path("actor/tasks");
   // those of this tree, wherever else tasks may lie
   if (strncmp(path, root, strlen(root)) == 0) {
     cr_assert(ntask < MAX_TASKS);
@@ -30,11 +32,8 @@ static void add_task(void *ctx, const char *name, const char *path) {
 }
 
 static void find_tasks(void) {
-  static char folder[4096];
-  const char *root = getenv("TELOS_SOURCE");
-  snprintf(folder, sizeof folder, "%s/actor/tasks", root ? root : ".");
-  setenv("TELOS_TASK_PATH", folder, 1);
-  task_list(add_task, folder);
+  setenv("TELOS_TASK_PATH", source_path("actor/tasks"), 1);
+  task_list(add_task, NULL);
 }
 
 // The one task whose model is not ours: Debian's libmujoco-samples has it.

@@ -15,6 +15,7 @@
 #include "learner/ledger.h"
 #include "learner/rundir.h"
 #include "learner/trainer.h"
+#include "tests/unit/source.h"
 
 enum { MAX_VERSIONS = 4096 };
 
@@ -60,10 +61,7 @@ static void small_config(struct config *cfg) {
 }
 
 static void open_life(struct bench *b, const char *folder) {
-  const char *source = getenv("TELOS_SOURCE");
-  char path[4096];
-  snprintf(path, sizeof path, "%s/actor/tasks/box2d.xml", source != NULL ? source : ".");
-  cr_assert_eq(task_load(&b->task, path), ERR_OK);
+  b->task = source_task("box2d");
   pthread_mutex_init(&b->lock, NULL);
   pthread_cond_init(&b->event, NULL);
   b->dims = task_dims(b->task, (int)b->cfg.replay_hindsight_k);
