@@ -25,12 +25,12 @@
 #include <zmq.h>
 
 #include "actor/rollout.h"
-#include "common/check.h"
-#include "common/config.h"
-#include "common/cpu.h"
-#include "common/log.h"
-#include "common/queue.h"
-#include "common/task.h"
+#include "common/base/check.h"
+#include "common/base/cpu.h"
+#include "common/base/log.h"
+#include "common/base/queue.h"
+#include "common/config/config.h"
+#include "common/task/task.h"
 #include "proto/version.h"
 #include "proto/wire.h"
 #include "proto/zcall.h"

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 enum { CLIENT_MAX_THREADS = 1024, CLIENT_MAX_NAME = 63, CLIENT_PATIENCE_MS = 60000 };
 

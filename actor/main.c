@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "actor/client.h"
-#include "common/cpu.h"
-#include "common/log.h"
-#include "common/process.h"
+#include "common/base/cpu.h"
+#include "common/base/log.h"
+#include "common/base/process.h"
 #include "proto/version.h"
 
 struct arguments {

@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/env.h"
-#include "common/log.h"
-#include "common/mj.h"
-#include "common/policy.h"
-#include "common/rng.h"
-#include "common/rowmlp.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/nn/policy.h"
+#include "common/nn/rowmlp.h"
+#include "common/task/env.h"
+#include "common/task/mj.h"
 
 enum { MAX_ATTEMPTS = 100 };
 

@@ -14,10 +14,10 @@
 
 #include <stdatomic.h>
 
+#include "common/base/err.h"
 #include "common/episode.h"
-#include "common/err.h"
-#include "common/task.h"
-#include "common/weights.h"
+#include "common/nn/weights.h"
+#include "common/task/task.h"
 
 struct env;
 struct rollout;  // an env, scratch for the policy; one per thread

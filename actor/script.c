@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
 #include "common/episode.h"
-#include "common/fsio.h"
-#include "common/log.h"
-#include "common/task.h"
+#include "common/task/task.h"
 
 enum { MAX_FILE = 1 << 20, MAX_ROWS = 4096 };
 

@@ -13,7 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
 
 enum { ALIGN = 64 };
 

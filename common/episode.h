@@ -1,8 +1,4 @@
-// episode.h - tickets, and the episodes that answer them.
-//
-// A ticket names one episode; the episode is a pure function of it (and of the weights and the
-// task it names). The learner issues tickets, an actor computes episodes, the learner commits
-// them in ticket order.
+// episode.h - the episode that answers a ticket, as arrays.
 //
 // Time runs t = 0..T: state t has an observation and an achieved goal, step t < T has an action.
 //
@@ -16,20 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
-
-enum ticket_kind {
-  TICKET_WARMUP = 1,  // uniform random actions
-  TICKET_TRAIN = 2,   // exploring policy
-  TICKET_EVAL = 3,    // deterministic policy
-};
-
-struct ticket {
-  uint64_t id;  // 0, 1, 2, .. in issue order; evaluation tickets count in a sequence of their own
-  uint64_t seed;
-  uint64_t version;  // weights to act with
-  enum ticket_kind kind;
-};
+#include "common/base/err.h"
+#include "common/ticket.h"
 
 enum {
   DIMS_MAX_WIDTH = 4096,     // floats of one observation, action or goal

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 enum { TFRECORD_OVERHEAD = 16 };  // bytes a record adds to its data
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/safetensors.h"
+#include "common/nn/safetensors.h"
 
 // True when every |x_i| < 2^60: finite, and its square, which Adam keeps, finite too. Integer
 // comparison of the bits vectorises; a sum of floats would not.

@@ -21,10 +21,10 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "common/check.h"
-#include "common/fsio.h"
-#include "common/log.h"
-#include "common/mlp.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "learner/nn/mlp.h"
 
 enum {
   MAX_NAME = 64,

@@ -14,9 +14,9 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/safetensors.h"
-#include "common/weights.h"
+#include "common/base/err.h"
+#include "common/nn/safetensors.h"
+#include "common/nn/weights.h"
 #include "learner/segments.h"
 
 enum { CHECKPOINT_MAX_EVALS = 16 };

@@ -14,14 +14,11 @@
 
 #include <stdlib.h>
 
-#include "common/check.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
 
 // a ticket that needs at most two more answers has at most two holders
 enum { MAX_HOLDS = 2, REMEMBERED_WINDOWS = 4, WORD_BITS = 64 };
-
-// evaluation seeds come from the upper half of the indices of RNG_TICKET, which no id reaches
-#define EVAL_INDEX (UINT64_C(1) << 63)
 
 struct hold {
   uint64_t who;
@@ -85,16 +82,6 @@ struct ledger {
 
 // ---- tickets ----
 
-uint64_t ledger_seed(uint64_t run_seed, uint64_t id) {
-  struct rng rng;
-  rng_init(&rng, run_seed, RNG_TICKET, id);
-  return rng_u64(&rng);
-}
-
-uint64_t ledger_eval_seed(uint64_t run_seed, uint64_t index) {
-  return ledger_seed(run_seed, index | EVAL_INDEX);
-}
-
 static bool is_audited(const struct ledger *l, uint64_t id) {
   struct rng rng;
   rng_init(&rng, l->opt.seed, RNG_AUDIT, id);
@@ -104,7 +91,7 @@ static bool is_audited(const struct ledger *l, uint64_t id) {
 static struct ticket training_ticket(const struct ledger *l, uint64_t id, uint64_t version) {
   return (struct ticket){
       .id = id,
-      .seed = ledger_seed(l->opt.seed, id),
+      .seed = ticket_seed(l->opt.seed, id),
       .version = version,
       .kind = id < l->opt.warmup ? TICKET_WARMUP : TICKET_TRAIN,
   };
@@ -359,7 +346,7 @@ int ledger_faulty(struct ledger *l) {
 struct ledger *ledger_new(const struct ledger_options *opt, uint64_t next,
                           const uint64_t *versions) {
   CHECK(opt->window >= 1 && opt->eval_episodes >= 1 && opt->timeout_ms >= 0);
-  CHECK(opt->audit >= 0 && opt->audit <= 1 && next < EVAL_INDEX);
+  CHECK(opt->audit >= 0 && opt->audit <= 1 && next >> TICKET_ID_BITS == 0);
   struct ledger *l = must_alloc(1, sizeof *l);
   l->opt = *opt;
   ring_init(&l->rings[TRAIN], opt->window, LEDGER_MAX_ANSWERS);
@@ -607,7 +594,7 @@ bool ledger_evaluate(struct ledger *l, uint64_t version) {
   }
   for (int i = 0; i < l->opt.eval_episodes; i++) {
     struct ticket t = {.id = r->end,
-                       .seed = ledger_eval_seed(l->opt.seed, (uint64_t)i),
+                       .seed = ticket_eval_seed(l->opt.seed, (uint64_t)i),
                        .version = version,
                        .kind = TICKET_EVAL};
     issue(l, r, &t, false);

@@ -138,8 +138,4 @@ struct ledger_counts {
 };
 struct ledger_counts ledger_counts(const struct ledger *l);
 
-// Seed of training ticket id, and of evaluation ticket index (the same list for every version).
-uint64_t ledger_seed(uint64_t run_seed, uint64_t id);
-uint64_t ledger_eval_seed(uint64_t run_seed, uint64_t index);
-
 #endif

@@ -8,13 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/check.h"
-#include "common/config.h"
-#include "common/cpu.h"
-#include "common/gemm.h"
-#include "common/log.h"
-#include "common/process.h"
-#include "common/task.h"
+#include "common/base/check.h"
+#include "common/base/cpu.h"
+#include "common/base/log.h"
+#include "common/base/process.h"
+#include "common/config/config.h"
+#include "common/run_files.h"
+#include "common/task/task.h"
+#include "learner/nn/gemm.h"
 #include "learner/rundir.h"
 #include "learner/server.h"
 #include "proto/version.h"
@@ -158,8 +159,8 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
 static enum err read_config(struct config *cfg, const struct arguments *a) {
   config_defaults(cfg);
   enum err err = ERR_OK;
-  if (a->resume != RESUME_NEVER && rundir_exists(a->run)) {
-    char *path = rundir_file(a->run, "config.yaml");
+  if (a->resume != RESUME_NEVER && run_files_exist(a->run)) {
+    char *path = run_files_path(a->run, "config.yaml");
     err = config_read_file(cfg, path);
     free(path);
   }

@@ -17,11 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/config.h"
-#include "common/log.h"
-#include "common/policy.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
+#include "common/nn/policy.h"
 #include "learner/block.h"
 #include "learner/odac_internal.h"
 #include "learner/replay.h"

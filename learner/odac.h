@@ -26,9 +26,9 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/mlp.h"
-#include "common/safetensors.h"
+#include "common/base/err.h"
+#include "common/nn/safetensors.h"
+#include "learner/nn/mlp.h"
 
 struct batch;
 struct config;

@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "common/adam.h"
 #include "common/episode.h"
+#include "learner/nn/adam.h"
 #include "learner/odac.h"
 #include "learner/outcome.h"
 

@@ -16,13 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/adam.h"
-#include "common/check.h"
-#include "common/config.h"
-#include "common/log.h"
-#include "common/mlp.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
 #include "learner/block.h"
+#include "learner/nn/adam.h"
+#include "learner/nn/mlp.h"
 #include "learner/replay.h"
 
 static const float LOG_2 = 0.693147181f;

@@ -15,8 +15,8 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/safetensors.h"
+#include "common/base/err.h"
+#include "common/nn/safetensors.h"
 
 struct batch;
 struct config;

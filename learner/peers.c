@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
 
 int peers_find(const struct peers *p, const void *id, size_t id_size) {
   for (int i = 0; i < p->highest; i++) {

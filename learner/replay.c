@@ -30,9 +30,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "common/check.h"
-#include "common/log.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
 
 enum {
   SAMPLE_CHUNK = 64,  // draws in flight: enough to hide the latency, few enough to stay in L1

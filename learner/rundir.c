@@ -17,33 +17,18 @@
 #include <uv.h>
 #include <zmq.h>
 
-#include "common/check.h"
-#include "common/cpu.h"
-#include "common/fsio.h"
-#include "common/gemm.h"
-#include "common/log.h"
-#include "common/metrics.h"
+#include "common/base/check.h"
+#include "common/base/cpu.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/config/metrics.h"
+#include "common/run_files.h"
+#include "learner/nn/gemm.h"
 
 enum { MAX_SMALL_FILE = 1 << 20, LOCK_TRIES = 20, LOCK_PAUSE_MS = 100 };
 
-char *rundir_file(const char *path, const char *name) {
-  const size_t n = strlen(path) + strlen(name) + 2;
-  char *out = must_alloc(n, 1);
-  snprintf(out, n, "%s/%s", path, name);
-  return out;
-}
-
-bool rundir_exists(const char *path) {
-  char *manifest = rundir_file(path, "manifest.json");
-  char *config = rundir_file(path, "config.yaml");
-  const bool yes = fsio_exists(manifest) && fsio_exists(config);
-  free(manifest);
-  free(config);
-  return yes;
-}
-
 static enum err open_append(int *fd, const char *dir, const char *name) {
-  char *path = rundir_file(dir, name);
+  char *path = run_files_path(dir, name);
   enum err err = ERR_OK;
   *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (*fd < 0) {
@@ -98,7 +83,7 @@ static enum err write_manifest(const struct rundir *r, const struct task *task,
   }
   char *text = json_dumps(root, JSON_INDENT(2));
   CHECK(text != NULL);
-  char *path = rundir_file(r->path, "manifest.json");
+  char *path = run_files_path(r->path, "manifest.json");
   const enum err err = fsio_write_atomic(path, text, strlen(text));
   free(path);
   free(text);
@@ -107,7 +92,7 @@ static enum err write_manifest(const struct rundir *r, const struct task *task,
 }
 
 static enum err read_manifest(struct rundir *r, const struct task *task) {
-  char *path = rundir_file(r->path, "manifest.json");
+  char *path = run_files_path(r->path, "manifest.json");
   void *text = NULL;
   size_t n;
   json_t *root = NULL;
@@ -141,7 +126,7 @@ out:
 static enum err check_config(const struct rundir *r, const struct config *cfg) {
   struct config saved;
   config_defaults(&saved);
-  char *path = rundir_file(r->path, "config.yaml");
+  char *path = run_files_path(r->path, "config.yaml");
   enum err err = config_read_file(&saved, path);
   free(path);
   if (err != ERR_OK) {
@@ -161,7 +146,7 @@ static enum err check_config(const struct rundir *r, const struct config *cfg) {
 
 static enum err write_config(const struct rundir *r, const struct config *cfg) {
   char *text = config_dump(cfg);
-  char *path = rundir_file(r->path, "config.yaml");
+  char *path = run_files_path(r->path, "config.yaml");
   const enum err err = fsio_write_atomic(path, text, strlen(text));
   free(path);
   free(text);
@@ -182,7 +167,7 @@ static enum err start_progress(struct rundir *r) {
 enum err rundir_open(struct rundir *r, const char *path, enum resume resume,
                      const struct config *cfg, const struct task *task, const char *command) {
   *r = (struct rundir){.path = must_strdup(path), .lock_fd = -1, .log_fd = -1, .progress_fd = -1};
-  const bool exists = rundir_exists(path);
+  const bool exists = run_files_exist(path);
   enum err err = ERR_CONFIG;
   if (resume == RESUME_MUST && !exists) {
     log_error("--resume must: there is no run in %s; check the name, or use --resume auto", path);

@@ -4,7 +4,7 @@
 //         config.yaml    resolved configuration
 //         manifest.json  run id, task, digest, versions, CPU, command: facts for people
 //         log.txt        every log line of the learner, with UTC times
-//         progress.csv   one row a status interval (columns: common/metrics.def)
+//         progress.csv   one row a status interval (columns: common/config/metrics.def)
 //
 // The run id is random and names this run on the wire and in its replay records; it is not part of
 // any result.
@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/config.h"
-#include "common/err.h"
-#include "common/task.h"
+#include "common/base/err.h"
+#include "common/config/config.h"
+#include "common/task/task.h"
 
 enum resume { RESUME_AUTO, RESUME_MUST, RESUME_NEVER };
 
@@ -28,12 +28,6 @@ struct rundir {
   uint64_t run;  // run id
   bool fresh;    // made now: there was no run here
 };
-
-// True when path holds a run (its manifest.json and config.yaml).
-bool rundir_exists(const char *path);
-
-// Path of a file in the folder, must_alloc'd; free with free().
-char *rundir_file(const char *path, const char *name);
 
 // Takes the lock; makes the folder and its first files, or checks an existing run against cfg and
 // task. ERR_CONFIG: resume rule broken, another task, or a setting changed that may not change

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
 
 enum { DRAWS = 16 };  // minibatches
 

@@ -14,8 +14,8 @@
 
 #include <stdint.h>
 
-#include "common/mlp.h"
-#include "common/safetensors.h"
+#include "common/nn/safetensors.h"
+#include "learner/nn/mlp.h"
 #include "learner/replay.h"
 
 struct scaling {

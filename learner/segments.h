@@ -22,8 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/err.h"
 #include "common/episode.h"
-#include "common/err.h"
 
 enum { SEGMENT_BYTES = 64 << 20 };
 

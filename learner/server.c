@@ -17,10 +17,10 @@
 #include <uv.h>
 #include <zmq.h>
 
-#include "common/check.h"
-#include "common/log.h"
-#include "common/metrics.h"
-#include "learner/evaluation.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/config/metrics.h"
+#include "common/evaluation.h"
 #include "learner/ledger.h"
 #include "learner/peers.h"
 #include "learner/rundir.h"

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/config.h"
-#include "common/err.h"
-#include "common/task.h"
+#include "common/base/err.h"
+#include "common/config/config.h"
+#include "common/task/task.h"
 
 struct rundir;
 struct server;

@@ -14,12 +14,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/check.h"
-#include "common/fsio.h"
-#include "common/log.h"
-#include "common/policy_file.h"
-#include "common/queue.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/base/queue.h"
+#include "common/base/rng.h"
+#include "common/nn/policy_file.h"
+#include "common/run_files.h"
 #include "learner/checkpoint.h"
 #include "learner/odac.h"
 #include "learner/replay.h"
@@ -132,7 +133,7 @@ static enum err write_weights(const struct trainer *t, const char *name, const s
       {"task", t->task->name}, {"task_digest", digest}, {"seed", seed},
       {"steps", steps},
   };
-  char *path = rundir_file(t->run->path, name);
+  char *path = run_files_path(t->run->path, name);
   const enum err err = policy_file_write(path, w, t->dims.obs, t->dims.goal, t->dims.act, meta,
                                          (int)(sizeof meta / sizeof *meta));
   free(path);
@@ -161,7 +162,7 @@ static void write_video_policy(struct trainer *t, uint64_t version, uint64_t ste
   CHECK(i < t->nweights);
   char name[64];
   snprintf(name, sizeof name, "videos/step_%09" PRIu64 ".safetensors", steps);
-  char *folder = rundir_file(t->run->path, "videos");
+  char *folder = run_files_path(t->run->path, "videos");
   if (fsio_mkdirs(folder) != ERR_OK || write_weights(t, name, t->weights[i], steps) != ERR_OK) {
     log_warn("training goes on without videos");
     t->video_every = 0;

@@ -16,12 +16,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/config.h"
-#include "common/err.h"
-#include "common/metrics.h"
-#include "common/task.h"
-#include "common/weights.h"
-#include "learner/evaluation.h"
+#include "common/base/err.h"
+#include "common/config/config.h"
+#include "common/config/metrics.h"
+#include "common/evaluation.h"
+#include "common/nn/weights.h"
+#include "common/task/task.h"
 #include "learner/rundir.h"
 
 struct episode;

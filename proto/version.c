@@ -5,7 +5,7 @@
 #include <uv.h>
 #include <zmq.h>
 
-#include "common/cpu.h"
+#include "common/base/cpu.h"
 
 #ifndef TELOS_REVISION
 #define TELOS_REVISION "unknown"
@@ -22,6 +22,8 @@ void version_print(FILE *out, const char *program, const char *kernel) {
   fprintf(out, "mujoco   %s\n", mj_versionString());
   fprintf(out, "libzmq   %d.%d.%d\n", major, minor, patch);
   fprintf(out, "libuv    %s\n", uv_version_string());
-  fprintf(out, "kernel   %s\n", kernel);
+  if (kernel != NULL) {
+    fprintf(out, "kernel   %s\n", kernel);
+  }
   fprintf(out, "cpu      %s\n", cpu_model());
 }

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-// Program, telos version and revision, MuJoCo, libzmq, libuv, kernel (e.g. gemm_kernel()), CPU.
+// Program, telos version and revision, MuJoCo, libzmq, libuv, CPU, and the kernel that computes its
+// networks (e.g. gemm_kernel()); NULL: it computes none.
 void version_print(FILE *out, const char *program, const char *kernel);
 
 // "0.1.0 (1a2b3c4)": static storage.

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
 #include "proto/telos.pb-c.h"
 
 // as in episode.c: digests are computed by AVX2 code compiled into this file

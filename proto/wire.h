@@ -17,9 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/err.h"
 #include "common/episode.h"
-#include "common/err.h"
-#include "common/weights.h"
+#include "common/nn/weights.h"
 
 enum {
   WIRE_PROTOCOL = 1,

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
 
 // repeats the expression call while a signal interrupts it; its value is in rc
 #define AGAIN(rc, call) \

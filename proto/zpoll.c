@@ -3,7 +3,7 @@
 
 #include <zmq.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
 #include "proto/zcall.h"
 
 static bool readable(const struct zpoll *z) {

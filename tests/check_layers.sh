@@ -1,23 +1,29 @@
 #!/bin/bash
 # check_layers.sh - the arrows between the folders, and functions that nobody may call.
 #
-#   common <- proto <- { actor, learner } <- { deploy, tests };  actor and learner never meet
+#   common <- proto <- { actor, learner };  actor and learner never meet;  deploy starts a learner
+#   as a program, so it knows the actor's rollouts alone;  tests know all
 #
 # Includes are written from the root ("common/mlp.h"), so a few greps see everything.
 # --self-test plants one offence of each kind in a scratch tree and demands that each is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# what the files of each folder may include
+# what the files of each folder may include: folders, or F/* for F and all below it; the longest
+# name that fits a file decides
 declare -A allowed=(
-  [common]='common'
-  [proto]='common|proto'
-  [actor]='common|proto|actor'
-  [learner]='common|proto|learner'
-  [deploy]='common|proto|actor|learner|deploy'
-  [tests]='common|proto|actor|learner|deploy|tests'
+  [common/base]='common/base'
+  [common/config]='common/base common/config'
+  [common]='common common/base'
+  [common/nn]='common common/base common/nn'
+  [common/task]='common common/base common/task'
+  [proto]='common/* proto'
+  [actor]='common/* proto actor'
+  [learner/nn]='common common/base common/nn learner/nn'
+  [learner]='common/* proto learner/*'
+  [deploy]='common/* proto actor deploy/*'
+  [tests]='common/* proto actor learner/* deploy/* tests/*'
 )
-all='common|proto|actor|learner|deploy|tests'
 
 # unbounded, not reentrant, dependent on global state, blind to errors, or gone with NDEBUG
 banned='strcpy|strcat|sprintf|vsprintf|gets|strtok|localtime|gmtime|ctime|asctime|rand|srand'
@@ -25,27 +31,50 @@ banned+='|atoi|atol|atoll|atof|assert|alloca'
 
 # check ROOT: prints offences as file:line: reason: text; status 1 when there are any
 check() {
-  local root=$1 layer bad=0
-  for layer in common proto actor learner deploy tests; do
-    [[ -d $root/$layer ]] || continue
-    # shellcheck disable=SC2016  # the dollars are awk's
-    (cd "$root" && find "$layer" -type f \( -name '*.[ch]' -o -name '*.def' \) -print0 |
-      sort -z | xargs -0 -r awk -v layer="$layer" -v may="${allowed[$layer]}" -v all="$all" \
-      -v banned="$banned" '
-      function offence(reason) { printf "%s:%d: %s: %s\n", FILENAME, FNR, reason, $0; bad = 1 }
-      {
-        code = $0
-        sub(/\/\/.*/, "", code)  # comments may name the functions
-        if (code ~ /^[ \t]*#[ \t]*include[ \t]*"/ && code !~ "\"(" may ")/")
-          offence(layer " includes only " may ", from the root")
-        if (code ~ "^[ \t]*#[ \t]*include[ \t]*<(" all ")/")
-          offence("our own headers are included with quotes")
-        if (code ~ "(^|[^a-zA-Z0-9_])(" banned ")[ \t]*[(]")
-          offence("banned function")
-      }
-      END { exit bad }') || bad=1
+  local root=$1 table='' folder
+  for folder in "${!allowed[@]}"; do
+    table+="$folder:${allowed[$folder]};"
   done
-  return $bad
+  # shellcheck disable=SC2016  # the dollars are awk's
+  (cd "$root" && find . -type f \( -name '*.[ch]' -o -name '*.def' \) -not -path './build/*' \
+    -printf '%P\0' | sort -z | xargs -0 -r awk -v table="$table" -v banned="$banned" '
+    function offence(reason) { printf "%s:%d: %s: %s\n", FILENAME, FNR, reason, $0; bad = 1 }
+    # may files whose row is "a b/* c" include from this folder
+    function may(row, folder,    n, i, item) {
+      n = split(row, item, " ")
+      for (i = 1; i <= n; i++) {
+        if (item[i] == folder) return 1
+        if (sub(/\/\*$/, "", item[i]) && index(folder "/", item[i] "/") == 1) return 1
+      }
+      return 0
+    }
+    BEGIN {
+      n = split(table, rows, ";")
+      for (i = 1; i <= n; i++) {
+        at = index(rows[i], ":")
+        if (at) row[substr(rows[i], 1, at - 1)] = substr(rows[i], at + 1)
+      }
+    }
+    FNR == 1 {
+      layer = FILENAME
+      do sub(/\/[^\/]*$/, "", layer); while (!(layer in row))
+    }
+    {
+      code = $0
+      sub(/\/\/.*/, "", code)  # comments may name the functions
+      if (code ~ /^[ \t]*#[ \t]*include[ \t]*"/) {
+        name = code
+        sub(/^[^"]*"/, "", name)
+        sub(/".*/, "", name)
+        if (!sub(/\/[^\/]*$/, "", name) || !may(row[layer], name))
+          offence(layer " includes only " row[layer] ", from the root")
+      }
+      if (code ~ /^[ \t]*#[ \t]*include[ \t]*<(common|proto|actor|learner|deploy|tests)\//)
+        offence("our own headers are included with quotes")
+      if (code ~ "(^|[^a-zA-Z0-9_])(" banned ")[ \t]*[(]")
+        offence("banned function")
+    }
+    END { exit bad }')
 }
 
 # plant FOLDER TEXT EXPECT: a tree with only this line must give EXPECT (found or clean)
@@ -67,22 +96,30 @@ self_test() {
   scratch=$(mktemp -d)
   # shellcheck disable=SC2064  # the name of now
   trap "rm -rf '$scratch'" EXIT
-  plant common '#include "common/mlp.h"' clean
+  plant common '#include "common/base/log.h"' clean
+  plant common '#include "common/nn/policy.h"' found
   plant common '#include "proto/wire.h"' found
   plant common '  #  include "learner/odac.h"' found
-  plant common '#include "mlp.h"' found
-  plant common '#include "../common/mlp.h"' found
-  plant common '#include <common/mlp.h>' found
+  plant common '#include "episode.h"' found
+  plant common '#include "../common/episode.h"' found
+  plant common '#include <common/episode.h>' found
   plant common '#include <stdio.h>' clean
-  plant proto '#include "actor/env.h"' found
+  plant common/base '#include "common/config/config.h"' found
+  plant common/config '#include "common/base/err.h"' clean
+  plant common/nn '#include "common/task/task.h"' found
+  plant common/task '#include "common/nn/policy.h"' found
+  plant proto '#include "actor/rollout.h"' found
   plant proto '#include "proto/telos.pb-c.h"' clean
   plant actor '#include "learner/ledger.h"' found
   plant actor '#include "proto/wire.h"' clean
+  plant actor '#include "common/task/env.h"' clean
   plant learner '#include "actor/rollout.h"' found
   plant learner '#include "deploy/launch/status.h"' found
-  plant deploy/launch '#include "learner/trainer.h"' clean
+  plant learner/nn '#include "learner/replay.h"' found
+  plant deploy/launch '#include "actor/rollout.h"' clean
+  plant deploy/launch '#include "learner/trainer.h"' found
   plant deploy/launch '#include "tests/integration/harness.h"' found
-  plant tests/unit '#include "actor/env.h"' clean
+  plant tests/unit '#include "actor/rollout.h"' clean
   for name in ${banned//|/ }; do
     plant learner "  x = $name(y);" found
     plant tests/unit "$name (y);" found

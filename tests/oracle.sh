@@ -46,7 +46,8 @@ digest() {
     >"$scratch/out" 2>&1 &
   local launcher=$! folder
   # two checkpoints written: the kill lands somewhere behind the second
-  until folder=$(echo "$run"/*/a) && [[ $(find "$folder/checkpoints" -mindepth 1 2>/dev/null -name state.json | wc -l) -ge 2 ]]; do
+  until folder=$(echo "$run"/*/a) &&
+    [[ $(find "$folder/checkpoints" -name state.json 2>/dev/null | wc -l) -ge 2 ]]; do
     kill -0 "$launcher" 2>/dev/null || break
     sleep 0.02
   done

@@ -81,14 +81,15 @@ telos_check(NAME lint.layers_self_test LABEL lint TIMEOUT 60
   COMMAND tests/check_layers.sh --self-test)
 telos_check(NAME lint.format LABEL lint TIMEOUT 120 COMMAND tests/check_format.sh)
 telos_check(NAME lint.shell LABEL lint TIMEOUT 60 COMMAND tests/check_shell.sh)
-# an actor needs no BLAS, nor the threads that one starts before main
-telos_check(NAME lint.actor_links LABEL lint TIMEOUT 60
-  COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> | grep blas")
+# only a learner needs a BLAS, and the threads that one starts before main
+telos_check(NAME lint.blas_links LABEL lint TIMEOUT 60
+  COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos> | grep blas")
 # nothing but telos-play draws: OpenGL and its compiler stay out of actors and their images
 if(TARGET telos-play)
   set(gl "-i -E 'osmesa|libgl|libegl|llvm|libpng|libwebp'")
   telos_check(NAME lint.play_links LABEL lint TIMEOUT 60
     COMMAND sh -c "ldd $<TARGET_FILE:telos-play> | grep -q ${gl} && \
+! ldd $<TARGET_FILE:telos-play> | grep blas && \
 ! ldd $<TARGET_FILE:telos> $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos-learner> | grep ${gl}")
 endif()
 telos_check(NAME lint.readme LABEL lint TIMEOUT 60
@@ -100,18 +101,21 @@ if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND NOT TELOS_SANITIZE)
 endif()
 
 # ---- race: the only tests under ThreadSanitizer, where Criterion cannot start (its issue 274) ----
-telos_test(race_queue PLAIN LABEL race TIMEOUT 300 LIBS common)
-telos_test(race_client PLAIN LABEL race TIMEOUT 300 LIBS actor)
+telos_test(race_queue PLAIN LABEL race TIMEOUT 300 LIBS nn)
+telos_test(race_client PLAIN LABEL race TIMEOUT 300 LIBS learner actor)
 telos_test(race_fleet PLAIN LABEL race TIMEOUT 300 LIBS learner actor)
 if(TELOS_SANITIZE MATCHES "thread")
   return()
 endif()
 
 # ---- unit ----
-foreach(t test_base test_mj test_config test_metrics test_rng test_mlp test_policy test_policy_file
-          test_adam test_episode test_safetensors test_tfrecord)
-  telos_test(${t} LABEL unit TIMEOUT 120 LIBS common)
+foreach(t test_base test_config test_metrics test_rng test_episode test_evaluation test_tfrecord)
+  telos_test(${t} LABEL unit TIMEOUT 120 LIBS base)
 endforeach()
+foreach(t test_policy test_policy_file test_safetensors)
+  telos_test(${t} LABEL unit TIMEOUT 120 LIBS nn)
+endforeach()
+telos_test(test_mj LABEL unit TIMEOUT 120 LIBS task)
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_zpoll LABEL unit TIMEOUT 120 LIBS proto)
 foreach(t test_script test_task test_task_readme test_bad_tasks test_tasks test_task_tendon_arm test_task_gym
@@ -121,7 +125,7 @@ endforeach()
 foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
-foreach(t test_replay test_scaling test_outcome test_odac test_tabular test_evaluation test_segments
+foreach(t test_mlp test_adam test_replay test_scaling test_outcome test_odac test_tabular test_segments
           test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
@@ -132,11 +136,11 @@ endforeach()
 
 # ---- fuzz ----
 # a task costs the compilation of a model and YAML a parser, so their files get fewer mutations
-telos_fuzz(config MUTATIONS 512 LIBS common)
+telos_fuzz(config MUTATIONS 512 LIBS base)
 telos_fuzz(wire MUTATIONS 2048 LIBS proto)
-telos_fuzz(safetensors MUTATIONS 2048 LIBS common)
-telos_fuzz(tfrecord MUTATIONS 2048 LIBS common)
-telos_fuzz(task MUTATIONS 16 LIBS common)
+telos_fuzz(safetensors MUTATIONS 2048 LIBS nn)
+telos_fuzz(tfrecord MUTATIONS 2048 LIBS base)
+telos_fuzz(task MUTATIONS 16 LIBS task)
 
 # ---- integration ----
 # an actor whose every episode is wrong in one bit: what the audit has to find
@@ -154,7 +158,7 @@ if(TARGET telos-play)
   telos_integration(test_play TIMEOUT 900)
   target_link_libraries(test_play PRIVATE PkgConfig::PNG)
 endif()
-telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS common)
+telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS nn)
 
 # ---- bench: not part of the default presets ----
 if(NOT TELOS_SANITIZE)
@@ -163,7 +167,7 @@ if(NOT TELOS_SANITIZE)
   endforeach()
   telos_bench(update LIBS learner LINK_OPTIONS -Wl,--wrap=cblas_sgemm,--wrap=gemm_layer_relu)
   telos_bench(actor LIBS actor)
-  telos_bench(tasks LIBS common)
-  telos_bench(fleet LIBS actor)
-  telos_bench(gemm LIBS common)
+  telos_bench(tasks LIBS task)
+  telos_bench(fleet LIBS learner actor)
+  telos_bench(gemm LIBS learner)
 endif()

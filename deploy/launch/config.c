@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/config.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
 #include "deploy/launch/verbs.h"
 
 static const char help[] =

@@ -12,13 +12,12 @@
 #include <string.h>
 
 #include "actor/rollout.h"
-#include "common/check.h"
-#include "common/log.h"
-#include "common/policy_file.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/evaluation.h"
+#include "common/nn/policy_file.h"
 #include "deploy/launch/policy_source.h"
 #include "deploy/launch/verbs.h"
-#include "learner/evaluation.h"
-#include "learner/ledger.h"
 
 static const char help[] =
     "Examples:\n"
@@ -126,7 +125,7 @@ static enum err run_episodes(struct episode **eps, const struct task *task, cons
   enum err err = ERR_OK;
   for (int i = 0; err == ERR_OK && i < n; i++) {
     const struct ticket ticket = {.id = (uint64_t)i,
-                                  .seed = ledger_eval_seed(seed, (uint64_t)i),
+                                  .seed = ticket_eval_seed(seed, (uint64_t)i),
                                   .version = w != NULL ? w->version : 0,
                                   .kind = w != NULL ? TICKET_EVAL : TICKET_WARMUP};
     eps[i] = episode_new(&dims);

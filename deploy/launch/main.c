@@ -4,11 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/cpu.h"
-#include "common/err.h"
-#include "common/gemm.h"
-#include "common/log.h"
-#include "common/process.h"
+#include "common/base/cpu.h"
+#include "common/base/err.h"
+#include "common/base/log.h"
+#include "common/base/process.h"
 #include "deploy/launch/verbs.h"
 #include "proto/version.h"
 
@@ -68,7 +67,7 @@ int main(int argc, char **argv) {
     return 0;
   }
   if (strcmp(verb, "--version") == 0 || strcmp(verb, "version") == 0) {
-    version_print(stdout, "telos", gemm_kernel());
+    version_print(stdout, "telos", NULL);
     return 0;
   }
   for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/check.h"
-#include "common/config.h"
-#include "common/fsio.h"
-#include "common/log.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
 
 static enum err find_policy(struct policy_source *s, const char *what) {
   struct config cfg;

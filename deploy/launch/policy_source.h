@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
-#include "common/policy_file.h"
-#include "common/task.h"
+#include "common/base/err.h"
+#include "common/nn/policy_file.h"
+#include "common/task/task.h"
 
 struct policy_source {
   char *path;  // of the policy file

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "common/metrics.h"
+#include "common/config/metrics.h"
 
 struct status {
   bool terminal;  // draw, rather than print lines

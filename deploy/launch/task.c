@@ -13,9 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/check.h"
-#include "common/log.h"
-#include "common/task.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/task/task.h"
 #include "deploy/launch/task_show.h"
 #include "deploy/launch/verbs.h"
 

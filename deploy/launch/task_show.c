@@ -14,12 +14,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/check.h"
-#include "common/env.h"
-#include "common/fsio.h"
-#include "common/hook.h"
-#include "common/log.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/hook.h"
 
 enum { MAX_NAME = 128, MAX_ROW = 512 };
 

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "common/err.h"
-#include "common/task.h"
+#include "common/base/err.h"
+#include "common/task/task.h"
 
 // Processor time of the simulation alone, in one thread of this machine [us].
 struct task_cost {

@@ -22,14 +22,14 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/check.h"
-#include "common/config.h"
-#include "common/cpu.h"
-#include "common/log.h"
-#include "common/process.h"
+#include "common/base/check.h"
+#include "common/base/cpu.h"
+#include "common/base/log.h"
+#include "common/base/process.h"
+#include "common/config/config.h"
+#include "common/run_files.h"
 #include "deploy/launch/status.h"
 #include "deploy/launch/verbs.h"
-#include "learner/rundir.h"
 
 enum {
   MAX_ACTORS = 256,
@@ -684,7 +684,7 @@ static enum err parse_arguments(struct train *t, int argc, char **argv) {
 
 static void print_stopped(const struct train *t, const char *telos) {
   const struct metrics *m = &t->status.last;
-  if (!rundir_exists(t->run)) {
+  if (!run_files_exist(t->run)) {
     printf("\nstopped before the run began; the same command starts it again\n");
     return;
   }

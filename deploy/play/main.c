@@ -20,17 +20,16 @@
 
 #include "actor/rollout.h"
 #include "actor/script.h"
-#include "common/check.h"
-#include "common/cpu.h"
-#include "common/env.h"
-#include "common/fsio.h"
-#include "common/log.h"
-#include "common/process.h"
+#include "common/base/check.h"
+#include "common/base/cpu.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/base/process.h"
+#include "common/evaluation.h"
+#include "common/task/env.h"
 #include "deploy/launch/policy_source.h"
 #include "deploy/play/picture.h"
 #include "deploy/play/scene.h"
-#include "learner/evaluation.h"
-#include "learner/ledger.h"
 
 enum {
   DEFAULT_SIDE = 480,   // pixels of the longer side, at most
@@ -449,7 +448,7 @@ static enum err run_episode(struct show *s, struct rollout *rollout, struct epis
   const struct cast *c = s->cast;
   const struct weights *w = c->source.policy.weights;
   const struct ticket ticket = {.id = (uint64_t)s->episode,
-                                .seed = ledger_eval_seed(c->seed, (uint64_t)s->episode),
+                                .seed = ticket_eval_seed(c->seed, (uint64_t)s->episode),
                                 .version = w != NULL ? w->version : 0,
                                 .kind = c->actor == BY_RANDOM ? TICKET_WARMUP : TICKET_EVAL};
   s->end = -1;

@@ -22,9 +22,9 @@
 #include <webp/encode.h>
 #include <webp/mux.h>
 
-#include "common/check.h"
-#include "common/fsio.h"
-#include "common/log.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
 
 enum { WEBP_QUALITY = 80, WEBP_EFFORT = 3, MAX_NAME = PATH_MAX - 32 };
 

@@ -18,11 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/hook.h"
-#include "common/log.h"
-#include "common/mj.h"
-#include "common/task.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/task/hook.h"
+#include "common/task/mj.h"
+#include "common/task/task.h"
 
 enum {
   SMALL_PIXELS = 320,   // up to this width: small letters (MuJoCo 2 has none: it takes the next)

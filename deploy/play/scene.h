@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 struct mjData_;
 struct scene;

@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "actor/rollout.h"
-#include "common/check.h"
-#include "common/policy.h"
-#include "common/rng.h"
-#include "common/rowmlp.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/nn/policy.h"
+#include "common/nn/rowmlp.h"
 #include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, EPISODES = 60, HINDSIGHT = 4 };

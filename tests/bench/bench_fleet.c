@@ -12,13 +12,13 @@
 #include <unistd.h>
 
 #include "actor/rollout.h"
-#include "common/check.h"
-#include "common/config.h"
-#include "common/cpu.h"
-#include "common/fsio.h"
-#include "common/metrics.h"
-#include "common/mlp.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/cpu.h"
+#include "common/base/fsio.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
+#include "common/config/metrics.h"
+#include "learner/nn/mlp.h"
 #include "tests/bench/bench.h"
 
 enum { ACTING_STEPS = 200000, TRAINING_STEPS = 6000, BARE_EPISODES = 500 };

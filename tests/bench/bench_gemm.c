@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/check.h"
-#include "common/gemm.h"
-#include "common/mlp.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "learner/nn/gemm.h"
+#include "learner/nn/mlp.h"
 #include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, BATCH = 256, LAYERS = 3 };

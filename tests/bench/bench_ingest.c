@@ -14,8 +14,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "common/check.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
 #include "learner/ledger.h"
 #include "learner/replay.h"
 #include "proto/wire.h"
@@ -36,7 +36,7 @@ static void fill(struct episode *ep, uint64_t id) {
   struct rng r;
   rng_init(&r, id, RNG_TEST, 0);
   ep->ticket = (struct ticket){
-      .id = id, .seed = ledger_seed(RUN_SEED, id), .version = 1, .kind = TICKET_TRAIN};
+      .id = id, .seed = ticket_seed(RUN_SEED, id), .version = 1, .kind = TICKET_TRAIN};
   ep->T = ep->dims.horizon;
   rng_fill_uniform(&r, ep->obs, (T + 1) * (size_t)ep->dims.obs, -3, 3);
   rng_fill_uniform(&r, ep->act, T * (size_t)ep->dims.act, -1, 1);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
 #include "learner/ledger.h"
 #include "tests/bench/bench.h"
 

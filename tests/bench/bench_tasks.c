@@ -21,10 +21,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/env.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/task.h"
 #include "tests/bench/bench.h"
 
 enum { ROUNDS = 15, MAX_EPISODES = 400, ACTIONS = 1009, RESETS = 50 };

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/check.h"
-#include "common/config.h"
-#include "common/gemm.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
+#include "learner/nn/gemm.h"
 #include "learner/odac.h"
 #include "learner/replay.h"
 #include "tests/bench/bench.h"

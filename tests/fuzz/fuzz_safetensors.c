@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/check.h"
-#include "common/safetensors.h"
+#include "common/base/check.h"
+#include "common/nn/safetensors.h"
 
 enum { MAX_PAIRS = 64 };
 

@@ -21,12 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/env.h"
-#include "common/log.h"
-#include "common/mj.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/mj.h"
+#include "common/task/task.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
 #include "common/tfrecord.h"
 
 enum { HEADER = 12, FOOTER = 4, MAX_BYTES = 1 << 16 };

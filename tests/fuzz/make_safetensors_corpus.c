@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fsio.h"
-#include "common/safetensors.h"
+#include "common/base/fsio.h"
+#include "common/nn/safetensors.h"
 
 static const char *folder;
 static bool failed;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/fsio.h"
+#include "common/base/fsio.h"
 #include "common/tfrecord.h"
 
 static const char *folder;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fsio.h"
+#include "common/base/fsio.h"
 #include "proto/wire.h"
 
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 12, .hindsight = 4};

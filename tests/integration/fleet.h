@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/metrics.h"
+#include "common/config/metrics.h"
 #include "tests/integration/harness.h"
 
 enum {

@@ -1,6 +1,6 @@
 // policy_python.c - the policy file as others read it: NumPy and PyTorch give the same action.
 //
-// A random policy is written by common/policy_file.c and its action computed by the code that
+// A random policy is written by common/nn/policy_file.c and its action computed by the code that
 // actors run; tests/check_policy.py reads the file with none of our code and must agree. A plain
 // program, so that its exit code can be the script's 77, a visible skip, where Python or NumPy is
 // missing.
@@ -12,11 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/check.h"
-#include "common/policy.h"
-#include "common/policy_file.h"
-#include "common/rng.h"
-#include "common/rowmlp.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/nn/policy.h"
+#include "common/nn/policy_file.h"
+#include "common/nn/rowmlp.h"
 
 enum { OBS = 6, GOAL = 2, ACT = 3, LAYERS = 3, HIDDEN = 24, TEXT = 32, SKIP = 77 };
 

@@ -16,9 +16,9 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "common/config.h"
-#include "common/mlp.h"
-#include "common/task.h"
+#include "common/config/config.h"
+#include "common/task/task.h"
+#include "learner/nn/mlp.h"
 #include "proto/wire.h"
 #include "tests/integration/small.h"
 

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/metrics.h"
+#include "common/config/metrics.h"
 #include "tests/integration/fleet.h"
 #include "tests/integration/harness.h"
 

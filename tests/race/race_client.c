@@ -13,11 +13,11 @@
 
 #include "actor/client.h"
 #include "actor/rollout.h"
-#include "common/check.h"
-#include "common/config.h"
-#include "common/mlp.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
+#include "common/task/task.h"
+#include "learner/nn/mlp.h"
 #include "proto/wire.h"
 
 enum { TICKETS = 50, PER_VERSION = 10, VERSIONS = TICKETS / PER_VERSION, RUN = 77 };

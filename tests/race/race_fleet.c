@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "actor/client.h"
-#include "common/check.h"
-#include "common/config.h"
-#include "common/fsio.h"
-#include "common/gemm.h"
-#include "common/task.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/config/config.h"
+#include "common/task/task.h"
+#include "learner/nn/gemm.h"
 #include "learner/rundir.h"
 #include "learner/server.h"
 

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "common/check.h"
-#include "common/log.h"
-#include "common/queue.h"
-#include "common/weights.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/queue.h"
+#include "common/nn/weights.h"
 
 enum { PRODUCERS = 2, CONSUMERS = 2, EACH = 5000, ROOM = 64 };
 

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/env.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/task.h"
 #include "tests/unit/source.h"
 
 struct bench {

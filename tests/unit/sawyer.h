@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/env.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/task.h"
 
 enum { SAWYER_HAND_X, SAWYER_HAND_Y, SAWYER_HAND_Z, SAWYER_RIGHT, SAWYER_LEFT, SAWYER_JOINT };
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/task.h"
+#include "common/task/task.h"
 
 // A path below the root of the source tree (printf style), valid until the next call.
 __attribute__((format(printf, 1, 2))) static inline const char *source_path(const char *format,

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "common/adam.h"
+#include "learner/nn/adam.h"
 
 // theta = 1, lr = 0.1, gradients 0.5, -0.25, 2:
 //   t  m         v              m / (1 - b1^t)  v / (1 - b2^t)  theta

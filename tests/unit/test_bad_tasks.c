@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fsio.h"
-#include "common/task.h"
+#include "common/base/fsio.h"
+#include "common/task/task.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/source.h"
 

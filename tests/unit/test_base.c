@@ -14,12 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/check.h"
-#include "common/cpu.h"
-#include "common/err.h"
-#include "common/fsio.h"
-#include "common/log.h"
-#include "common/queue.h"
+#include "common/base/check.h"
+#include "common/base/cpu.h"
+#include "common/base/err.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/base/queue.h"
 #include "tests/unit/capture.h"
 
 // ---- helpers ----

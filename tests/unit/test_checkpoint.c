@@ -18,9 +18,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "common/check.h"
-#include "common/fsio.h"
-#include "common/log.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
 
 enum { WINDOW = 4, NTENSOR = 4, NPARAM = 5 * 4 + 4 + 4 * 2 + 2 };
 static const int WIDTH[] = {5, 4, 2};

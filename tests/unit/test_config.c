@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/config.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
 #include "tests/unit/capture.h"
 
 // ---- helpers ----
@@ -104,7 +104,7 @@ Test(config, defaults_are_those_of_the_table_and_valid) {
 #define SAME_TEXT(field, def) cr_expect_str_eq(cfg.field, def, #field);
 #define SAME_CHOICE(field, def) cr_expect_str_eq(cfg.field, def, #field);
 #define X(type, group, name, def, min, max, unit, help) SAME_##type(group##_##name, def)
-#include "common/config.def"
+#include "common/config/config.def"
 #undef X
   cr_expect_eq(cfg.net_hidden.n, 2);
   cr_expect_eq(cfg.net_hidden.v[1], 128);
@@ -286,7 +286,7 @@ Test(config, every_numeric_setting_ends_at_its_bounds) {
 #define BOUNDS_TEXT(key, min, max) TRY(false, "%s", key, "")
 #define BOUNDS_CHOICE(key, min, max) TRY(false, "%s", key, "")
 #define X(type, group, name, def, min, max, unit, help) BOUNDS_##type(#group "." #name, min, max)
-#include "common/config.def"
+#include "common/config/config.def"
 #undef X
 }
 
@@ -588,7 +588,7 @@ static struct config unusual(void) {
 #define ODD_TEXT(field, min, max) SET_TEXT(cfg.field, "# \"x\\y\": {*a, %d} 'b' ")
 #define ODD_CHOICE(field, min, max)
 #define X(type, group, name, def, min, max, unit, help) ODD_##type(group##_##name, min, max)
-#include "common/config.def"
+#include "common/config/config.def"
 #undef X
   SET_TEXT(cfg.outcome_likelihood, "gaussian")
   SET_TEXT(cfg.outcome_scale, "head")
@@ -618,7 +618,7 @@ Test(config, dump_reads_back_equal) {
 #define SAME_TEXT(f) cr_expect_str_eq(back.f, made[i].f, #f);
 #define SAME_CHOICE(f) cr_expect_str_eq(back.f, made[i].f, #f);
 #define X(type, group, name, def, min, max, unit, help) SAME_##type(group##_##name)
-#include "common/config.def"
+#include "common/config/config.def"
 #undef X
     char *again = config_dump(&back);
     cr_expect_str_eq(text, again);
@@ -737,7 +737,7 @@ Test(config, help_is_aligned_and_narrow) {
   char *text = printed(config_print_help);
 #define X(type, group, name, def, min, max, unit, help) \
   cr_expect(strstr(text, "\n  " #group "." #name " ") != NULL, #group "." #name);
-#include "common/config.def"
+#include "common/config/config.def"
 #undef X
   cr_expect(strstr(text,
                    "  run.steps                40000      length of training (1 to "
@@ -760,7 +760,7 @@ Test(config, markdown_has_one_row_per_setting_and_one_table_per_group) {
   cr_expect(strstr(text, "| `" #group "." #name "` | `") != NULL, #group "." #name); \
   cr_expect(strstr(text, "### " #group "\n") != NULL, #group);                       \
   cr_expect(strstr(text, help) != NULL, help);
-#include "common/config.def"
+#include "common/config/config.def"
 #undef X
   cr_expect(
       strstr(text, "| `eval.episodes` | `50` | 2 to 10000 | episodes | of one evaluation |\n") !=

@@ -1,5 +1,5 @@
 // test_env.c - the simulation of a task: actions, resets, sensors, rewards, ends, bad states.
-#include "common/env.h"
+#include "common/task/env.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "tests/unit/source.h"
 
 static struct task *load_text(const char *xml) {

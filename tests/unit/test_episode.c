@@ -6,8 +6,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "common/base/rng.h"
 #include "common/episode.h"
-#include "common/rng.h"
 
 static const struct dims DIMS = {
     .obs = 5, .act = 3, .goal = 2, .horizon = 37, .hindsight = 4, .reward = 1};

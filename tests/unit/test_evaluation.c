@@ -2,9 +2,9 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
+#include "common/base/rng.h"
 #include "common/episode.h"
-#include "common/rng.h"
-#include "learner/evaluation.h"
+#include "common/evaluation.h"
 
 static struct episode *line_episode(float initial, float final) {
   const struct dims dims = {.obs = 1, .act = 1, .goal = 2, .horizon = 3, .hindsight = 1};

@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/env.h"
-#include "common/log.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/task.h"
 
 enum { DRAWS = 2000 };
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
 #include "learner/ledger.h"
 
 static long live_episodes;
@@ -102,7 +102,7 @@ Test(ledger, issue_names_seed_kind_and_version) {
   join(l, 5, 10);
   for (uint64_t k = 0; k < 3; k++) {
     struct ticket t = grant(l, 5, 0);
-    cr_assert(t.id == k && t.version == 1 && t.seed == ledger_seed(7, k));
+    cr_assert(t.id == k && t.version == 1 && t.seed == ticket_seed(7, k));
     cr_assert_eq(t.kind, k < 2 ? TICKET_WARMUP : TICKET_TRAIN);
     cr_assert_eq(send(l, 5, &t, truth(&t)), LEDGER_ACCEPTED);
   }
@@ -122,10 +122,10 @@ Test(ledger, issue_names_seed_kind_and_version) {
 Test(ledger, seeds_differ) {
   for (uint64_t i = 0; i < 200; i++) {
     for (uint64_t j = 0; j < 200; j++) {
-      cr_assert(i == j || ledger_seed(1, i) != ledger_seed(1, j));
-      cr_assert(ledger_seed(1, i) != ledger_eval_seed(1, j));
+      cr_assert(i == j || ticket_seed(1, i) != ticket_seed(1, j));
+      cr_assert(ticket_seed(1, i) != ticket_eval_seed(1, j));
     }
-    cr_assert_neq(ledger_seed(1, i), ledger_seed(2, i));
+    cr_assert_neq(ticket_seed(1, i), ticket_seed(2, i));
   }
 }
 
@@ -548,7 +548,7 @@ Test(ledger, evaluations) {
   for (int i = 0; i < 3; i++) {
     e[i] = grant(l, 1, 0);
     cr_assert(e[i].kind == TICKET_EVAL && e[i].version == 6);
-    cr_assert(e[i].seed == t[2 + i].seed && e[i].seed == ledger_eval_seed(7, (uint64_t)i));
+    cr_assert(e[i].seed == t[2 + i].seed && e[i].seed == ticket_eval_seed(7, (uint64_t)i));
     cr_assert_eq(send(l, 1, &e[i], truth(&e[i])), LEDGER_ACCEPTED);
   }
   struct episode *eps[3];
@@ -563,7 +563,7 @@ Test(ledger, evaluations) {
     cr_assert(ledger_evaluated(l, eps, &version));
     cr_assert_eq(version, v);
     for (uint64_t i = 0; i < 3; i++) {
-      cr_assert(eps[i]->ticket.seed == ledger_eval_seed(7, i) && eps[i]->ticket.version == v);
+      cr_assert(eps[i]->ticket.seed == ticket_eval_seed(7, i) && eps[i]->ticket.version == v);
       episode_free(eps[i]);
     }
   }
@@ -619,7 +619,7 @@ Test(ledger, resume_names_the_given_versions) {
     send(l, 0, &t, truth(&t));
   }
   struct ticket before = {
-      .id = 999, .seed = ledger_seed(7, 999), .version = 0, .kind = TICKET_TRAIN};
+      .id = 999, .seed = ticket_seed(7, 999), .version = 0, .kind = TICKET_TRAIN};
   cr_assert_eq(send(l, 0, &before, 1), LEDGER_UNKNOWN, "committed by the run before");
   commit_one(l, 1000, 5);
   cr_assert_eq(grant(l, 0, 0).id, 1003);
@@ -746,7 +746,7 @@ static uint64_t version_of(const struct sim *s, uint64_t id) {
 
 static struct ticket reference(const struct sim *s, uint64_t id) {
   return (struct ticket){.id = id,
-                         .seed = ledger_seed(s->opt.seed, id),
+                         .seed = ticket_seed(s->opt.seed, id),
                          .version = version_of(s, id),
                          .kind = id < s->opt.warmup ? TICKET_WARMUP : TICKET_TRAIN};
 }
@@ -948,7 +948,7 @@ static void sim_collect(struct sim *s) {
     for (int i = 0; i < s->opt.eval_episodes; i++) {
       const struct ticket *t = &eps[i]->ticket;
       SIM_ASSERT(s, t->version == version && t->kind == TICKET_EVAL, "evaluation %d", i);
-      SIM_ASSERT(s, t->seed == ledger_eval_seed(s->opt.seed, (uint64_t)i), "evaluation %d", i);
+      SIM_ASSERT(s, t->seed == ticket_eval_seed(s->opt.seed, (uint64_t)i), "evaluation %d", i);
       SIM_ASSERT(s, s->liars || eps[i]->T == truth(t), "evaluation %d", i);
       episode_free(eps[i]);
     }

@@ -4,12 +4,12 @@
 #include <signal.h>
 #include <string.h>
 
-#include "common/metrics.h"
+#include "common/config/metrics.h"
 
 enum {
   FIGURES = 0
 #define M(name, format, unit, help) +1
-#include "common/metrics.def"
+#include "common/config/metrics.def"
 #undef M
 };
 
@@ -26,7 +26,7 @@ static struct metrics numbered(void) {
   struct metrics m;
   double next = 1;
 #define M(name, format, unit, help) m.name = next++;
-#include "common/metrics.def"
+#include "common/config/metrics.def"
 #undef M
   return m;
 }
@@ -35,7 +35,7 @@ Test(metrics, clear_knows_nothing) {
   struct metrics m = numbered();
   metrics_clear(&m);
 #define M(name, format, unit, help) cr_expect(isnan(m.name), #name);
-#include "common/metrics.def"
+#include "common/config/metrics.def"
 #undef M
 }
 
@@ -50,7 +50,7 @@ Test(metrics, line_reads_back) {
   metrics_clear(&back);
   cr_assert(metrics_parse(&back, line));
 #define M(name, format, unit, help) cr_expect_eq(back.name, m.name, #name);
-#include "common/metrics.def"
+#include "common/config/metrics.def"
 #undef M
 }
 

@@ -1,5 +1,5 @@
 // test_mj.c - MuJoCo's fatal errors and warnings, and models in and out of memory.
-#include "common/mj.h"
+#include "common/task/mj.h"
 
 #include <criterion/criterion.h>
 #include <mujoco/mujoco.h>

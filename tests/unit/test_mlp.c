@@ -6,12 +6,12 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "common/check.h"
-#include "common/gemm.h"
-#include "common/mlp.h"
-#include "common/rng.h"
-#include "common/rowmlp.h"
-#include "common/weights.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/nn/rowmlp.h"
+#include "common/nn/weights.h"
+#include "learner/nn/gemm.h"
+#include "learner/nn/mlp.h"
 
 // networks of every kind: no hidden layer, widths of 1, below, at and above a vector, and large
 struct shape {

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/config.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
 #include "learner/odac_internal.h"
 #include "learner/replay.h"
 
@@ -203,7 +203,7 @@ struct losses {
   double mean_l, mean_c_l, mean_next_logp, mean_logp, mean_V, mean_q0, mean_kl, mean_q;
 };
 
-// the network's rule of common/mlp.h eq. (1), for one row
+// the network's rule of learner/nn/mlp.h eq. (1), for one row
 static void ref_forward(double *out, const double *theta, const struct widths *hidden, int n_in,
                         int n_out, const double *in) {
   double x[MAX_WIDTH], z[MAX_WIDTH];

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/config.h"
-#include "common/mlp.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
+#include "learner/nn/mlp.h"
 #include "learner/replay.h"
 
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 10, .hindsight = 1};

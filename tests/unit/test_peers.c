@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
+#include "common/base/check.h"
 #include "learner/peers.h"
 
 Test(peers, found_by_routing_id_and_by_actor) {

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "common/policy.h"
-#include "common/rng.h"
+#include "common/base/rng.h"
+#include "common/nn/policy.h"
 
 enum { MAX_ACT = 8, MAX_B = 64 };
 

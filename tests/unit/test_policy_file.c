@@ -1,6 +1,6 @@
 // test_policy_file.c - a policy comes back bit for bit, under the names and shapes that torch.nn
 // expects; a file that is not exactly a policy is refused by the tensor's name.
-#include "common/policy_file.h"
+#include "common/nn/policy_file.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/fsio.h"
-#include "common/log.h"
-#include "common/mlp.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "learner/nn/mlp.h"
 
 enum { OBS = 3, GOAL = 2, ACT = 2 };
 static const int WIDTH[] = {OBS + GOAL, 4, 3, 2 * ACT};

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/check.h"
-#include "common/rng.h"
+#include "common/base/check.h"
+#include "common/base/rng.h"
 
 enum { OBS = 3, ACT = 2, GOAL = 2, HORIZON = 20, K = 3, MAX_ADDS = 6000 };
 

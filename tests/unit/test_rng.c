@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "common/rng.h"
+#include "common/base/rng.h"
 
 enum { DRAWS = 200000 };
 

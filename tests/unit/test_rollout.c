@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/env.h"
-#include "common/log.h"
-#include "common/rng.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
 #include "tests/unit/source.h"
 
 // a policy for Box 2D with weights of moderate size, so that actions vary with state and goal

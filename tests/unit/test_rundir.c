@@ -7,8 +7,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "common/fsio.h"
-#include "common/log.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/run_files.h"
 #include "learner/rundir.h"
 #include "tests/unit/source.h"
 
@@ -37,7 +38,7 @@ static enum err open_run(struct rundir *run, enum resume resume) {
 }
 
 static bool has(const char *name) {
-  char *path = rundir_file(folder, name);
+  char *path = run_files_path(folder, name);
   const bool yes = fsio_exists(path);
   free(path);
   return yes;
@@ -45,12 +46,12 @@ static bool has(const char *name) {
 
 Test(rundir, a_fresh_run_and_its_return) {
   struct rundir run;
-  cr_assert_not(rundir_exists(folder));
+  cr_assert_not(run_files_exist(folder));
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   cr_assert(run.fresh);
   const uint64_t id = run.run;
   rundir_close(&run);
-  cr_assert(rundir_exists(folder));
+  cr_assert(run_files_exist(folder));
   cr_assert(has("config.yaml") && has("manifest.json") && has("log.txt") && has("progress.csv"));
 
   cr_assert_eq(open_run(&run, RESUME_MUST), ERR_OK);
@@ -112,7 +113,7 @@ Test(rundir, damaged_manifest) {
   struct rundir run;
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   rundir_close(&run);
-  char *path = rundir_file(folder, "manifest.json");
+  char *path = run_files_path(folder, "manifest.json");
   cr_assert_eq(fsio_write_atomic(path, "{\"run\": 1", 9), ERR_OK);
   free(path);
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_FORMAT);

@@ -1,6 +1,6 @@
 // test_safetensors.c - round trip, the same bytes for the same content, and every rule of the
 // format refused with one line that names the file.
-#include "common/safetensors.h"
+#include "common/nn/safetensors.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "common/check.h"
-#include "common/log.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
 
 // ---- a small file with every type, rank 0, an empty tensor and awkward text ----
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/rng.h"
+#include "common/base/rng.h"
 
 enum { OBS = 3, ACT = 1, GOAL = 2, T = 50, B = 64 };
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/task.h"
+#include "common/task/task.h"
 #include "tests/unit/capture.h"
 
 static struct script *parse(const char *text, int act) {

@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/fsio.h"
-#include "common/log.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
 
 enum { RUN = 4711 };
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 8, .hindsight = 2};

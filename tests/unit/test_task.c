@@ -1,5 +1,5 @@
 // test_task.c - loading a task: what it reads, what it refuses and how it says so.
-#include "common/task.h"
+#include "common/task/task.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "tests/unit/source.h"
 
 // ---- what was logged ----

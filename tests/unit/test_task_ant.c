@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/env.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/task.h"
 #include "tests/unit/source.h"
 
 enum { NQ = 15, NV = 14, NU = 8, FIRST_JOINT = 7, MAX_OBS = NQ + NV };

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/env.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/task.h"
 #include "tests/unit/source.h"
 
 static struct task *task;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "actor/script.h"
-#include "common/env.h"
-#include "learner/evaluation.h"
+#include "common/evaluation.h"
+#include "common/task/env.h"
 #include "tests/unit/pushing.h"
 
 // qpos: hand xyz, cube xyz and quaternion; qvel: hand, cube linear, cube angular

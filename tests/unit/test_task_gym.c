@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/env.h"
-#include "common/rng.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
 #include "tests/unit/source.h"
 
 enum { MAX_OBS = 376, MAX_ACT = 17, MAX_JOINTS = 18, MAX_SOLIDS = 18 };

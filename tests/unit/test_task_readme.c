@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/env.h"
-#include "common/fsio.h"
-#include "common/hook.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/fsio.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/hook.h"
+#include "common/task/task.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/source.h"
 
@@ -101,7 +101,7 @@ Test(task_readme, names_are_those_of_the_convention) {
   cr_expect(n > 60, "only %d names found", n);
 
   // each name there is documented here
-  char *code = read_source("common/convention.c");
+  char *code = read_source("common/task/convention.c");
   char *p = strstr(code, "known_names[] = {");
   char *end = p ? strstr(p, "};") : NULL;
   cr_assert(p && end);

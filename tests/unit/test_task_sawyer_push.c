@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "actor/script.h"
-#include "common/env.h"
+#include "common/task/env.h"
 #include "tests/unit/pushing.h"
 
 // qpos: hand xyz, puck xyz

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/env.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/task.h"
 #include "tests/unit/source.h"
 
 enum { EPISODES = 200 };

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "actor/rollout.h"
-#include "common/env.h"
-#include "common/rng.h"
-#include "common/task.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+#include "common/task/task.h"
 #include "tests/unit/source.h"
 
 enum { MAX_TASKS = 64 };

@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "actor/rollout.h"
-#include "common/check.h"
-#include "common/fsio.h"
-#include "common/gemm.h"
-#include "common/log.h"
+#include "common/base/check.h"
+#include "common/base/fsio.h"
+#include "common/base/log.h"
+#include "common/run_files.h"
 #include "learner/ledger.h"
+#include "learner/nn/gemm.h"
 #include "learner/rundir.h"
 #include "learner/trainer.h"
 #include "tests/unit/source.h"
@@ -215,7 +216,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
 // the bytes of the policy file; the folder is removed
 static struct file take_policy(const char *folder) {
   struct file f;
-  char *path = rundir_file(folder, "policy.safetensors");
+  char *path = run_files_path(folder, "policy.safetensors");
   cr_assert_eq(fsio_read(&f.data, &f.n, path, 1 << 20), ERR_OK);
   free(path);
   cr_assert_eq(fsio_remove_tree(folder), ERR_OK);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "common/rng.h"
+#include "common/base/rng.h"
 #include "proto/wire.h"
 
 enum { MAX_FRAME = 1 << 20, NTYPES = 10 };

@@ -1,0 +1,75 @@
+// config.h - every setting of a run, from one table (common/config/config.def).
+//
+// Sources, later ones win: defaults, YAML file, TELOS_<GROUP>_<NAME> environment variables,
+// group.name=value on the command line. Integers may be written 1e6 or 1_000_000. An unknown key
+// is an error that names the source (file:line:column, variable or argument) and the nearest
+// known key; a key given twice in a file is an error; a value out of range names the range and the
+// unit. All return ERR_CONFIG after one logged line, and
+// leave *cfg as it was.
+//
+//   struct config cfg; config_defaults(&cfg);  ...  cfg.odac_gamma
+#ifndef COMMON_CONFIG_CONFIG_H
+#define COMMON_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/base/err.h"
+
+enum { CONFIG_TEXT = 64, CONFIG_WIDTHS = 4 };
+
+struct widths {
+  int n;  // 1..CONFIG_WIDTHS
+  int v[CONFIG_WIDTHS];
+};
+
+// Fields are <group>_<name>: cfg.odac_gamma, cfg.net_hidden.v[0].
+struct config {
+#define CONFIG_FIELD_INT(field) int64_t field;
+#define CONFIG_FIELD_REAL(field) double field;
+#define CONFIG_FIELD_BOOL(field) bool field;
+#define CONFIG_FIELD_WIDTHS(field) struct widths field;
+#define CONFIG_FIELD_TEXT(field) char field[CONFIG_TEXT];
+#define CONFIG_FIELD_CHOICE(field) char field[CONFIG_TEXT];
+#define X(type, group, name, def, min, max, unit, help) CONFIG_FIELD_##type(group##_##name)
+#include "common/config/config.def"
+#undef X
+};
+
+void config_defaults(struct config *cfg);
+
+// YAML: a mapping of groups to mappings of names ("odac: {gamma: 0.98}"), or flat "odac.gamma:
+// 0.98".
+NODISCARD enum err config_read_file(struct config *cfg, const char *path);
+NODISCARD enum err config_read_yaml(struct config *cfg, const char *text, size_t n,
+                                    const char *label);
+
+// All TELOS_<GROUP>_<NAME> of environ. A variable whose GROUP is none of ours is ignored
+// (Kubernetes sets TELOS_SERVICE_HOST and the like for a Service called telos).
+NODISCARD enum err config_read_env(struct config *cfg, char **environ_);
+
+// One "group.name=value".
+NODISCARD enum err config_set(struct config *cfg, const char *assignment);
+
+// What overrides files: the environment, then n assignments of a command line, in this order.
+NODISCARD enum err config_read_overrides(struct config *cfg, char **environ_, char **assignments,
+                                         int n);
+
+// Rules between settings (e.g. replay.capacity >= train.warmup_steps). Call after all sources.
+NODISCARD enum err config_check(const struct config *cfg);
+
+// The resolved configuration as YAML that config_read_yaml reads back to an equal struct: free with
+// free(). Floats are written with the digits that restore their bits.
+char *config_dump(const struct config *cfg);
+
+// Settings that differ between a and b, "group.name: A -> B" and a newline each ("" when equal):
+// free with free(). With only_fixed, those that may not change on resume: all but the groups
+// wire, status, checkpoint, eval, and run.steps, ledger.timeout and ledger.audit.
+char *config_diff(const struct config *a, const struct config *b, bool only_fixed);
+
+// Reference for people: aligned text (--help) and Markdown (README).
+void config_print_help(FILE *out);
+void config_print_markdown(FILE *out);
+
+#endif

@@ -1,0 +1,13 @@
+// run_files.h - names in the folder of a run, for whoever reads one.
+#ifndef COMMON_RUN_FILES_H
+#define COMMON_RUN_FILES_H
+
+#include <stdbool.h>
+
+// Path of a file in the folder, must_alloc'd; free with free().
+char *run_files_path(const char *run, const char *name);
+
+// True when the folder holds a run (its manifest.json and config.yaml).
+bool run_files_exist(const char *run);
+
+#endif

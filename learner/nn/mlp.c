@@ -1,0 +1,211 @@
+// mlp.c - forward and backward of a ReLU network.
+//
+// Nearly all the time belongs to the matrix products (gemm.h), so the rest is kept to one pass per
+// layer and direction: bias and ReLU belong to the forward product, and ReLU mask and bias gradient
+// go together after the input-gradient product. The passes run down the rows with the columns
+// inside: each column is a sum of its own, so the compiler vectorises them without reordering a
+// sum, and every order of summation is the one written here.
+#include "learner/nn/mlp.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "learner/nn/gemm.h"
+
+struct mlp_tape {
+  int nlayer;
+  int width[MLP_MAX_LAYERS + 1];
+  int max_batch;
+  int rows;                      // B of the last forward
+  float *x[MLP_MAX_LAYERS + 1];  // x_l (max_batch x n_l)
+  float *dz[2];                  // gradients of two neighbouring layers (max_batch x max hidden)
+  float *scratch;                // of gemm_layer_relu
+};
+
+// ---- network ----
+
+struct mlp *mlp_new(const int *width, int nlayer) {
+  size_t nparam = mlp_nparam(width, nlayer);
+  struct mlp *net = must_alloc(1, sizeof *net);
+  net->nlayer = nlayer;
+  memcpy(net->width, width, sizeof *width * ((size_t)nlayer + 1));
+  net->nparam = nparam;
+  net->theta = must_alloc(nparam, sizeof *net->theta);
+  return net;
+}
+
+void mlp_free(struct mlp *net) {
+  if (net) {
+    free(net->theta);
+    free(net);
+  }
+}
+
+void mlp_init_weights(struct mlp *net, struct rng *rng) {
+  CHECK(net && rng);
+  memset(net->theta, 0, sizeof *net->theta * net->nparam);
+  // eq. (2): the bound is 1/sqrt(fan-out), a fixed small one for the last layer
+  for (int l = 0; l < net->nlayer; l++) {
+    size_t n = (size_t)net->width[l + 1] * (size_t)net->width[l];
+    float k = l < net->nlayer - 1 ? 1.0f / sqrtf((float)net->width[l + 1]) : 3e-3f;
+    rng_fill_uniform(rng, net->theta + mlp_weight_offset(net, l), n, -k, k);
+  }
+}
+
+// ---- tape ----
+
+struct mlp_tape *mlp_tape_new(const struct mlp *net, int max_batch) {
+  CHECK(net && max_batch >= 1);
+  struct mlp_tape *tape = must_alloc(1, sizeof *tape);
+  tape->nlayer = net->nlayer;
+  memcpy(tape->width, net->width, sizeof tape->width);
+  tape->max_batch = max_batch;
+  size_t widest = 0;
+  for (int l = 0; l <= net->nlayer; l++) {
+    size_t width = (size_t)net->width[l];
+    tape->x[l] = must_alloc((size_t)max_batch * width, sizeof(float));
+    if (l > 0 && l < net->nlayer && width > widest) {
+      widest = width;
+    }
+  }
+  // a single layer has no hidden gradient and never touches these
+  for (int i = 0; i < 2 && widest > 0; i++) {
+    tape->dz[i] = must_alloc((size_t)max_batch * widest, sizeof(float));
+  }
+  tape->scratch = must_alloc(gemm_layer_scratch((int)widest), sizeof(float));
+  return tape;
+}
+
+void mlp_tape_free(struct mlp_tape *tape) {
+  if (tape) {
+    for (int l = 0; l <= tape->nlayer; l++) {
+      free(tape->x[l]);
+    }
+    free(tape->dz[0]);
+    free(tape->dz[1]);
+    free(tape->scratch);
+    free(tape);
+  }
+}
+
+float *mlp_input(struct mlp_tape *tape) {
+  CHECK(tape);
+  return tape->x[0];
+}
+
+static void check_shapes(const struct mlp *net, const struct mlp_tape *tape, int B) {
+  CHECK(net && tape && B >= 1 && B <= tape->max_batch && net->nlayer == tape->nlayer);
+  for (int l = 0; l <= net->nlayer; l++) {
+    CHECK(net->width[l] == tape->width[l]);
+  }
+}
+
+// ---- forward ----
+
+const float *mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B) {
+  check_shapes(net, tape, B);
+  const float *W = net->theta;
+  // eq. (1), layer by layer; the block is W_0 b_0 W_1 b_1 ..
+  for (int l = 0; l < net->nlayer; l++) {
+    int n_in = net->width[l], n_out = net->width[l + 1];
+    const float *b = W + (size_t)n_out * (size_t)n_in;
+    if (l < net->nlayer - 1) {
+      gemm_layer_relu(tape->x[l + 1], tape->x[l], W, b, B, n_out, n_in, tape->scratch);
+    } else {
+      gemm_layer(tape->x[l + 1], tape->x[l], W, b, B, n_out, n_in);
+    }
+    W = b + n_out;
+  }
+  tape->rows = B;
+  return tape->x[net->nlayer];
+}
+
+// ---- backward ----
+
+// dz <- dz where x > 0, else 0, for n numbers
+static void mask(float *restrict dz, const float *restrict x, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    dz[i] = x[i] > 0.0f ? dz[i] : 0.0f;
+  }
+}
+
+// db (n) = column sums of dz (B x n). Four rows at a time: a quarter of the traffic to db
+static void column_sums(float *restrict db, const float *restrict dz, int B, int n) {
+  memset(db, 0, sizeof *db * (size_t)n);
+  size_t w = (size_t)n;
+  int i = 0;
+  for (; i + 4 <= B; i += 4, dz += 4 * w) {
+    for (size_t j = 0; j < w; j++) {
+      db[j] += (dz[j] + dz[w + j]) + (dz[2 * w + j] + dz[3 * w + j]);
+    }
+  }
+  for (; i < B; i++, dz += w) {
+    for (size_t j = 0; j < w; j++) {
+      db[j] += dz[j];
+    }
+  }
+}
+
+// mask and column_sums in one pass over dz (B x n)
+static void mask_and_column_sums(float *restrict db, float *restrict dz, const float *restrict x,
+                                 int B, int n) {
+  memset(db, 0, sizeof *db * (size_t)n);
+  size_t w = (size_t)n;
+  int i = 0;
+  for (; i + 4 <= B; i += 4, dz += 4 * w, x += 4 * w) {
+    for (size_t j = 0; j < w; j++) {
+      float d0 = x[j] > 0.0f ? dz[j] : 0.0f;
+      float d1 = x[w + j] > 0.0f ? dz[w + j] : 0.0f;
+      float d2 = x[2 * w + j] > 0.0f ? dz[2 * w + j] : 0.0f;
+      float d3 = x[3 * w + j] > 0.0f ? dz[3 * w + j] : 0.0f;
+      dz[j] = d0;
+      dz[w + j] = d1;
+      dz[2 * w + j] = d2;
+      dz[3 * w + j] = d3;
+      db[j] += (d0 + d1) + (d2 + d3);
+    }
+  }
+  for (; i < B; i++, dz += w, x += w) {
+    for (size_t j = 0; j < w; j++) {
+      dz[j] = x[j] > 0.0f ? dz[j] : 0.0f;
+      db[j] += dz[j];
+    }
+  }
+}
+
+void mlp_backward(const struct mlp *net, struct mlp_tape *tape, float *dtheta, float *dx,
+                  const float *dy, int B) {
+  check_shapes(net, tape, B);
+  CHECK(dy && B == tape->rows);
+  int last = net->nlayer - 1;
+  if (dtheta) {
+    column_sums(dtheta + mlp_bias_offset(net, last), dy, B, net->width[net->nlayer]);
+  }
+  // dz = dJ/dz_l on entry of round l; its bias gradient is already done
+  const float *dz = dy;
+  for (int l = last; l >= 0; l--) {
+    int n_in = net->width[l], n_out = net->width[l + 1];
+    size_t offset = mlp_weight_offset(net, l);
+    if (dtheta) {
+      gemm_tn(dtheta + offset, dz, tape->x[l], n_out, n_in, B, 0);
+    }
+    if (l == 0) {
+      if (dx) {
+        gemm_nn(dx, dz, net->theta + offset, B, n_in, n_out, 0);
+      }
+      break;
+    }
+    // dJ/dz_{l-1} = (dz W_l) where x_l > 0, and its column sums db_{l-1}
+    float *next = tape->dz[l & 1];
+    gemm_nn(next, dz, net->theta + offset, B, n_in, n_out, 0);
+    if (dtheta) {
+      mask_and_column_sums(dtheta + mlp_bias_offset(net, l - 1), next, tape->x[l], B, n_in);
+    } else {
+      mask(next, tape->x[l], (size_t)B * (size_t)n_in);
+    }
+    dz = next;
+  }
+}
