@@ -6,8 +6,7 @@
 //
 // YAML is read as libyaml's events, never as a tree: the only shapes are group, name and list, so
 // anything deeper is refused when it opens, and anchors, aliases, tags and further documents have
-// nothing to stand for. Numbers are parsed here: strtod alone would take "0x10", "nan" and "1 "
-// and strtoll would read 1e6 as 1.
+// nothing to stand for.
 #include "common/config/config.h"
 
 #include <ctype.h>
@@ -21,6 +20,8 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/words.h"
 
 enum type { INT, REAL, BOOL, WIDTHS, TEXT, CHOICE };
 
@@ -45,7 +46,6 @@ static const struct row rows[] = {
 enum {
   ROW_COUNT = sizeof rows / sizeof rows[0],
   MAX_FILE_BYTES = 1 << 20,
-  MAX_DIGITS = 127,    // of one number
   KEY_BYTES = 64,      // of a key, as far as it is compared and shown
   PLACE_BYTES = 512,   // "file:line:column"
   VALUE_BYTES = 128,   // a formatted value
@@ -54,121 +54,7 @@ enum {
   HELP_DEFAULT_COLUMNS = 10,
 };
 
-// ---- numbers ----
-
-// a decimal number as it was written
-struct decimal {
-  char digits[MAX_DIGITS + 1];  // mantissa without sign, point, underscores, leading zeros
-  int count;                    // of digits; 0 for zero
-  int exponent;                 // value = digits * 10^exponent
-  bool negative;
-};
-
-// digits with single underscores between them; appends to d and returns their number, -1 when
-// there are too many or an underscore stands wrong
-static int read_digits(struct decimal *d, const char **text) {
-  int count = 0;
-  const char *p = *text;
-  while (isdigit((unsigned char)*p) || (*p == '_' && count > 0 && isdigit((unsigned char)p[1]))) {
-    if (*p == '_') {
-      p++;
-      continue;
-    }
-    if (d->count == MAX_DIGITS) {
-      return -1;
-    }
-    if (d->count > 0 || *p != '0') {
-      d->digits[d->count++] = *p;
-    }
-    count++;
-    p++;
-  }
-  *text = p;
-  return count;
-}
-
-// [+-] digits [. digits] [e [+-] digits], with a digit before or after the point
-static bool read_decimal(struct decimal *d, const char *p) {
-  *d = (struct decimal){.negative = *p == '-'};
-  p += *p == '-' || *p == '+';
-  int whole = read_digits(d, &p);
-  int fraction = 0;
-  if (*p == '.') {
-    p++;
-    fraction = read_digits(d, &p);
-  }
-  if (whole < 0 || fraction < 0 || whole + fraction == 0) {
-    return false;
-  }
-  if (*p == 'e' || *p == 'E') {
-    p++;
-    int sign = *p == '-' ? -1 : 1;
-    p += *p == '-' || *p == '+';
-    if (!isdigit((unsigned char)*p)) {
-      return false;
-    }
-    // beyond any double the exact value no longer matters
-    for (; isdigit((unsigned char)*p); p++) {
-      d->exponent = d->exponent < 9999 ? d->exponent * 10 + (*p - '0') : d->exponent;
-    }
-    d->exponent *= sign;
-  }
-  d->exponent -= fraction;
-
-  // trailing zeros go into the exponent: 1.50e1 is 15
-  while (d->count > 0 && d->digits[d->count - 1] == '0') {
-    d->count--;
-    d->exponent++;
-  }
-  d->digits[d->count] = '\0';
-  return *p == '\0';
-}
-
-// the nearest double; infinite when it is too large
-static bool parse_real(double *value, const char *text) {
-  struct decimal d;
-  if (!read_decimal(&d, text)) {
-    return false;
-  }
-  char plain[MAX_DIGITS + 32];
-  snprintf(plain, sizeof plain, "%s%se%d", d.negative ? "-" : "", d.count > 0 ? d.digits : "0",
-           d.exponent);
-  *value = strtod(plain, NULL);
-  return true;
-}
-
-// an exact integer, in whatever notation; what does not fit becomes the largest, which every range
-// of the table refuses
-static bool parse_int(int64_t *value, const char *text) {
-  struct decimal d;
-  if (!read_decimal(&d, text) || (d.count > 0 && d.exponent < 0)) {
-    return false;
-  }
-  int64_t v = 0;
-  if (d.count > 0 && d.count + d.exponent > 18) {
-    v = INT64_MAX;
-  } else if (d.count > 0) {
-    v = strtoll(d.digits, NULL, 10);
-    for (int i = 0; i < d.exponent; i++) {
-      v *= 10;
-    }
-  }
-  *value = d.negative ? -v : v;
-  return true;
-}
-
 // ---- one value as text ----
-
-// the shortest of 15 to 17 digits that restores the bits
-static void format_real(char *out, size_t n, double value) {
-  snprintf(out, n, "%.15g", value);
-  if (strtod(out, NULL) != value) {
-    snprintf(out, n, "%.16g", value);
-  }
-  if (strtod(out, NULL) != value) {
-    snprintf(out, n, "%.17g", value);
-  }
-}
 
 // the value of a row as a person would write it; texts are not quoted
 static void format_row(char out[VALUE_BYTES], const struct config *cfg, const struct row *row) {
@@ -178,7 +64,7 @@ static void format_row(char out[VALUE_BYTES], const struct config *cfg, const st
       snprintf(out, VALUE_BYTES, "%" PRId64, *(const int64_t *)field);
       break;
     case REAL:
-      format_real(out, VALUE_BYTES, *(const double *)field);
+      number_format_real(out, *(const double *)field);
       break;
     case BOOL:
       snprintf(out, VALUE_BYTES, "%s", *(const bool *)field ? "true" : "false");
@@ -202,15 +88,15 @@ static void format_row(char out[VALUE_BYTES], const struct config *cfg, const st
 
 // "0.5 to 0.9999", "laplace or gaussian", ...: what a row accepts
 static void format_range(char out[VALUE_BYTES], const struct row *row) {
-  char min[32], max[32];
+  char min[NUMBER_TEXT], max[NUMBER_TEXT];
   switch (row->type) {
     case INT:
     case WIDTHS:
       snprintf(out, VALUE_BYTES, "%.0f to %.0f", row->min, row->max);
       break;
     case REAL:
-      format_real(min, sizeof min, row->min);
-      format_real(max, sizeof max, row->max);
+      number_format_real(min, row->min);
+      number_format_real(max, row->max);
       snprintf(out, VALUE_BYTES, "%s to %s", min, max);
       break;
     case BOOL:
@@ -264,35 +150,14 @@ static enum err out_of_range(const char *place, const struct row *row, const cha
                   value, accepted);
 }
 
-// number of single-byte insertions, deletions and replacements between two short texts
-static int edit_distance(const char *a, const char *b) {
-  int cost[KEY_BYTES + 1];
-  int na = (int)strnlen(a, KEY_BYTES), nb = (int)strnlen(b, KEY_BYTES);
-  for (int j = 0; j <= nb; j++) {
-    cost[j] = j;
-  }
-  for (int i = 1; i <= na; i++) {
-    int diagonal = cost[0];
-    cost[0] = i;
-    for (int j = 1; j <= nb; j++) {
-      int best = diagonal + (a[i - 1] != b[j - 1]);
-      best = cost[j] + 1 < best ? cost[j] + 1 : best;
-      best = cost[j - 1] + 1 < best ? cost[j - 1] + 1 : best;
-      diagonal = cost[j];
-      cost[j] = best;
-    }
-  }
-  return cost[nb];
-}
-
-// the row that was most likely meant. A wrong name weighs more than a wrong group: who writes
-// train.lr means some lr.
+// The row that was probably meant; NULL: no name is near. A wrong name weighs more than a wrong
+// group: who writes train.lr means some lr.
 static const struct row *nearest_row(const char *group, const char *name) {
-  const struct row *best = rows;
+  const struct row *best = NULL;
   int best_cost = INT32_MAX;
   for (int i = 0; i < ROW_COUNT; i++) {
-    int cost = 2 * edit_distance(name, rows[i].name) + edit_distance(group, rows[i].group);
-    if (cost < best_cost) {
+    int cost = 2 * words_distance(name, rows[i].name) + words_distance(group, rows[i].group);
+    if (words_near(name, rows[i].name) && cost < best_cost) {
       best_cost = cost;
       best = &rows[i];
     }
@@ -301,13 +166,11 @@ static const struct row *nearest_row(const char *group, const char *name) {
 }
 
 static const char *nearest_group(const char *group) {
-  const char *best = rows[0].group;
-  for (int i = 1; i < ROW_COUNT; i++) {
-    if (edit_distance(group, rows[i].group) < edit_distance(group, best)) {
-      best = rows[i].group;
-    }
+  struct words_nearest near = {.word = group};
+  for (int i = 0; i < ROW_COUNT; i++) {
+    words_offer(&near, rows[i].group);
   }
-  return best;
+  return near.best;
 }
 
 // ---- table lookup ----
@@ -362,6 +225,10 @@ static enum err require_row(const struct row **row, const char *place, const cha
                     rows[first].name);
   }
   const struct row *near = nearest_row(group, name);
+  if (near == NULL) {
+    return complain(place, "unknown setting %.*s; telos config --help lists all",
+                    n < 80 ? (int)n : 80, key);
+  }
   return complain(place, "unknown setting %.*s; did you mean %s.%s?", n < 80 ? (int)n : 80, key,
                   near->group, near->name);
 }
@@ -389,7 +256,7 @@ static enum err set_widths(struct widths *out, const struct row *row, const char
     char entry[KEY_BYTES];
     int64_t value;
     snprintf(entry, sizeof entry, "%.*s", (int)(last - p < KEY_BYTES ? last - p : KEY_BYTES), p);
-    if (w.n == CONFIG_WIDTHS || !parse_int(&value, entry)) {
+    if (w.n == CONFIG_WIDTHS || !number_parse_int(&value, entry)) {
       return complain(place, "%s.%s = %.64s: expected 1 to %d integers, e.g. [64, 64]", row->group,
                       row->name, text, CONFIG_WIDTHS);
     }
@@ -438,7 +305,7 @@ static enum err set_row(struct config *cfg, const struct row *row, const char *t
   double real;
   switch (row->type) {
     case INT:
-      if (!parse_int(&whole, text)) {
+      if (!number_parse_int(&whole, text)) {
         return complain(place, "%s.%s = %.64s: expected an integer, e.g. %s", row->group, row->name,
                         text, row->def);
       }
@@ -448,7 +315,7 @@ static enum err set_row(struct config *cfg, const struct row *row, const char *t
       *(int64_t *)field = whole;
       return ERR_OK;
     case REAL:
-      if (!parse_real(&real, text)) {
+      if (!number_parse_real(&real, text)) {
         return complain(place, "%s.%s = %.64s: expected a number, e.g. %s", row->group, row->name,
                         text, row->def);
       }
@@ -672,7 +539,11 @@ static enum err open_group(struct reader *r, const char *key, yaml_mark_t key_ma
   bool mapping = r->event.type == YAML_MAPPING_START_EVENT;
   int first = find_group(key);
   if (first < 0 && mapping) {
-    return complain(place, "unknown group %.64s; did you mean %s?", key, nearest_group(key));
+    const char *near = nearest_group(key);
+    if (near == NULL) {
+      return complain(place, "unknown group %.64s; telos config --help lists all", key);
+    }
+    return complain(place, "unknown group %.64s; did you mean %s?", key, near);
   }
   if (first < 0) {
     const struct row *row;
@@ -830,11 +701,15 @@ static enum err set_variable(struct config *cfg, const char *variable) {
     lower[i] = (char)tolower((unsigned char)name[i]);
   }
   const struct row *near = nearest_row(ours, lower);
+  const int length = equals - variable < 80 ? (int)(equals - variable) : 80;
+  if (near == NULL) {
+    return complain("environment", "unknown variable %.*s; telos config --help lists all settings",
+                    length, variable);
+  }
   write_upper(near_group, near->group, strlen(near->group));
   write_upper(near_name, near->name, strlen(near->name));
-  return complain("environment", "unknown variable %.*s; did you mean %s%s_%s?",
-                  equals - variable < 80 ? (int)(equals - variable) : 80, variable, ENV_PREFIX,
-                  near_group, near_name);
+  return complain("environment", "unknown variable %.*s; did you mean %s%s_%s?", length, variable,
+                  ENV_PREFIX, near_group, near_name);
 }
 
 enum err config_read_env(struct config *cfg, char **environ_) {
@@ -893,9 +768,9 @@ enum err config_check(const struct config *cfg) {
                     cfg->replay_capacity, cfg->train_batch);
   }
   if (!(cfg->outcome_scale_min <= cfg->outcome_scale_max)) {
-    char min[32], max[32];
-    format_real(min, sizeof min, cfg->outcome_scale_min);
-    format_real(max, sizeof max, cfg->outcome_scale_max);
+    char min[NUMBER_TEXT], max[NUMBER_TEXT];
+    number_format_real(min, cfg->outcome_scale_min);
+    number_format_real(max, cfg->outcome_scale_max);
     return complain(place, "outcome.scale_min = %s must not be above outcome.scale_max = %s", min,
                     max);
   }

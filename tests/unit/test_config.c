@@ -321,7 +321,14 @@ Test(config, unknown_keys_and_groups_name_the_nearest) {
               "run.yaml:1:8: unknown setting odac.Gamma; did you mean odac.gamma?");
   refuse_yaml("checkpoints: {keep: 3}",
               "run.yaml:1:1: unknown group checkpoints; did you mean checkpoint?");
-  refuse_yaml("? \"\"\n: 1\n", "run.yaml:1:3: unknown setting ; did you mean odac.lr?");
+  refuse_yaml("odac: {Gama: 0.9}",
+              "run.yaml:1:8: unknown setting odac.Gama; did you mean odac.gamma?");
+  // what is near to nothing is not guessed at
+  refuse_yaml("? \"\"\n: 1\n", "run.yaml:1:3: unknown setting ; telos config --help lists all");
+  refuse_yaml("odac: {nothing: 1}",
+              "run.yaml:1:8: unknown setting odac.nothing; telos config --help lists all");
+  refuse_yaml("nothing: {gamma: 1}",
+              "run.yaml:1:1: unknown group nothing; telos config --help lists all");
 }
 
 Test(config, keys_given_twice) {
@@ -377,7 +384,7 @@ Test(config, yaml_features_that_stand_for_nothing) {
       "run.steps: !!int 5",
       "run.yaml:1:12: tags (tag:yaml.org,2002:int) are not supported; write the plain value");
   refuse_yaml("odac: {<<: {gamma: 0.9}}",
-              "run.yaml:1:8: unknown setting odac.<<; did you mean odac.lr?");
+              "run.yaml:1:8: unknown setting odac.<<; telos config --help lists all");
 }
 
 Test(config, broken_yaml_says_where) {
@@ -486,7 +493,10 @@ Test(config, assignments) {
              "argument odac=0.9: odac is a group; name one of its settings, e.g. odac.gamma");
   refuse_set("odac.gamma.x=1",
              "argument odac.gamma.x=1: unknown setting odac.gamma.x; did you mean odac.gamma?");
-  refuse_set("=", "argument =: unknown setting ; did you mean odac.lr?");
+  refuse_set("=", "argument =: unknown setting ; telos config --help lists all");
+  refuse_set("nothing=1",
+             "argument nothing=1: unknown setting nothing; telos config --help lists all");
+  refuse_set("stesp=1", "argument stesp=1: unknown setting stesp; did you mean run.steps?");
 }
 
 Test(config, environment) {
@@ -514,7 +524,8 @@ Test(config, environment) {
   refuse_env(unknown,
              "environment: unknown variable TELOS_ODAC_GAMA; did you mean TELOS_ODAC_GAMMA?");
   char *nameless[] = {"TELOS_REPLAY_=1", NULL};
-  refuse_env(nameless, "environment: unknown variable TELOS_REPLAY_; did you mean TELOS_ODAC_LR?");
+  refuse_env(nameless,
+             "environment: unknown variable TELOS_REPLAY_; telos config --help lists all settings");
   char *lower[] = {"TELOS_ODAC_gamma=0.9", NULL};
   refuse_env(lower,
              "environment: unknown variable TELOS_ODAC_gamma; did you mean TELOS_ODAC_GAMMA?");
