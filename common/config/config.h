@@ -1,11 +1,13 @@
 // config.h - every setting of a run, from one table (common/config/config.def).
 //
 // Sources, later ones win: defaults, YAML file, TELOS_<GROUP>_<NAME> environment variables,
-// group.name=value on the command line. Integers may be written 1e6 or 1_000_000. An unknown key
-// is an error that names the source (file:line:column, variable or argument) and the nearest
-// known key; a key given twice in a file is an error; a value out of range names the range and the
-// unit. All return ERR_CONFIG after one logged line, and
-// leave *cfg as it was.
+// group.name=value on the command line. Integers may be written 1e6 or 1_000_000. These are errors:
+//   an unknown key                named with its source (file:line:column, variable or argument)
+//   and
+//                                 with the known key that is near, if there is one
+//   a key that a file gives twice
+//   a value out of range          named with the range and the unit
+// An error is one logged line and ERR_CONFIG, and *cfg is as it was before the call.
 //
 //   struct config cfg; config_defaults(&cfg);  ...  cfg.odac_gamma
 #ifndef COMMON_CONFIG_CONFIG_H
@@ -39,8 +41,8 @@ struct config {
 
 void config_defaults(struct config *cfg);
 
-// YAML: a mapping of groups to mappings of names ("odac: {gamma: 0.98}"), or flat "odac.gamma:
-// 0.98".
+// YAML: a mapping of groups to mappings of names ("odac: {gamma: 0.98}"), or flat
+// ("odac.gamma: 0.98").
 NODISCARD enum err config_read_file(struct config *cfg, const char *path);
 NODISCARD enum err config_read_yaml(struct config *cfg, const char *text, size_t n,
                                     const char *label);

@@ -1,0 +1,209 @@
+// value.c - one setter and one writer for the value of a row.
+//
+// Every source ends in config_set_row with a row of the table, a text and a place ("run.yaml:3:9"),
+// so that a value means the same wherever it was written and every message says where that was.
+#include "common/config/value.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/number.h"
+
+// ---- a value as text ----
+
+void config_format_row(char out[CONFIG_VALUE_BYTES], const struct config *cfg,
+                       const struct config_row *row) {
+  const void *field = (const char *)cfg + row->offset;
+  switch (row->type) {
+    case ROW_INT:
+      snprintf(out, CONFIG_VALUE_BYTES, "%" PRId64, *(const int64_t *)field);
+      break;
+    case ROW_REAL:
+      number_format_real(out, *(const double *)field);
+      break;
+    case ROW_BOOL:
+      snprintf(out, CONFIG_VALUE_BYTES, "%s", *(const bool *)field ? "true" : "false");
+      break;
+    case ROW_WIDTHS: {
+      const struct widths *w = field;
+      int used = snprintf(out, CONFIG_VALUE_BYTES, "[");
+      for (int i = 0; i < w->n; i++) {
+        used += snprintf(out + used, CONFIG_VALUE_BYTES - (size_t)used, "%s%d", i > 0 ? ", " : "",
+                         w->v[i]);
+      }
+      snprintf(out + used, CONFIG_VALUE_BYTES - (size_t)used, "]");
+      break;
+    }
+    case ROW_TEXT:
+    case ROW_CHOICE:
+      snprintf(out, CONFIG_VALUE_BYTES, "%s", (const char *)field);
+      break;
+  }
+}
+
+void config_format_range(char out[CONFIG_VALUE_BYTES], const struct config_row *row) {
+  char min[NUMBER_TEXT], max[NUMBER_TEXT];
+  switch (row->type) {
+    case ROW_INT:
+    case ROW_WIDTHS:
+      snprintf(out, CONFIG_VALUE_BYTES, "%.0f to %.0f", row->min, row->max);
+      break;
+    case ROW_REAL:
+      number_format_real(min, row->min);
+      number_format_real(max, row->max);
+      snprintf(out, CONFIG_VALUE_BYTES, "%s to %s", min, max);
+      break;
+    case ROW_BOOL:
+      snprintf(out, CONFIG_VALUE_BYTES, "true or false");
+      break;
+    case ROW_TEXT:
+      snprintf(out, CONFIG_VALUE_BYTES, "1 to %d printable ASCII characters", CONFIG_TEXT - 1);
+      break;
+    case ROW_CHOICE: {
+      size_t used = 0;
+      for (const char *p = row->unit; *p != '\0'; p++) {
+        used +=
+            (size_t)snprintf(out + used, CONFIG_VALUE_BYTES - used, *p == '|' ? " or " : "%c", *p);
+        CHECK(used < CONFIG_VALUE_BYTES);
+      }
+      break;
+    }
+  }
+}
+
+const char *config_row_unit(const struct config_row *row) {
+  return row->type == ROW_CHOICE || row->type == ROW_TEXT ? "" : row->unit;
+}
+
+void config_format_accepted(char out[2 * CONFIG_VALUE_BYTES], const struct config_row *row) {
+  char range[CONFIG_VALUE_BYTES];
+  config_format_range(range, row);
+  const char *unit = config_row_unit(row);
+  snprintf(out, 2 * CONFIG_VALUE_BYTES, "%s%s%s", range, *unit != '\0' ? ", in " : "", unit);
+}
+
+// ---- the setter ----
+
+static enum err out_of_range(const char *place, const struct config_row *row, const char *value) {
+  char accepted[2 * CONFIG_VALUE_BYTES];
+  config_format_accepted(accepted, row);
+  return config_complain(place, "%s.%s = %.64s is out of range; it must be %s", row->group,
+                         row->name, value, accepted);
+}
+
+// "64, 64" with or without brackets
+static enum err set_widths(struct widths *out, const struct config_row *row, const char *text,
+                           const char *place) {
+  struct widths w = {0};
+  size_t n = strlen(text);
+  bool bracketed = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+  const char *p = text + bracketed, *end = text + n - bracketed;
+  for (;;) {
+    const char *comma = memchr(p, ',', (size_t)(end - p));
+    const char *stop = comma != NULL ? comma : end;
+    // one entry without the blanks around it
+    while (p < stop && *p == ' ') {
+      p++;
+    }
+    const char *last = stop;
+    while (last > p && last[-1] == ' ') {
+      last--;
+    }
+    char entry[CONFIG_KEY_BYTES];
+    int64_t value;
+    snprintf(entry, sizeof entry, "%.*s",
+             (int)(last - p < CONFIG_KEY_BYTES ? last - p : CONFIG_KEY_BYTES), p);
+    if (w.n == CONFIG_WIDTHS || !number_parse_int(&value, entry)) {
+      return config_complain(place, "%s.%s = %.64s: expected 1 to %d integers, e.g. [64, 64]",
+                             row->group, row->name, text, CONFIG_WIDTHS);
+    }
+    if ((double)value < row->min || (double)value > row->max) {
+      return out_of_range(place, row, text);
+    }
+    w.v[w.n++] = (int)value;
+    if (comma == NULL) {
+      *out = w;
+      return ERR_OK;
+    }
+    p = comma + 1;
+  }
+}
+
+// texts stay printable ASCII, so that every source can write what every other can
+static bool good_text(const char *text) {
+  size_t n = strlen(text);
+  for (size_t i = 0; i < n; i++) {
+    if (text[i] < 0x20 || text[i] > 0x7e) {
+      return false;
+    }
+  }
+  return n > 0 && n < CONFIG_TEXT;
+}
+
+// whether text is one of a|b|c
+static bool is_choice(const char *choices, const char *text) {
+  size_t n = strlen(text);
+  for (const char *p = choices;; p++) {
+    size_t length = strcspn(p, "|");
+    if (length == n && memcmp(p, text, n) == 0) {
+      return true;
+    }
+    p += length;
+    if (*p == '\0') {
+      return false;
+    }
+  }
+}
+
+enum err config_set_row(struct config *cfg, const struct config_row *row, const char *text,
+                        const char *place) {
+  void *field = (char *)cfg + row->offset;
+  int64_t whole;
+  double real;
+  switch (row->type) {
+    case ROW_INT:
+      if (!number_parse_int(&whole, text)) {
+        return config_complain(place, "%s.%s = %.64s: expected an integer, e.g. %s", row->group,
+                               row->name, text, row->def);
+      }
+      if ((double)whole < row->min || (double)whole > row->max) {
+        return out_of_range(place, row, text);
+      }
+      *(int64_t *)field = whole;
+      return ERR_OK;
+    case ROW_REAL:
+      if (!number_parse_real(&real, text)) {
+        return config_complain(place, "%s.%s = %.64s: expected a number, e.g. %s", row->group,
+                               row->name, text, row->def);
+      }
+      if (!(real >= row->min && real <= row->max)) {
+        return out_of_range(place, row, text);
+      }
+      *(double *)field = real;
+      return ERR_OK;
+    case ROW_BOOL:
+      if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
+        return config_complain(place, "%s.%s = %.64s: expected true or false", row->group,
+                               row->name, text);
+      }
+      *(bool *)field = text[0] == 't';
+      return ERR_OK;
+    case ROW_WIDTHS:
+      return set_widths(field, row, text, place);
+    case ROW_TEXT:
+    case ROW_CHOICE:
+      if (row->type == ROW_TEXT ? !good_text(text) : !is_choice(row->unit, text)) {
+        char range[CONFIG_VALUE_BYTES];
+        config_format_range(range, row);
+        return config_complain(place, "%s.%s = %.64s: expected %s", row->group, row->name, text,
+                               range);
+      }
+      // the whole array is written, so that equal settings are equal bytes
+      memset(field, 0, CONFIG_TEXT);
+      memcpy(field, text, strlen(text));
+      return ERR_OK;
+  }
+  return ERR_OK;
+}
