@@ -55,8 +55,8 @@ struct outcome *outcome_new(const struct config *cfg, const struct dims *dims, i
   m->act = dims->act;
   m->goal = dims->goal;
   m->max_batch = max_batch;
-  m->laplace = strcmp(cfg->outcome_likelihood, "laplace") == 0;
-  m->head = strcmp(cfg->outcome_scale, "head") == 0;
+  m->laplace = cfg->outcome_likelihood == OUTCOME_LIKELIHOOD_LAPLACE;
+  m->head = cfg->outcome_scale == OUTCOME_SCALE_HEAD;
   m->lowest = (float)log(cfg->outcome_scale_min);
   m->highest = (float)log(cfg->outcome_scale_max);
   m->width = m->head ? 2 * m->goal : m->goal;

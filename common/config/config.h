@@ -26,6 +26,13 @@ struct widths {
   int v[CONFIG_WIDTHS];
 };
 
+// The values of CHOICE settings: enum outcome_likelihood { OUTCOME_LIKELIHOOD_LAPLACE, .. }.
+#define CHOICE(constant, word) constant
+#define CHOICES(group, name, ...) enum group##_##name{__VA_ARGS__};
+#include "common/config/choices.def"
+#undef CHOICES
+#undef CHOICE
+
 // Fields are <group>_<name>: cfg.odac_gamma, cfg.net_hidden.v[0].
 struct config {
 #define CONFIG_FIELD_INT(field) int64_t field;
@@ -33,7 +40,7 @@ struct config {
 #define CONFIG_FIELD_BOOL(field) bool field;
 #define CONFIG_FIELD_WIDTHS(field) struct widths field;
 #define CONFIG_FIELD_TEXT(field) char field[CONFIG_TEXT];
-#define CONFIG_FIELD_CHOICE(field) char field[CONFIG_TEXT];
+#define CONFIG_FIELD_CHOICE(field) enum field field;
 #define X(type, group, name, def, min, max, unit, help) CONFIG_FIELD_##type(group##_##name)
 #include "common/config/config.def"
 #undef X

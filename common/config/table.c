@@ -15,10 +15,34 @@
 #include "common/base/words.h"
 #include "common/config/value.h"
 
+// the words of a CHOICE row are <group>_<name>_words
+#define CHOICE(constant, word) [constant] = (word)
+#define CHOICES(group, name, ...) \
+  static const char *const group##_##name##_words[] = {__VA_ARGS__, NULL};
+#include "common/config/choices.def"
+#undef CHOICES
+#undef CHOICE
+
+#define WORDS_INT(row) NULL
+#define WORDS_REAL(row) NULL
+#define WORDS_BOOL(row) NULL
+#define WORDS_WIDTHS(row) NULL
+#define WORDS_TEXT(row) NULL
+#define WORDS_CHOICE(row) row##_words
+
 // a default is a number, a truth value or a quoted text; the last has its quotes stripped on use
 const struct config_row config_rows[CONFIG_ROWS] = {
-#define X(type, group, name, def, min, max, unit, help) \
-  {ROW_##type, #group, #name, #def, min, max, unit, help, offsetof(struct config, group##_##name)},
+#define X(t, g, n, d, lowest, highest, u, h) \
+  {.type = ROW_##t,                          \
+   .group = #g,                              \
+   .name = #n,                               \
+   .def = #d,                                \
+   .min = lowest,                            \
+   .max = highest,                           \
+   .unit = u,                                \
+   .help = h,                                \
+   .words = WORDS_##t(g##_##n),              \
+   .offset = offsetof(struct config, g##_##n)},
 #include "common/config/config.def"
 #undef X
 };

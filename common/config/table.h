@@ -23,11 +23,11 @@ enum config_type {
 struct config_row {
   enum config_type type;
   const char *group, *name;
-  const char *def;   // as text, through the same setter as all else
-  double min, max;   // integers of the table are below 2^53, so doubles hold them
-  const char *unit;  // CHOICE: the choices, a|b|c
-  const char *help;
-  size_t offset;  // in struct config
+  const char *def;  // as text, through the same setter as all else
+  double min, max;  // integers of the table are below 2^53, so doubles hold them
+  const char *unit, *help;
+  const char *const *words;  // CHOICE: by value, then NULL; else NULL
+  size_t offset;             // in struct config
 };
 
 enum {

@@ -4,6 +4,7 @@
 // so that a value means the same wherever it was written and every message says where that was.
 #include "common/config/value.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,8 +38,10 @@ void config_format_row(char out[CONFIG_VALUE_BYTES], const struct config *cfg,
       break;
     }
     case ROW_TEXT:
-    case ROW_CHOICE:
       snprintf(out, CONFIG_VALUE_BYTES, "%s", (const char *)field);
+      break;
+    case ROW_CHOICE:
+      snprintf(out, CONFIG_VALUE_BYTES, "%s", row->words[*(const unsigned *)field]);
       break;
   }
 }
@@ -63,9 +66,9 @@ void config_format_range(char out[CONFIG_VALUE_BYTES], const struct config_row *
       break;
     case ROW_CHOICE: {
       size_t used = 0;
-      for (const char *p = row->unit; *p != '\0'; p++) {
-        used +=
-            (size_t)snprintf(out + used, CONFIG_VALUE_BYTES - used, *p == '|' ? " or " : "%c", *p);
+      for (int i = 0; row->words[i] != NULL; i++) {
+        used += (size_t)snprintf(out + used, CONFIG_VALUE_BYTES - used, "%s%s", i > 0 ? " or " : "",
+                                 row->words[i]);
         CHECK(used < CONFIG_VALUE_BYTES);
       }
       break;
@@ -142,19 +145,24 @@ static bool good_text(const char *text) {
   return n > 0 && n < CONFIG_TEXT;
 }
 
-// whether text is one of a|b|c
-static bool is_choice(const char *choices, const char *text) {
-  size_t n = strlen(text);
-  for (const char *p = choices;; p++) {
-    size_t length = strcspn(p, "|");
-    if (length == n && memcmp(p, text, n) == 0) {
+// enums of ours have no negative value, so each is an unsigned
+static_assert(sizeof(enum outcome_likelihood) == sizeof(unsigned), "a CHOICE field is an unsigned");
+
+// the value that a word of a CHOICE row stands for; false: there is no such word
+static bool set_choice(unsigned *out, const struct config_row *row, const char *text) {
+  for (unsigned i = 0; row->words[i] != NULL; i++) {
+    if (strcmp(row->words[i], text) == 0) {
+      *out = i;
       return true;
     }
-    p += length;
-    if (*p == '\0') {
-      return false;
-    }
   }
+  return false;
+}
+
+static enum err unexpected(const char *place, const struct config_row *row, const char *value) {
+  char range[CONFIG_VALUE_BYTES];
+  config_format_range(range, row);
+  return config_complain(place, "%s.%s = %.64s: expected %s", row->group, row->name, value, range);
 }
 
 enum err config_set_row(struct config *cfg, const struct config_row *row, const char *text,
@@ -185,20 +193,17 @@ enum err config_set_row(struct config *cfg, const struct config_row *row, const 
       return ERR_OK;
     case ROW_BOOL:
       if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
-        return config_complain(place, "%s.%s = %.64s: expected true or false", row->group,
-                               row->name, text);
+        return unexpected(place, row, text);
       }
       *(bool *)field = text[0] == 't';
       return ERR_OK;
     case ROW_WIDTHS:
       return set_widths(field, row, text, place);
-    case ROW_TEXT:
     case ROW_CHOICE:
-      if (row->type == ROW_TEXT ? !good_text(text) : !is_choice(row->unit, text)) {
-        char range[CONFIG_VALUE_BYTES];
-        config_format_range(range, row);
-        return config_complain(place, "%s.%s = %.64s: expected %s", row->group, row->name, text,
-                               range);
+      return set_choice(field, row, text) ? ERR_OK : unexpected(place, row, text);
+    case ROW_TEXT:
+      if (!good_text(text)) {
+        return unexpected(place, row, text);
       }
       // the whole array is written, so that equal settings are equal bytes
       memset(field, 0, CONFIG_TEXT);

@@ -253,8 +253,8 @@ static double ref_critic(const struct reference *ref, int which, const float *ob
 
 static double ref_log_density(const struct reference *ref, const float *obs, const float *act,
                               const float *achieved, const float *g) {
-  const bool laplace = ref->cfg.outcome_likelihood[0] == 'l';
-  const bool head = ref->cfg.outcome_scale[0] == 'h';
+  const bool laplace = ref->cfg.outcome_likelihood == OUTCOME_LIKELIHOOD_LAPLACE;
+  const bool head = ref->cfg.outcome_scale == OUTCOME_SCALE_HEAD;
   double in[OBS + ACT], out[2 * GOAL];
   for (int i = 0; i < OBS + ACT; i++) {
     in[i] = i < OBS ? obs[i] : act[i - OBS];
@@ -476,8 +476,8 @@ static struct config variant(int i) {
   if (i == 1) {
     cfg.odac_discount_max = 0.9999;
     cfg.odac_gamma = 0.9;
-    snprintf(cfg.outcome_likelihood, sizeof cfg.outcome_likelihood, "%s", "gaussian");
-    snprintf(cfg.outcome_scale, sizeof cfg.outcome_scale, "%s", "head");
+    cfg.outcome_likelihood = OUTCOME_LIKELIHOOD_GAUSSIAN;
+    cfg.outcome_scale = OUTCOME_SCALE_HEAD;
   } else if (i == 2) {
     cfg.odac_time_kl_sign = 1;
     cfg.odac_time_temperature = 0.5;

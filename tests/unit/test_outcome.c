@@ -20,8 +20,11 @@ static const char *const SCALE[] = {"global", "head"};
 static struct config settings(const char *family, const char *scale, int n, const int *hidden) {
   struct config cfg;
   config_defaults(&cfg);
-  snprintf(cfg.outcome_likelihood, sizeof cfg.outcome_likelihood, "%s", family);
-  snprintf(cfg.outcome_scale, sizeof cfg.outcome_scale, "%s", scale);
+  char assignment[64];
+  snprintf(assignment, sizeof assignment, "outcome.likelihood=%s", family);
+  cr_assert_eq(config_set(&cfg, assignment), ERR_OK);
+  snprintf(assignment, sizeof assignment, "outcome.scale=%s", scale);
+  cr_assert_eq(config_set(&cfg, assignment), ERR_OK);
   cfg.outcome_hidden.n = n;
   for (int i = 0; i < n; i++) {
     cfg.outcome_hidden.v[i] = hidden[i];
