@@ -41,7 +41,7 @@ struct config {
 #define CONFIG_FIELD_WIDTHS(field) struct widths field;
 #define CONFIG_FIELD_TEXT(field) char field[CONFIG_TEXT];
 #define CONFIG_FIELD_CHOICE(field) enum field field;
-#define X(type, group, name, def, min, max, unit, help) CONFIG_FIELD_##type(group##_##name)
+#define X(type, group, name, def, min, max, unit, change, help) CONFIG_FIELD_##type(group##_##name)
 #include "common/config/config.def"
 #undef X
 };
@@ -73,8 +73,8 @@ NODISCARD enum err config_check(const struct config *cfg);
 char *config_dump(const struct config *cfg);
 
 // Settings that differ between a and b, "group.name: A -> B" and a newline each ("" when equal):
-// free with free(). With only_fixed, those that may not change on resume: all but the groups
-// wire, status, checkpoint, eval, and run.steps, ledger.timeout and ledger.audit.
+// free with free(). With only_fixed, those alone that a resumed run may not change (FIXED in
+// config.def).
 char *config_diff(const struct config *a, const struct config *b, bool only_fixed);
 
 // Reference for people: aligned text (--help) and Markdown (README).

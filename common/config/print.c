@@ -55,24 +55,6 @@ char *config_dump(const struct config *cfg) {
   return memory_take(&m);
 }
 
-// what a resumed run may change: how it is served, watched and kept, and how long it goes on
-static bool may_change(const struct config_row *row) {
-  static const char *const groups[] = {"wire", "status", "checkpoint", "eval"};
-  static const char *const settings[][2] = {
-      {"run", "steps"}, {"ledger", "timeout"}, {"ledger", "audit"}};
-  for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-    if (strcmp(row->group, groups[i]) == 0) {
-      return true;
-    }
-  }
-  for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-    if (strcmp(row->group, settings[i][0]) == 0 && strcmp(row->name, settings[i][1]) == 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
 char *config_diff(const struct config *a, const struct config *b, bool only_fixed) {
   struct memory m;
   memory_open(&m);
@@ -80,7 +62,7 @@ char *config_diff(const struct config *a, const struct config *b, bool only_fixe
     char before[CONFIG_VALUE_BYTES], after[CONFIG_VALUE_BYTES];
     config_format_row(before, a, &config_rows[i]);
     config_format_row(after, b, &config_rows[i]);
-    if (strcmp(before, after) != 0 && !(only_fixed && may_change(&config_rows[i]))) {
+    if (strcmp(before, after) != 0 && !(only_fixed && config_rows[i].change == CHANGE_FREE)) {
       fprintf(m.out, "%s.%s: %s -> %s\n", config_rows[i].group, config_rows[i].name, before, after);
     }
   }
@@ -116,7 +98,8 @@ void config_print_help(FILE *out) {
     snprintf(key, sizeof key, "%s.%s", row->group, row->name);
     config_format_row(value, &defaults, row);
     config_format_accepted(accepted, row);
-    snprintf(text, sizeof text, "%s (%s)", row->help, accepted);
+    snprintf(text, sizeof text, "%s (%s%s)", row->help, accepted,
+             row->change == CHANGE_FREE ? "; may change on resume" : "");
     fprintf(out, "  %-*s %-*s ", HELP_NAME_COLUMNS, key, HELP_DEFAULT_COLUMNS, value);
     print_wrapped(out, text, 2 + HELP_NAME_COLUMNS + 1 + HELP_DEFAULT_COLUMNS + 1);
   }
@@ -129,14 +112,14 @@ void config_print_markdown(FILE *out) {
     const struct config_row *row = &config_rows[i];
     if (config_opens_group(i)) {
       fprintf(out,
-              "%s### %s\n\n| setting | default | range | unit | meaning |\n"
-              "| --- | --- | --- | --- | --- |\n",
+              "%s### %s\n\n| setting | default | range | unit | may change | meaning |\n"
+              "| --- | --- | --- | --- | --- | --- |\n",
               i > 0 ? "\n" : "", row->group);
     }
     char value[CONFIG_VALUE_BYTES], range[CONFIG_VALUE_BYTES];
     config_format_row(value, &defaults, row);
     config_format_range(range, row);
-    fprintf(out, "| `%s.%s` | `%s` | %s | %s | %s |\n", row->group, row->name, value, range,
-            config_row_unit(row), row->help);
+    fprintf(out, "| `%s.%s` | `%s` | %s | %s | %s | %s |\n", row->group, row->name, value, range,
+            config_row_unit(row), row->change == CHANGE_FREE ? "yes" : "", row->help);
   }
 }

@@ -32,16 +32,17 @@
 
 // a default is a number, a truth value or a quoted text; the last has its quotes stripped on use
 const struct config_row config_rows[CONFIG_ROWS] = {
-#define X(t, g, n, d, lowest, highest, u, h) \
-  {.type = ROW_##t,                          \
-   .group = #g,                              \
-   .name = #n,                               \
-   .def = #d,                                \
-   .min = lowest,                            \
-   .max = highest,                           \
-   .unit = u,                                \
-   .help = h,                                \
-   .words = WORDS_##t(g##_##n),              \
+#define X(t, g, n, d, lowest, highest, u, c, h) \
+  {.type = ROW_##t,                             \
+   .group = #g,                                 \
+   .name = #n,                                  \
+   .def = #d,                                   \
+   .min = lowest,                               \
+   .max = highest,                              \
+   .unit = u,                                   \
+   .change = CHANGE_##c,                        \
+   .help = h,                                   \
+   .words = WORDS_##t(g##_##n),                 \
    .offset = offsetof(struct config, g##_##n)},
 #include "common/config/config.def"
 #undef X

@@ -20,12 +20,17 @@ enum config_type {
   ROW_CHOICE,
 };
 
+// whether a run that is resumed may have another value than before
+enum config_change { CHANGE_FIXED, CHANGE_FREE };
+
 struct config_row {
   enum config_type type;
   const char *group, *name;
   const char *def;  // as text, through the same setter as all else
   double min, max;  // integers of the table are below 2^53, so doubles hold them
-  const char *unit, *help;
+  const char *unit;
+  enum config_change change;
+  const char *help;
   const char *const *words;  // CHOICE: by value, then NULL; else NULL
   size_t offset;             // in struct config
 };
@@ -39,7 +44,7 @@ enum {
 extern const struct config_row config_rows[];
 
 enum {
-#define X(type, group, name, def, min, max, unit, help) CONFIG_ROW_##group##_##name,
+#define X(type, group, name, def, min, max, unit, change, help) CONFIG_ROW_##group##_##name,
 #include "common/config/config.def"
 #undef X
   CONFIG_ROWS

@@ -103,7 +103,7 @@ Test(config, defaults_are_those_of_the_table_and_valid) {
   cr_expect(cfg.field.n >= 1 && cfg.field.v[0] == strtol(def, NULL, 10), #field);
 #define SAME_TEXT(field, def) cr_expect_str_eq(cfg.field, def, #field);
 #define SAME_CHOICE(field, def)  // below
-#define X(type, group, name, def, min, max, unit, help) SAME_##type(group##_##name, def)
+#define X(type, group, name, def, min, max, unit, change, help) SAME_##type(group##_##name, def)
 #include "common/config/config.def"
 #undef X
   cr_expect_eq(cfg.outcome_likelihood, OUTCOME_LIKELIHOOD_LAPLACE);
@@ -287,7 +287,8 @@ Test(config, every_numeric_setting_ends_at_its_bounds) {
 #define BOUNDS_BOOL(key, min, max) TRY(false, "%s", key, "2")
 #define BOUNDS_TEXT(key, min, max) TRY(false, "%s", key, "")
 #define BOUNDS_CHOICE(key, min, max) TRY(false, "%s", key, "")
-#define X(type, group, name, def, min, max, unit, help) BOUNDS_##type(#group "." #name, min, max)
+#define X(type, group, name, def, min, max, unit, change, help) \
+  BOUNDS_##type(#group "." #name, min, max)
 #include "common/config/config.def"
 #undef X
 }
@@ -600,7 +601,7 @@ static struct config unusual(void) {
 #define ODD_WIDTHS(field, min, max) cfg.field = (struct widths){4, {min, max, 7, max}};
 #define ODD_TEXT(field, min, max) SET_TEXT(cfg.field, "# \"x\\y\": {*a, %d} 'b' ")
 #define ODD_CHOICE(field, min, max) cfg.field = !cfg.field;
-#define X(type, group, name, def, min, max, unit, help) ODD_##type(group##_##name, min, max)
+#define X(type, group, name, def, min, max, unit, change, help) ODD_##type(group##_##name, min, max)
 #include "common/config/config.def"
 #undef X
   return cfg;
@@ -628,7 +629,7 @@ Test(config, dump_reads_back_equal) {
 #define SAME_WIDTHS(f) cr_expect_eq(memcmp(&back.f, &made[i].f, sizeof back.f), 0, #f);
 #define SAME_TEXT(f) cr_expect_str_eq(back.f, made[i].f, #f);
 #define SAME_CHOICE(f) cr_expect_eq(back.f, made[i].f, #f);
-#define X(type, group, name, def, min, max, unit, help) SAME_##type(group##_##name)
+#define X(type, group, name, def, min, max, unit, change, help) SAME_##type(group##_##name)
 #include "common/config/config.def"
 #undef X
     char *again = config_dump(&back);
@@ -659,6 +660,22 @@ Test(config, dump_restores_the_bits_of_doubles_with_few_digits) {
     cr_expect_eq(signbit(back.explore_random), signbit(cases[i].value), "%s", line);
     free(text);
   }
+}
+
+// what may change on resume is the table's column, and nothing else
+Test(config, fixed_settings_alone_count_on_resume) {
+  const struct config other = unusual();
+  struct config cfg;
+  config_defaults(&cfg);
+  char *fixed = config_diff(&cfg, &other, true), *all = config_diff(&cfg, &other, false);
+  enum { FREE = 0, FIXED = 1 };
+#define X(type, group, name, def, min, max, unit, change, help)                  \
+  cr_expect(strstr(all, #group "." #name ": ") != NULL, "%s", #group "." #name); \
+  cr_expect_eq(strstr(fixed, #group "." #name ": ") != NULL, change, "%s", #group "." #name);
+#include "common/config/config.def"
+#undef X
+  free(fixed);
+  free(all);
 }
 
 Test(config, diff_lists_what_differs) {
@@ -746,13 +763,13 @@ static char *printed(void (*print)(FILE *out)) {
 
 Test(config, help_is_aligned_and_narrow) {
   char *text = printed(config_print_help);
-#define X(type, group, name, def, min, max, unit, help) \
+#define X(type, group, name, def, min, max, unit, change, help) \
   cr_expect(strstr(text, "\n  " #group "." #name " ") != NULL, #group "." #name);
 #include "common/config/config.def"
 #undef X
   cr_expect(strstr(text,
                    "  run.steps                40000      length of training (1 to "
-                   "1000000000000, in env steps)\n") != NULL);
+                   "1000000000000, in env steps; may\n") != NULL);
   for (char *rest, *line = strtok_r(text, "\n", &rest); line != NULL;
        line = strtok_r(NULL, "\n", &rest)) {
     size_t n = strlen(line);
@@ -767,26 +784,27 @@ Test(config, help_is_aligned_and_narrow) {
 
 Test(config, markdown_has_one_row_per_setting_and_one_table_per_group) {
   char *text = printed(config_print_markdown);
-#define X(type, group, name, def, min, max, unit, help)                              \
+#define X(type, group, name, def, min, max, unit, change, help)                      \
   cr_expect(strstr(text, "| `" #group "." #name "` | `") != NULL, #group "." #name); \
   cr_expect(strstr(text, "### " #group "\n") != NULL, #group);                       \
   cr_expect(strstr(text, help) != NULL, help);
 #include "common/config/config.def"
 #undef X
   cr_expect(
-      strstr(text, "| `eval.episodes` | `50` | 2 to 10000 | episodes | of one evaluation |\n") !=
+      strstr(text,
+             "| `eval.episodes` | `50` | 2 to 10000 | episodes | yes | of one evaluation |\n") !=
       NULL);
   cr_expect(strstr(text,
-                   "| `outcome.likelihood` | `laplace` | laplace or gaussian |  | family of "
+                   "| `outcome.likelihood` | `laplace` | laplace or gaussian |  |  | family of "
                    "the outcome model |\n") != NULL);
-  // five cells in each row of a table
+  // six cells in each row of a table
   for (char *rest, *line = strtok_r(text, "\n", &rest); line != NULL;
        line = strtok_r(NULL, "\n", &rest)) {
     int bars = 0;
     for (char *p = line; *p != '\0'; p++) {
       bars += *p == '|';
     }
-    cr_expect(bars == (line[0] == '|' ? 6 : 0), "%s", line);
+    cr_expect(bars == (line[0] == '|' ? 7 : 0), "%s", line);
   }
   free(text);
 }
