@@ -48,6 +48,10 @@ const struct config_row config_rows[CONFIG_ROWS] = {
 #undef X
 };
 
+bool config_row_has_auto(const struct config_row *row) {
+  return row->type == ROW_REAL && strcmp(row->def, "NAN") == 0;
+}
+
 enum err config_complain(const char *place, const char *fmt, ...) {
   char message[1024];
   va_list args;
@@ -147,11 +151,13 @@ void config_defaults(struct config *cfg) {
   // padding too, so that equal settings are equal bytes
   memset(cfg, 0, sizeof *cfg);
   for (int i = 0; i < CONFIG_ROWS; i++) {
+    const struct config_row *row = &config_rows[i];
+    const char *def = config_row_has_auto(row) ? "auto" : row->def;
     char text[CONFIG_VALUE_BYTES];
-    size_t n = strlen(config_rows[i].def);
-    bool quoted = config_rows[i].def[0] == '"';
-    snprintf(text, sizeof text, "%.*s", (int)(n - 2 * quoted), config_rows[i].def + quoted);
-    CHECK(config_set_row(cfg, &config_rows[i], text, "common/config/config.def") == ERR_OK);
+    size_t n = strlen(def);
+    bool quoted = def[0] == '"';
+    snprintf(text, sizeof text, "%.*s", (int)(n - 2 * quoted), def + quoted);
+    CHECK(config_set_row(cfg, row, text, "common/config/config.def") == ERR_OK);
   }
 }
 

@@ -50,6 +50,9 @@ enum {
   CONFIG_ROWS
 };
 
+// Whether a REAL row may be unset: NAN in struct config, "auto" as text.
+bool config_row_has_auto(const struct config_row *row);
+
 // Logs "<place>: <message>" and returns ERR_CONFIG.
 enum err config_complain(const char *place, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +23,11 @@ void config_format_row(char out[CONFIG_VALUE_BYTES], const struct config *cfg,
       snprintf(out, CONFIG_VALUE_BYTES, "%" PRId64, *(const int64_t *)field);
       break;
     case ROW_REAL:
-      number_format_real(out, *(const double *)field);
+      if (isnan(*(const double *)field)) {
+        snprintf(out, CONFIG_VALUE_BYTES, "auto");
+      } else {
+        number_format_real(out, *(const double *)field);
+      }
       break;
     case ROW_BOOL:
       snprintf(out, CONFIG_VALUE_BYTES, "%s", *(const bool *)field ? "true" : "false");
@@ -46,7 +51,8 @@ void config_format_row(char out[CONFIG_VALUE_BYTES], const struct config *cfg,
   }
 }
 
-void config_format_range(char out[CONFIG_VALUE_BYTES], const struct config_row *row) {
+// the range without the word auto
+static void format_range(char out[CONFIG_VALUE_BYTES], const struct config_row *row) {
   char min[NUMBER_TEXT], max[NUMBER_TEXT];
   switch (row->type) {
     case ROW_INT:
@@ -80,11 +86,18 @@ const char *config_row_unit(const struct config_row *row) {
   return row->type == ROW_CHOICE || row->type == ROW_TEXT ? "" : row->unit;
 }
 
+void config_format_range(char out[CONFIG_VALUE_BYTES], const struct config_row *row) {
+  format_range(out, row);
+  const size_t n = strlen(out);
+  snprintf(out + n, CONFIG_VALUE_BYTES - n, "%s", config_row_has_auto(row) ? ", or auto" : "");
+}
+
 void config_format_accepted(char out[2 * CONFIG_VALUE_BYTES], const struct config_row *row) {
   char range[CONFIG_VALUE_BYTES];
-  config_format_range(range, row);
+  format_range(range, row);
   const char *unit = config_row_unit(row);
-  snprintf(out, 2 * CONFIG_VALUE_BYTES, "%s%s%s", range, *unit != '\0' ? ", in " : "", unit);
+  snprintf(out, 2 * CONFIG_VALUE_BYTES, "%s%s%s%s", range, *unit != '\0' ? ", in " : "", unit,
+           config_row_has_auto(row) ? ", or auto" : "");
 }
 
 // ---- the setter ----
@@ -165,32 +178,47 @@ static enum err unexpected(const char *place, const struct config_row *row, cons
   return config_complain(place, "%s.%s = %.64s: expected %s", row->group, row->name, value, range);
 }
 
+static enum err set_int(int64_t *out, const struct config_row *row, const char *text,
+                        const char *place) {
+  int64_t value;
+  if (!number_parse_int(&value, text)) {
+    return config_complain(place, "%s.%s = %.64s: expected an integer, e.g. %s", row->group,
+                           row->name, text, row->def);
+  }
+  if ((double)value < row->min || (double)value > row->max) {
+    return out_of_range(place, row, text);
+  }
+  *out = value;
+  return ERR_OK;
+}
+
+static enum err set_real(double *out, const struct config_row *row, const char *text,
+                         const char *place) {
+  const bool has_auto = config_row_has_auto(row);
+  double value;
+  if (has_auto && strcmp(text, "auto") == 0) {
+    *out = NAN;
+    return ERR_OK;
+  }
+  if (!number_parse_real(&value, text)) {
+    return config_complain(place, "%s.%s = %.64s: expected a number%s%s", row->group, row->name,
+                           text, has_auto ? ", or auto" : ", e.g. ", has_auto ? "" : row->def);
+  }
+  if (!(value >= row->min && value <= row->max)) {
+    return out_of_range(place, row, text);
+  }
+  *out = value;
+  return ERR_OK;
+}
+
 enum err config_set_row(struct config *cfg, const struct config_row *row, const char *text,
                         const char *place) {
   void *field = (char *)cfg + row->offset;
-  int64_t whole;
-  double real;
   switch (row->type) {
     case ROW_INT:
-      if (!number_parse_int(&whole, text)) {
-        return config_complain(place, "%s.%s = %.64s: expected an integer, e.g. %s", row->group,
-                               row->name, text, row->def);
-      }
-      if ((double)whole < row->min || (double)whole > row->max) {
-        return out_of_range(place, row, text);
-      }
-      *(int64_t *)field = whole;
-      return ERR_OK;
+      return set_int(field, row, text, place);
     case ROW_REAL:
-      if (!number_parse_real(&real, text)) {
-        return config_complain(place, "%s.%s = %.64s: expected a number, e.g. %s", row->group,
-                               row->name, text, row->def);
-      }
-      if (!(real >= row->min && real <= row->max)) {
-        return out_of_range(place, row, text);
-      }
-      *(double *)field = real;
-      return ERR_OK;
+      return set_real(field, row, text, place);
     case ROW_BOOL:
       if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0) {
         return unexpected(place, row, text);

@@ -11,6 +11,8 @@
 
 #include "common/base/log.h"
 #include "common/config/config.h"
+#include "common/config/table.h"
+#include "common/config/value.h"
 #include "tests/unit/capture.h"
 
 // ---- helpers ----
@@ -97,7 +99,7 @@ Test(config, defaults_are_those_of_the_table_and_valid) {
   struct config cfg;
   config_defaults(&cfg);
 #define SAME_INT(field, def) cr_expect_eq(cfg.field, def, #field);
-#define SAME_REAL(field, def) cr_expect_eq(cfg.field, def, #field);
+#define SAME_REAL(field, def) cr_expect(isnan(def) ? isnan(cfg.field) : cfg.field == (def), #field);
 #define SAME_BOOL(field, def) cr_expect_eq(cfg.field, def, #field);
 #define SAME_WIDTHS(field, def) \
   cr_expect(cfg.field.n >= 1 && cfg.field.v[0] == strtol(def, NULL, 10), #field);
@@ -704,6 +706,83 @@ Test(config, diff_lists_what_differs) {
                    "ledger.window: 16 -> 8\n");
   free(fixed);
   free(all);
+}
+
+// ---- a setting that may be unset ----
+
+// odac.gamma as if its default were NAN
+static struct config_row automatic(void) {
+  const struct config_row *gamma = config_find_row("odac", "gamma");
+  cr_assert_not_null(gamma);
+  struct config_row row = *gamma;
+  row.def = "NAN";
+  row.unit = "steps";
+  return row;
+}
+
+Test(config, an_unset_real_is_auto_in_every_text) {
+  const struct config_row row = automatic();
+  struct config cfg, back;
+  config_defaults(&cfg);
+  config_defaults(&back);
+  char text[CONFIG_VALUE_BYTES];
+  cr_expect_eq(config_set_row(&cfg, &row, "auto", "test"), ERR_OK);
+  cr_expect(isnan(cfg.odac_gamma));
+  config_format_row(text, &cfg, &row);
+  cr_expect_str_eq(text, "auto");
+  cr_expect_eq(config_set_row(&back, &row, text, "test"), ERR_OK);
+  cr_expect(same_bytes(&cfg, &back), "unset twice is equal, bit for bit");
+
+  // a number is a number as before, and one may go back to auto
+  cr_expect_eq(config_set_row(&cfg, &row, "0.98", "test"), ERR_OK);
+  cr_expect_eq(cfg.odac_gamma, 0.98);
+  config_format_row(text, &cfg, &row);
+  cr_expect_str_eq(text, "0.98");
+  cr_expect_eq(config_set_row(&cfg, &row, "auto", "test"), ERR_OK);
+  cr_expect(same_bytes(&cfg, &back));
+}
+
+// written to a file, an unset value comes back; two of them are no difference, one is
+Test(config, an_unset_real_goes_through_dump_and_diff) {
+  struct config cfg, set;
+  config_defaults(&cfg);
+  set = cfg;
+  cfg.odac_gamma = NAN;
+  char *dump = config_dump(&cfg), *same = config_diff(&cfg, &cfg, false),
+       *diff = config_diff(&cfg, &set, true);
+  cr_expect(strstr(dump, "\n  gamma: auto\n") != NULL, "%s", dump);
+  cr_expect_str_eq(same, "");
+  cr_expect_str_eq(diff, "odac.gamma: auto -> 0.97\n");
+  free(dump);
+  free(same);
+  free(diff);
+}
+
+Test(config, what_an_unset_real_accepts) {
+  const struct config_row row = automatic();
+  const struct {
+    const char *value, *message;
+  } bad[] = {
+      {"nan", "test: odac.gamma = nan: expected a number, or auto"},
+      {"", "test: odac.gamma = : expected a number, or auto"},
+      {"Auto", "test: odac.gamma = Auto: expected a number, or auto"},
+      {"2", "test: odac.gamma = 2 is out of range; it must be 0.5 to 0.9999, in steps, or auto"}};
+  struct config cfg, before;
+  config_defaults(&cfg);
+  before = cfg;
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    capture_begin();
+    const enum err err = config_set_row(&cfg, &row, bad[i].value, "test");
+    expect_line(capture_end(), bad[i].message, bad[i].value);
+    cr_expect_eq(err, ERR_CONFIG);
+    cr_expect(same_bytes(&cfg, &before));
+  }
+  char range[CONFIG_VALUE_BYTES];
+  config_format_range(range, &row);
+  cr_expect_str_eq(range, "0.5 to 0.9999, or auto");
+  // a setting with a default has no auto
+  refuse_set("odac.gamma=auto",
+             "argument odac.gamma=auto: odac.gamma = auto: expected a number, e.g. 0.97");
 }
 
 // ---- rules between settings ----
