@@ -1,4 +1,10 @@
 // assign.c - settings from the environment and from "group.name=value" of a command line.
+//
+// Kubernetes tells every container of every Service, in variables that begin with the Service's
+// name: a Service called telos-train sets TELOS_TRAIN_SERVICE_HOST and TELOS_TRAIN_PORT. Such a
+// variable is told from one of ours by its name and its value together, so TELOS_WIRE_PORT=6000 is
+// a setting, and TELOS_WIRE_PORT=tcp://10.0.0.1:80 is not.
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,11 +33,63 @@ static bool is_upper_of(const char *s, size_t n, const char *word) {
   return memcmp(upper, s, n) == 0;
 }
 
+static bool ends_in(const char *s, size_t n, const char *end) {
+  const size_t k = strlen(end);
+  return n >= k && memcmp(s + n - k, end, k) == 0;
+}
+
+static bool is_port_number(const char *s) {
+  const size_t n = strlen(s);
+  return n > 0 && n <= 5 && strspn(s, "0123456789") == n;
+}
+
+static bool is_address(const char *s) {
+  unsigned char bytes[sizeof(struct in6_addr)];
+  return inet_pton(AF_INET, s, bytes) == 1 || inet_pton(AF_INET6, s, bytes) == 1;
+}
+
+// "tcp", or the start of "tcp://10.0.0.1:80"
+static bool is_protocol(const char *s, const char *behind) {
+  static const char *const protocols[] = {"tcp", "udp", "sctp"};
+  for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+    const size_t n = strlen(protocols[i]);
+    if (strncmp(s, protocols[i], n) == 0 &&
+        (behind[0] == '\0' ? s[n] == '\0' : strncmp(s + n, behind, strlen(behind)) == 0)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// the place of word in the n bytes at s, or NULL
+static const char *find(const char *s, size_t n, const char *word) {
+  return memmem(s, n, word, strlen(word));
+}
+
+// Whether Kubernetes writes a variable with this name (n bytes) and value for a Service:
+// X_SERVICE_HOST, X_SERVICE_PORT[_NAME], X_PORT and X_PORT_<number>_<protocol>[_PROTO|_PORT|_ADDR].
+static bool is_of_service(const char *name, size_t n, const char *value) {
+  if (ends_in(name, n, "_SERVICE_HOST")) {
+    return is_address(value);
+  }
+  if (find(name, n, "_SERVICE_PORT") != NULL) {
+    return is_port_number(value);
+  }
+  if (find(name, n, "_PORT_") == NULL) {
+    return ends_in(name, n, "_PORT") && is_protocol(value, "://");
+  }
+  return ends_in(name, n, "_PROTO")  ? is_protocol(value, "")
+         : ends_in(name, n, "_PORT") ? is_port_number(value)
+         : ends_in(name, n, "_ADDR") ? is_address(value)
+                                     : is_protocol(value, "://");
+}
+
 // one "TELOS_GROUP_NAME=value"; what is not of this form, or not of our groups, is not ours
 static enum err set_variable(struct config *cfg, const char *variable) {
   size_t prefix = sizeof ENV_PREFIX - 1;
   const char *equals = strchr(variable, '=');
-  if (equals == NULL || strncmp(variable, ENV_PREFIX, prefix) != 0) {
+  if (equals == NULL || strncmp(variable, ENV_PREFIX, prefix) != 0 ||
+      is_of_service(variable, (size_t)(equals - variable), equals + 1)) {
     return ERR_OK;
   }
   const char *group = variable + prefix;

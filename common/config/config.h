@@ -2,11 +2,10 @@
 //
 // Sources, later ones win: defaults, YAML file, TELOS_<GROUP>_<NAME> environment variables,
 // group.name=value on the command line. Integers may be written 1e6 or 1_000_000. These are errors:
-//   an unknown key                named with its source (file:line:column, variable or argument)
-//   and
-//                                 with the known key that is near, if there is one
+//   an unknown key: the line names its source (file:line:column, variable or argument), and the
+//     known key that is near, if there is one
 //   a key that a file gives twice
-//   a value out of range          named with the range and the unit
+//   a value out of range: the line names the range and the unit
 // An error is one logged line and ERR_CONFIG, and *cfg is as it was before the call.
 //
 //   struct config cfg; config_defaults(&cfg);  ...  cfg.odac_gamma
@@ -54,8 +53,8 @@ NODISCARD enum err config_read_file(struct config *cfg, const char *path);
 NODISCARD enum err config_read_yaml(struct config *cfg, const char *text, size_t n,
                                     const char *label);
 
-// All TELOS_<GROUP>_<NAME> of environ. A variable whose GROUP is none of ours is ignored
-// (Kubernetes sets TELOS_SERVICE_HOST and the like for a Service called telos).
+// All TELOS_<GROUP>_<NAME> of environ. A variable whose GROUP is none of ours is ignored, and so is
+// what Kubernetes writes for a Service whose name begins with telos (TELOS_TRAIN_SERVICE_HOST).
 NODISCARD enum err config_read_env(struct config *cfg, char **environ_);
 
 // One "group.name=value".

@@ -540,6 +540,47 @@ Test(config, environment) {
              "e.g. 5555");
 }
 
+// a cluster with Services called telos-train, telos-wire, telos-wire-weights, telos-net
+Test(config, environment_of_kubernetes) {
+  struct config cfg, defaults;
+  config_defaults(&cfg);
+  config_defaults(&defaults);
+  char *env[] = {"TELOS_TRAIN_SERVICE_HOST=10.96.0.11",
+                 "TELOS_TRAIN_SERVICE_PORT=5555",
+                 "TELOS_TRAIN_SERVICE_PORT_ACTORS=5555",
+                 "TELOS_TRAIN_PORT=tcp://10.96.0.11:5555",
+                 "TELOS_TRAIN_PORT_5555_TCP=tcp://10.96.0.11:5555",
+                 "TELOS_TRAIN_PORT_5555_TCP_PROTO=tcp",
+                 "TELOS_TRAIN_PORT_5555_TCP_PORT=5555",
+                 "TELOS_TRAIN_PORT_5555_TCP_ADDR=10.96.0.11",
+                 "TELOS_WIRE_PORT=tcp://10.96.0.12:80",
+                 "TELOS_WIRE_WEIGHTS_PORT=udp://10.96.0.13:80",
+                 "TELOS_WIRE_WEIGHTS_PORT_80_UDP_PORT=80",
+                 "TELOS_NET_SERVICE_HOST=fd00::1",
+                 "TELOS_NET_PORT=tcp://[fd00::1]:80",
+                 NULL};
+  capture_begin();
+  cr_expect_eq(config_read_env(&cfg, env), ERR_OK);
+  cr_expect_str_eq(capture_end(), "");
+  cr_expect(same_bytes(&cfg, &defaults));
+
+  // settings and slips are what they were
+  char *real[] = {"TELOS_WIRE_PORT=6000", "TELOS_WIRE_WEIGHTS_PORT=6001", NULL};
+  cr_expect_eq(config_read_env(&cfg, real), ERR_OK);
+  cr_expect(cfg.wire_port == 6000 && cfg.wire_weights_port == 6001);
+  char *host[] = {"TELOS_TRAIN_SERVICE_HOST=yes", NULL};
+  refuse_env(host,
+             "environment: unknown variable TELOS_TRAIN_SERVICE_HOST; telos config --help lists "
+             "all settings");
+  char *port[] = {"TELOS_WIRE_PORT=tcp", NULL};
+  refuse_env(port,
+             "environment variable TELOS_WIRE_PORT: wire.port = tcp: expected an integer, "
+             "e.g. 5555");
+  char *wrong_port[] = {"TELOS_NET_PORT=6000", NULL};
+  refuse_env(wrong_port,
+             "environment: unknown variable TELOS_NET_PORT; did you mean TELOS_WIRE_PORT?");
+}
+
 // ---- files ----
 
 Test(config, files) {
