@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/log.h"
 
@@ -129,6 +130,16 @@ bool number_parse_real(double *out, const char *text) {
            d.exponent);
   *out = strtod(plain, NULL);
   return true;
+}
+
+bool number_parse_part(double *out, const char *text, size_t n) {
+  char part[NUMBER_DIGITS + 64];
+  if (n >= sizeof part) {
+    return false;
+  }
+  memcpy(part, text, n);
+  part[n] = '\0';
+  return number_parse_real(out, part);
 }
 
 void number_format_real(char out[NUMBER_TEXT], double value) {

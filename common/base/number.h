@@ -29,6 +29,9 @@ bool number_parse_uint(uint64_t *out, const char *text);
 // The nearest double; infinite when the number is too large for one.
 bool number_parse_real(double *out, const char *text);
 
+// The same for the n bytes at text: one number of a list.
+bool number_parse_part(double *out, const char *text, size_t n);
+
 // The shortest of 15 to 17 digits that number_parse_real reads back to the same bits.
 void number_format_real(char out[NUMBER_TEXT], double value);
 

@@ -168,3 +168,26 @@ enum err config_read_overrides(struct config *cfg, char **environ_, char **assig
   }
   return err;
 }
+
+bool config_explain_option(char *out, size_t n, const char *name, const char *value) {
+  char group[CONFIG_KEY_BYTES] = "", own[CONFIG_KEY_BYTES];
+  const char *point = strchr(name, '.');
+  if (point != NULL) {
+    snprintf(group, sizeof group, "%.*s", (int)(point - name < 60 ? point - name : 60), name);
+  }
+  snprintf(own, sizeof own, "%.60s", point != NULL ? point + 1 : name);
+  for (char *p = own; *p != '\0'; p++) {
+    *p = *p == '-' ? '_' : *p;
+  }
+  const struct config_row *row = config_nearest_row(group, own);
+  if (row == NULL) {
+    return false;
+  }
+  char text[CONFIG_VALUE_BYTES];
+  struct config defaults;
+  config_defaults(&defaults);
+  config_format_row(text, &defaults, row);
+  snprintf(out, n, "settings have no dashes: %s.%s=%.60s", row->group, row->name,
+           value[0] != '\0' ? value : text);
+  return true;
+}

@@ -64,6 +64,10 @@ NODISCARD enum err config_set(struct config *cfg, const char *assignment);
 NODISCARD enum err config_read_overrides(struct config *cfg, char **environ_, char **assignments,
                                          int n);
 
+// For options_complain (common/base/options.h): an option with a setting's name, --seed 1 or
+// --run.seed=1, is told to be written run.seed=1.
+bool config_explain_option(char *out, size_t n, const char *name, const char *value);
+
 // Rules between settings (e.g. replay.capacity >= train.warmup_steps). Call after all sources.
 NODISCARD enum err config_check(const struct config *cfg);
 

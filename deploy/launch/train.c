@@ -25,6 +25,8 @@
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/options.h"
 #include "common/base/process.h"
 #include "common/config/config.h"
 #include "common/run_files.h"
@@ -41,6 +43,8 @@ enum {
   FAREWELL_MS = 5000,  // actors that are still there after this are killed
   VIDEO_MS = 600000,   // a video that takes longer has failed
 };
+
+static const uint64_t MAX_VIDEO_EVERY = 1000000000000;
 
 // struct child, index: actors are 0, 1, ..
 enum { LEARNER = -1, PLAYER = -2 };
@@ -538,24 +542,11 @@ static void on_signal(uv_signal_t *handle, int signum) {
 // ---- arguments ----
 
 static bool parse_count(int *out, const char *option, const char *text, int max) {
-  char *end;
-  const long value = strtol(text, &end, 10);
-  if (end == text || *end != '\0' || value < 1 || value > max) {
-    log_error("%s %s: expected a number from 1 to %d", option, text, max);
+  uint64_t value;
+  if (number_option(&value, option, text, 1, (uint64_t)max) != ERR_OK) {
     return false;
   }
   *out = (int)value;
-  return true;
-}
-
-static bool parse_video_every(struct train *t, const char *text) {
-  char *end;
-  const unsigned long long value = strtoull(text, &end, 10);
-  if (end == text || *end != '\0' || text[0] == '-' || value < 1 || value > 1000000000000) {
-    log_error("--video-every %s: expected a number of env steps, at least 1", text);
-    return false;
-  }
-  t->video_every = value;
   return true;
 }
 
@@ -613,7 +604,7 @@ static enum err parse_arguments(struct train *t, int argc, char **argv) {
   const char *name = NULL;
   bool good = true;
   opterr = 0;  // one line in our own words
-  for (int c; good && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+  for (int c; good && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 'a':
         good = parse_count(&t->nactors, "--actors", optarg, MAX_ACTORS);
@@ -637,7 +628,8 @@ static enum err parse_arguments(struct train *t, int argc, char **argv) {
         t->insecure = true;
         break;
       case 'V':
-        good = parse_video_every(t, optarg);
+        good =
+            number_option(&t->video_every, "--video-every", optarg, 1, MAX_VIDEO_EVERY) == ERR_OK;
         break;
       case 'h':
         fputs(help, stdout);
@@ -648,8 +640,7 @@ static enum err parse_arguments(struct train *t, int argc, char **argv) {
         good = false;
         break;
       default:
-        log_error("%s: unknown option, or a value too few or too many; see telos train --help",
-                  argv[optind - 1]);
+        options_complain(c, options, argv, "telos train", config_explain_option);
         good = false;
         break;
     }

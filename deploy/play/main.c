@@ -4,9 +4,7 @@
 // Episodes are those of the run's evaluations: rollout_run on the same tickets, with a hook that
 // looks on. Frames are drawn as the steps happen; each is held back until the next one is due, so
 // that an episode that has to be run again (rollout.h) leaves no frame behind.
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <math.h>
 #include <mujoco/mujoco.h>
 #include <signal.h>
@@ -24,6 +22,8 @@
 #include "common/base/cpu.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/options.h"
 #include "common/base/process.h"
 #include "common/evaluation.h"
 #include "common/task/env.h"
@@ -84,19 +84,6 @@ struct arguments {
   long parent;  // 0: none
 };
 
-static bool parse_number(uint64_t *out, const char *option, const char *text, uint64_t min,
-                         uint64_t max) {
-  char *end;
-  errno = 0;
-  const unsigned long long value = strtoull(text, &end, 10);
-  if (end == text || *end != '\0' || text[0] == '-' || errno != 0 || value < min || value > max) {
-    log_error("%s %s: expected a number from %" PRIu64 " to %" PRIu64, option, text, min, max);
-    return false;
-  }
-  *out = value;
-  return true;
-}
-
 static bool parse_size(struct arguments *a, const char *text) {
   int n = 0;
   if (sscanf(text, "%5dx%5d%n", &a->width, &a->height, &n) != 2 || text[n] != '\0' ||
@@ -110,9 +97,7 @@ static bool parse_size(struct arguments *a, const char *text) {
 }
 
 static bool parse_fps(double *out, const char *text) {
-  char *end;
-  *out = strtod(text, &end);
-  if (end == text || *end != '\0' || !(*out >= 0.1 && *out <= 1000.0)) {
+  if (!number_parse_real(out, text) || !(*out >= 0.1 && *out <= 1000.0)) {
     log_error("--fps %s: expected a number from 0.1 to 1000", text);
     return false;
   }
@@ -148,18 +133,18 @@ static bool take_option(struct arguments *a, int c, const char *value) {
       return parse_fps(&a->fps, value);
     case 's':
       a->has_seed = true;
-      return parse_number(&a->seed, "--seed", value, 0, UINT64_MAX);
+      return number_option(&a->seed, "--seed", value, 0, UINT64_MAX) == ERR_OK;
     case 'n':
-      good = parse_number(&number, "--episodes", value, 1, MAX_EPISODES);
+      good = number_option(&number, "--episodes", value, 1, MAX_EPISODES) == ERR_OK;
       a->episodes = (int)number;
       break;
     case 'F':
-      good = parse_number(&number, "--frame", value, 0, DIMS_MAX_HORIZON);
+      good = number_option(&number, "--frame", value, 0, DIMS_MAX_HORIZON) == ERR_OK;
       a->frame = (int)number;
       a->has_frame = true;
       break;
     default:
-      good = parse_number(&number, "--parent", value, 1, INT32_MAX);
+      good = number_option(&number, "--parent", value, 1, INT32_MAX) == ERR_OK;
       a->parent = (long)number;
       break;
   }
@@ -193,14 +178,13 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       {"frame", required_argument, NULL, 'F'},  {"parent", required_argument, NULL, 'P'},
       {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
   opterr = 0;  // one line in our own words
-  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+  for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     if (c == 'h') {
       fputs(help, stdout);
       exit(0);
     }
-    if (c == '?') {
-      log_error("%s: unknown option, or a value too few or too many; see telos play --help",
-                argv[optind - 1]);
+    if (c == '?' || c == ':') {
+      options_complain(c, options, argv, "telos play", NULL);
       return ERR_USAGE;
     }
     if (!take_option(a, c, optarg)) {
@@ -247,9 +231,11 @@ static enum err parse_goal(struct cast *c, const char *text) {
   c->goal = must_alloc((size_t)n + 1, sizeof *c->goal);
   const char *p = text;
   int i = 0;
-  for (char *end; i < n; i++, p = end + 1) {
-    const double x = strtod(p, &end);
-    if (end == p || !(fabs(x) <= 1e9) || *end != (i + 1 < n ? ',' : '\0')) {
+  for (size_t length; i < n; i++, p += length + 1) {
+    double x;
+    length = strcspn(p, ",");
+    if (!number_parse_part(&x, p, length) || !(fabs(x) <= 1e9) ||
+        p[length] != (i + 1 < n ? ',' : '\0')) {
       break;
     }
     c->goal[i] = (float)x;
