@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/episode.h"
 #include "common/task/task.h"
 
@@ -40,16 +41,16 @@ static enum err fault(const struct reader *r, const char *what) {
 static int read_numbers(double *out, const char *line, int act) {
   int n = 0;
   for (const char *p = line; *(p += strspn(p, " \t\r")) != '\0';) {
-    char *end;
-    const double x = strtod(p, &end);
-    if (end == p || strchr(" \t\r", *end) == NULL || !(fabs(x) <= max_target)) {
+    const size_t length = strcspn(p, " \t\r");
+    double x;
+    if (!number_parse_part(&x, p, length) || !(fabs(x) <= max_target)) {
       return -1;
     }
     if (n <= act) {
       out[n] = x;
     }
     n++;
-    p = end;
+    p += length;
   }
   return n;
 }
