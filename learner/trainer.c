@@ -22,10 +22,11 @@
 #include "common/nn/policy_file.h"
 #include "common/run_files.h"
 #include "learner/checkpoint.h"
-#include "learner/odac.h"
-#include "learner/replay.h"
-#include "learner/scaling.h"
-#include "learner/segments.h"
+#include "learner/replay/batch.h"
+#include "learner/replay/replay.h"
+#include "learner/replay/scaling.h"
+#include "learner/replay/segments.h"
+#include "learner/rules/odac.h"
 
 enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
 

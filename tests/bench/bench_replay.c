@@ -13,8 +13,9 @@
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "learner/nn/gemm.h"
-#include "learner/odac.h"
-#include "learner/replay.h"
+#include "learner/replay/batch.h"
+#include "learner/replay/replay.h"
+#include "learner/rules/odac.h"
 #include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, BATCH = 256, CAPACITY = 1000000, SAMPLES = 500, UPDATES = 10 };

@@ -14,8 +14,8 @@
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "learner/nn/gemm.h"
-#include "learner/odac.h"
-#include "learner/replay.h"
+#include "learner/replay/batch.h"
+#include "learner/rules/odac.h"
 #include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, MAX_CALLS = 256 };

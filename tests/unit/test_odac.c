@@ -1,7 +1,7 @@
-// Tests of learner/odac.h. The backup of eqs. (2)-(3) is held against its other form and a grid
-// search; an update is held against a reference in plain double arithmetic, one row at a time,
+// Tests of learner/rules/odac.h. The backup of eqs. (2)-(3) is held against its other form and a
+// grid search; an update is held against a reference in plain double arithmetic, one row at a time,
 // whose gradients are central differences of the losses, so that it shares nothing with the code.
-#include "learner/odac.h"
+#include "learner/rules/odac.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -11,8 +11,8 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
-#include "learner/odac_internal.h"
-#include "learner/replay.h"
+#include "learner/replay/batch.h"
+#include "learner/rules/odac_internal.h"
 
 // ---- eqs. (2)-(3) ----
 

@@ -1,6 +1,6 @@
-// Tests of learner/outcome.h: densities against closed forms and quadrature, gradients against
-// central differences, maximum likelihood on a system whose answer is known.
-#include "learner/outcome.h"
+// Tests of learner/worth/outcome.h: densities against closed forms and quadrature, gradients
+// against central differences, maximum likelihood on a system whose answer is known.
+#include "learner/worth/outcome.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "learner/nn/mlp.h"
-#include "learner/replay.h"
+#include "learner/replay/batch.h"
 
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 10, .hindsight = 1};
 static const char *const FAMILY[] = {"laplace", "gaussian"};

@@ -1,12 +1,12 @@
 // Test of the whole idea on a system whose answer is known. On a chain with deterministic dynamics
-// and no policy KL, the fixed point of the backup, eqs. (2)-(3) of learner/odac.h, is the log of
-// the discounted occupancy density (ALGORITHMS 1.2a):
+// and no policy KL, the fixed point of the backup, eqs. (2)-(3) of learner/rules/odac.h, is the log
+// of the discounted occupancy density (ALGORITHMS 1.2a):
 //   V(s) = log sum_{t >= 0} (1 - gamma) gamma^t p_d(g | s_t, a_t),   s_0 = s                   (A)
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "learner/odac.h"
-#include "learner/odac_internal.h"
+#include "learner/rules/odac.h"
+#include "learner/rules/odac_internal.h"
 
 enum { STATES = 12, SWEEPS = 12000 };
 
@@ -15,7 +15,8 @@ static int successor(int s) {
   return s < STATES - 1 ? s + 1 : 8;
 }
 
-// eq. (4) of learner/outcome.h in one dimension: the next state's place plus noise of scale 0.7
+// eq. (4) of learner/worth/outcome.h in one dimension: the next state's place plus noise of scale
+// 0.7
 static double log_density(int s, double goal) {
   const double scale = 0.7, z = (goal - successor(s)) / scale;
   return -0.5 * z * z - log(scale) - 0.5 * log(2 * M_PI);

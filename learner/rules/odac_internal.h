@@ -1,15 +1,15 @@
 // odac_internal.h - the inside of odac.c, for its tests: the backup of one transition in double
 // precision, the object, and all losses and gradients without a step.
-#ifndef LEARNER_ODAC_INTERNAL_H
-#define LEARNER_ODAC_INTERNAL_H
+#ifndef LEARNER_RULES_ODAC_INTERNAL_H
+#define LEARNER_RULES_ODAC_INTERNAL_H
 
 #include <math.h>
 #include <stdbool.h>
 
 #include "common/episode.h"
 #include "learner/nn/adam.h"
-#include "learner/odac.h"
-#include "learner/outcome.h"
+#include "learner/rules/odac.h"
+#include "learner/worth/outcome.h"
 
 // ---- eqs. (2)-(3) for one transition ----
 

@@ -9,7 +9,7 @@
 // scale that Adam's momentum carried out would never come back. Global scales are therefore
 // projected onto the interval after each step. A head has no parameter to project: outside, its
 // gradient is dropped only where a descent step would lead further out.
-#include "learner/outcome.h"
+#include "learner/worth/outcome.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -20,10 +20,10 @@
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
-#include "learner/block.h"
 #include "learner/nn/adam.h"
+#include "learner/nn/block.h"
 #include "learner/nn/mlp.h"
-#include "learner/replay.h"
+#include "learner/replay/batch.h"
 
 static const float LOG_2 = 0.693147181f;
 static const float HALF_LOG_2PI = 0.918938533f;

@@ -1,7 +1,7 @@
 // block.h - what every flat block of numbers in the learner's state needs: a test for numbers that
 // went wrong, and its description as a tensor.
-#ifndef LEARNER_BLOCK_H
-#define LEARNER_BLOCK_H
+#ifndef LEARNER_NN_BLOCK_H
+#define LEARNER_NN_BLOCK_H
 
 #include <stdbool.h>
 #include <stddef.h>

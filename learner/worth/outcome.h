@@ -10,8 +10,8 @@
 // Source: ALGORITHMS 1.5; ODAC, Rudner et al., NeurIPS 2021, arXiv:2104.10190.
 //
 // Not thread-safe; only outcome_new allocates.
-#ifndef LEARNER_OUTCOME_H
-#define LEARNER_OUTCOME_H
+#ifndef LEARNER_WORTH_OUTCOME_H
+#define LEARNER_WORTH_OUTCOME_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 // odac.h - Outcome-Driven Actor-Critic: one gradient step from one minibatch.
 // Source: Rudner, Pong, McAllister, Gal, Levine, NeurIPS 2021, arXiv:2104.10190; ALGORITHMS 1.
 //
-// l = log p(g | s, a) [nats] is the learned outcome log-likelihood (learner/outcome.h), c the
+// l = log p(g | s, a) [nats] is the learned outcome log-likelihood (learner/worth/outcome.h), c the
 // reward scale k / N with N the running magnitude of l, gamma the prior probability that the
 // outcome is NOT reached at the next step, a' ~ pi(. | s', g); means are over B rows:
 //   V   = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g)                                 (1)
@@ -21,8 +21,8 @@
 // N, targets; the outcome model, which shares nothing with them, on the same minibatch. Before the
 // losses of the first update, N is set to max_b |l|, and the last bias of critics and targets once
 // to mean(c l - alpha log pi).
-#ifndef LEARNER_ODAC_H
-#define LEARNER_ODAC_H
+#ifndef LEARNER_RULES_ODAC_H
+#define LEARNER_RULES_ODAC_H
 
 #include <stdint.h>
 

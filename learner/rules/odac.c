@@ -11,7 +11,7 @@
 // would otherwise start that many times too large and take 1 / (1 - decay) updates to come down,
 // and the bias initialisation would fix the wrong level. "First" is told by the policy's Adam
 // counter, so a restored learner does not repeat it.
-#include "learner/odac.h"
+#include "learner/rules/odac.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -22,9 +22,9 @@
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "common/nn/policy.h"
-#include "learner/block.h"
-#include "learner/odac_internal.h"
-#include "learner/replay.h"
+#include "learner/nn/block.h"
+#include "learner/replay/batch.h"
+#include "learner/rules/odac_internal.h"
 
 // ---- construction ----
 
