@@ -1,9 +1,8 @@
 // outcome.c - a network for the mean (and the scales, with a head), one flat parameter block.
 //
-// The block is the network's theta followed, with global scales, by one log-scale per goal
-// dimension, so that Adam and checkpoints see one array. outcome_loglik runs the network;
-// outcome_fit differentiates the same activations against another target, so an update of the
-// learner pays one forward and one backward.
+// Global scales are the free numbers of the net. outcome_loglik runs the network; outcome_loss
+// differentiates the same activations against another target, so an update of the learner pays one
+// forward and one backward.
 //
 // Keeping scales inside [scale_min, scale_max], eq. (2). A plain clip has no gradient outside, so a
 // scale that Adam's momentum carried out would never come back. Global scales are therefore
@@ -17,75 +16,63 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/base/log.h"
-#include "common/base/rng.h"
 #include "common/config/config.h"
-#include "learner/nn/adam.h"
-#include "learner/nn/block.h"
-#include "learner/nn/mlp.h"
+#include "common/nn/policy.h"
+#include "learner/agent/net.h"
+#include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
 
 static const float LOG_2 = 0.693147181f;
 static const float HALF_LOG_2PI = 0.918938533f;
 
 struct outcome {
-  int obs, act, goal, max_batch;
+  struct policy_shape shape;
+  int max_batch;
   bool laplace, head;
-  float lowest, highest;  // log scale
-
-  struct mlp net;  // theta is the start of params
-  float *params;   // (nparam) network, then global log-scales
-  size_t nparam;
-  struct adam adam;
+  struct net net;  // its bounds are those of log scales, with a head too
 
   struct mlp_tape *tape;
   const float *out;  // (rows x width) of the last forward
   int width, rows;   // width: goal, or 2 goal with a head
+  float *block;      // holds the following
   float *dout;       // (max_batch x width)
-  float *grad;       // (nparam)
   float *scale;      // (goal) log-scales of one row
   float *precision;  // (goal) 1 / scale of one row
 };
 
-struct outcome *outcome_new(const struct config *cfg, const struct dims *dims, int max_batch) {
-  CHECK(cfg && dims && max_batch >= 1);
+struct outcome *outcome_new(struct nets *nets, const struct config *cfg,
+                            const struct policy_shape *shape) {
+  CHECK(nets && cfg && shape->obs >= 1 && shape->goal >= 1 && shape->act >= 1);
   CHECK(cfg->outcome_scale_min <= cfg->outcome_scale_max);
   struct outcome *m = must_alloc(1, sizeof *m);
-  m->obs = dims->obs;
-  m->act = dims->act;
-  m->goal = dims->goal;
-  m->max_batch = max_batch;
+  m->shape = *shape;
+  m->max_batch = (int)cfg->train_batch;
   m->laplace = strcmp(cfg->outcome_likelihood, "laplace") == 0;
   m->head = strcmp(cfg->outcome_scale, "head") == 0;
-  m->lowest = (float)log(cfg->outcome_scale_min);
-  m->highest = (float)log(cfg->outcome_scale_max);
-  m->width = m->head ? 2 * m->goal : m->goal;
+  m->width = m->head ? 2 * shape->goal : shape->goal;
 
-  // the network's parameters live in a block with room for the global scales
-  const int hidden = cfg->outcome_hidden.n;
-  CHECK(hidden >= 1 && hidden < MLP_MAX_LAYERS);
-  m->net.nlayer = hidden + 1;
-  m->net.width[0] = m->obs + m->act;
-  memcpy(m->net.width + 1, cfg->outcome_hidden.v, (size_t)hidden * sizeof(int));
-  m->net.width[hidden + 1] = m->width;
-  m->net.nparam = mlp_nparam(m->net.width, m->net.nlayer);
-  m->nparam = m->net.nparam + (m->head ? 0 : (size_t)m->goal);
-  m->params = must_alloc(m->nparam, sizeof(float));
-  m->net.theta = m->params;
-  struct rng rng;
-  rng_init(&rng, (uint64_t)cfg->run_seed, RNG_INIT, OUTCOME_INIT_INDEX);
-  mlp_init_weights(&m->net, &rng);
-  // global scales start at 1, or at the end of the interval that is nearest to it
-  for (size_t i = m->net.nparam; i < m->nparam; i++) {
-    m->params[i] = fminf(fmaxf(0.0f, m->lowest), m->highest);
-  }
-  adam_init(&m->adam, m->nparam, (float)cfg->outcome_lr);
-
-  m->tape = mlp_tape_new(&m->net, max_batch);
-  m->dout = must_alloc((size_t)max_batch * (size_t)m->width, sizeof(float));
-  m->grad = must_alloc(m->nparam, sizeof(float));
-  m->scale = must_alloc((size_t)m->goal, sizeof(float));
-  m->precision = must_alloc((size_t)m->goal, sizeof(float));
+  const float lowest = (float)log(cfg->outcome_scale_min);
+  const float highest = (float)log(cfg->outcome_scale_max);
+  net_init(&m->net, nets,
+           &(struct net_setup){
+               .name = "outcome",
+               .remedy = "lower outcome.lr, raise outcome.scale_min",
+               .hidden = &cfg->outcome_hidden,
+               .in = shape->obs + shape->act,
+               .out = m->width,
+               .nfree = m->head ? 0 : shape->goal,
+               // global scales start at 1, or at the end of the interval that is nearest to it
+               .start = fminf(fmaxf(0.0f, lowest), highest),
+               .lowest = lowest,
+               .highest = highest,
+               .lr = (float)cfg->outcome_lr,
+           });
+  m->tape = mlp_tape_new(&m->net.mlp, m->max_batch);
+  const size_t goal = (size_t)shape->goal;
+  const struct rows_part part[] = {{&m->dout, (size_t)m->max_batch * (size_t)m->width},
+                                   {&m->scale, goal},
+                                   {&m->precision, goal}};
+  m->block = rows_new(part, sizeof part / sizeof *part);
   return m;
 }
 
@@ -93,20 +80,22 @@ void outcome_free(struct outcome *m) {
   if (!m) {
     return;
   }
+  net_release(&m->net);
   mlp_tape_free(m->tape);
-  adam_release(&m->adam);
-  free(m->params);
-  free(m->dout);
-  free(m->grad);
-  free(m->scale);
-  free(m->precision);
+  free(m->block);
   free(m);
+}
+
+// the free numbers of the net: one log scale a dimension
+static const float *global_scales(const struct outcome *m) {
+  return m->net.theta + m->net.mlp.nparam;
 }
 
 // eq. (2) from the free numbers o (goal): a row of the head's, or the global ones
 static void set_scales(struct outcome *m, const float *o) {
-  for (int i = 0; i < m->goal; i++) {
-    m->scale[i] = o[i] < m->lowest ? m->lowest : o[i] > m->highest ? m->highest : o[i];
+  const float lowest = m->net.lowest, highest = m->net.highest;
+  for (int i = 0; i < m->shape.goal; i++) {
+    m->scale[i] = o[i] < lowest ? lowest : o[i] > highest ? highest : o[i];
     m->precision[i] = expf(-m->scale[i]);
   }
 }
@@ -118,28 +107,25 @@ static float log_density(const struct outcome *m, float z, float log_scale) {
 
 void outcome_loglik(struct outcome *m, float *loglik, const struct batch *b) {
   CHECK(m && loglik && b && b->B >= 1 && b->B <= m->max_batch);
-  const size_t obs = (size_t)m->obs, act = (size_t)m->act;
-  float *x = mlp_input(m->tape);
-  for (size_t i = 0; i < (size_t)b->B; i++, x += obs + act) {
-    memcpy(x, b->obs + i * obs, obs * sizeof(float));
-    memcpy(x + obs, b->act + i * act, act * sizeof(float));
-  }
-  m->out = mlp_forward(&m->net, m->tape, b->B);
+  const int obs = m->shape.obs, act = m->shape.act, ngoal = m->shape.goal;
+  rows_set_columns(mlp_input(m->tape), obs + act, 0, b->obs, obs, b->B);
+  rows_set_columns(mlp_input(m->tape), obs + act, obs, b->act, act, b->B);
+  m->out = mlp_forward(&m->net.mlp, m->tape, b->B);
   m->rows = b->B;
 
   if (!m->head) {
-    set_scales(m, m->params + m->net.nparam);
+    set_scales(m, global_scales(m));
   }
   for (int row = 0; row < b->B; row++) {
     const float *out = m->out + row * m->width;
-    const float *from = b->achieved + row * m->goal;
-    const float *goal = b->goal + row * m->goal;
+    const float *from = b->achieved + row * ngoal;
+    const float *goal = b->goal + row * ngoal;
     if (m->head) {
-      set_scales(m, out + m->goal);
+      set_scales(m, out + ngoal);
     }
     // eqs. (1), (3), (4)
     float sum = 0;
-    for (int i = 0; i < m->goal; i++) {
+    for (int i = 0; i < ngoal; i++) {
       const float mean = from[i] + out[i];
       sum += log_density(m, (goal[i] - mean) * m->precision[i], m->scale[i]);
     }
@@ -149,28 +135,29 @@ void outcome_loglik(struct outcome *m, float *loglik, const struct batch *b) {
 
 // the head's gradient where its output o is outside of the interval: kept if it leads back
 static float inward(const struct outcome *m, float o, float gradient) {
-  const bool outward = (o > m->highest && gradient < 0) || (o < m->lowest && gradient > 0);
+  const bool outward = (o > m->net.highest && gradient < 0) || (o < m->net.lowest && gradient > 0);
   return outward ? 0.0f : gradient;
 }
 
-void outcome_gradient(struct outcome *m, float *grad, float *loss, const struct batch *b) {
-  CHECK(m && grad && loss && b && b->B == m->rows);
-  float *dglobal = grad + m->net.nparam;  // of the global scales, if there are any
+double outcome_loss(struct outcome *m, const struct batch *b) {
+  CHECK(m && b && b->B == m->rows);
+  const int goal = m->shape.goal;
+  float *dglobal = m->net.grad + m->net.mlp.nparam;  // of the global scales, if there are any
   if (!m->head) {
-    memset(dglobal, 0, (size_t)m->goal * sizeof(float));
-    set_scales(m, m->params + m->net.nparam);
+    memset(dglobal, 0, (size_t)goal * sizeof(float));
+    set_scales(m, global_scales(m));
   }
   const float weight = 1.0f / (float)b->B;
   double sum = 0;
   for (int row = 0; row < b->B; row++) {
     const float *out = m->out + row * m->width;
-    const float *from = b->achieved + row * m->goal;
-    const float *to = b->next_achieved + row * m->goal;
+    const float *from = b->achieved + row * goal;
+    const float *to = b->next_achieved + row * goal;
     float *dout = m->dout + row * m->width;
     if (m->head) {
-      set_scales(m, out + m->goal);
+      set_scales(m, out + goal);
     }
-    for (int i = 0; i < m->goal; i++) {
+    for (int i = 0; i < goal; i++) {
       // eq. (5) and its derivatives by mean and log-scale
       const float z = (to[i] - (from[i] + out[i])) * m->precision[i];
       sum -= log_density(m, z, m->scale[i]);
@@ -178,46 +165,13 @@ void outcome_gradient(struct outcome *m, float *grad, float *loss, const struct 
       const float dscale = weight * (1.0f - slope * z);
       dout[i] = -weight * slope * m->precision[i];
       if (m->head) {
-        dout[m->goal + i] = inward(m, out[m->goal + i], dscale);
+        dout[goal + i] = inward(m, out[goal + i], dscale);
       } else {
         dglobal[i] += dscale;
       }
     }
   }
-  *loss = (float)(sum / b->B);
-  mlp_backward(&m->net, m->tape, grad, NULL, m->dout, b->B);
-}
-
-enum err outcome_fit(struct outcome *m, float *loss, const struct batch *b) {
-  outcome_gradient(m, m->grad, loss, b);
-  if (!block_finite(loss, 1) || !block_finite(m->grad, m->nparam)) {
-    log_error(
-        "outcome: loss %g or its gradient is not finite; lower outcome.lr, raise "
-        "outcome.scale_min, or look for unbounded observations; parameters are unchanged",
-        (double)*loss);
-    return ERR_NUMERIC;
-  }
-  adam_step(&m->adam, m->params, m->grad);
-  // back onto the interval
-  for (size_t i = m->net.nparam; i < m->nparam; i++) {
-    m->params[i] = fminf(fmaxf(m->params[i], m->lowest), m->highest);
-  }
-  return ERR_OK;
-}
-
-int outcome_tensors(struct outcome *m, struct st_tensor *out, int max) {
-  struct block_list list = {.out = out, .max = max};
-  block_list_add(&list, "outcome", "adam.t", ST_I64, &m->adam.t, 0);
-  block_list_add(&list, "outcome", "params", ST_F32, m->params, m->nparam);
-  block_list_add(&list, "outcome", "adam.m", ST_F32, m->adam.m, m->nparam);
-  block_list_add(&list, "outcome", "adam.v", ST_F32, m->adam.v, m->nparam);
-  return list.n;
-}
-
-int outcome_nparam(const struct outcome *m) {
-  return (int)m->nparam;
-}
-
-float *outcome_params(struct outcome *m) {
-  return m->params;
+  m->net.loss = sum / b->B;
+  mlp_backward(&m->net.mlp, m->tape, m->net.grad, NULL, m->dout, b->B);
+  return m->net.loss;
 }
