@@ -34,8 +34,8 @@ enum { VARIANTS = 2 };
 static struct config variant(int i) {
   struct config cfg = tiny_config();
   if (i == 1) {
-    snprintf(cfg.outcome_likelihood, sizeof cfg.outcome_likelihood, "%s", "gaussian");
-    snprintf(cfg.outcome_scale, sizeof cfg.outcome_scale, "%s", "head");
+    cfg.outcome_likelihood = OUTCOME_LIKELIHOOD_GAUSSIAN;
+    cfg.outcome_scale = OUTCOME_SCALE_HEAD;
   }
   return cfg;
 }
