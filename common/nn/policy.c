@@ -9,6 +9,7 @@
 #include "common/nn/policy.h"
 
 #include <math.h>
+#include <stdbool.h>
 
 #include "common/base/check.h"
 
@@ -52,11 +53,12 @@ void policy_backward(float *dhead, const float *head, const float *a, const floa
       // eq. (4); slope = dJ/du without the log pi term
       float slope = (1.0f - a[i] * a[i]) * da[i];
       dhead[i] = scale * (temperature * 2.0f * a[i] + slope);
-      // eq. (5), zero where eq. (1) clips
+      // eq. (5); where eq. (1) clips, only what leads back
       float o = head[act + i];
       float e = expf(clip_log_std(o)) * eps[i];
       float ds = temperature * (2.0f * a[i] * e - 1.0f) + slope * e;
-      dhead[act + i] = o < LOG_STD_MIN || o > LOG_STD_MAX ? 0.0f : scale * ds;
+      const bool outward = (o < LOG_STD_MIN && ds > 0) || (o > LOG_STD_MAX && ds < 0);
+      dhead[act + i] = outward ? 0.0f : scale * ds;
     }
     dhead += 2 * act;
     head += 2 * act;

@@ -1,12 +1,14 @@
 // policy.h - tanh-Gaussian policy pi(a | s, g) on top of a network head.
 //
 // The network maps concat(s, g) to the head h = (mu, o), each act wide:
-//   s_i = clip(o_i, -20, 2)    log standard deviation; gradient 0 outside                 (1)
+//   s_i = clip(o_i, -20, 2)    log standard deviation                                     (1)
 //   u   = mu + exp(s) eps,   a = tanh(u),   eps ~ N(0, I)                                 (2)
 //   log pi = sum_i [ -eps_i^2/2 - s_i - log(2 pi)/2 - 2 (log 2 - u_i - softplus(-2 u_i)) ]  (3)
 // Gradients with eps fixed, for J = sum_b [ T_b log pi_b ] + (terms in a with dJ/da = da):
 //   dJ/dmu_i = T 2 a_i + (1 - a_i^2) da_i                                                 (4)
 //   dJ/do_i  = T (-1 + 2 a_i e_i) + (1 - a_i^2) e_i da_i,    e_i = exp(s_i) eps_i         (5)
+//              where (1) clips: 0 if a descent step would lead further out, else as it is, since
+//              a head that no gradient reaches would stay outside for ever
 // Source: Haarnoja et al. 2018 (arXiv:1812.05905), appendix C.
 // Evaluation uses a = tanh(mu).
 //

@@ -175,8 +175,9 @@ Test(policy, gradients_equal_central_differences) {
     }
     for (int i = 0; i < B * 2 * ACT; i++) {
       const double h = 1e-5, at = x[i];
-      // at a deviation of 2e-9, log pi of a rounded tanh says nothing: (4) is checked by hand below
-      if (i == 1 * 2 * ACT + 1) {
+      // at a deviation of 2e-9, log pi of a rounded tanh says nothing: (4) is checked by hand
+      // below; where (1) clips, the difference is 0, and `leads_back_from_outside` checks (5)
+      if (i == 1 * 2 * ACT + 1 || i == ACT || i == 1 * 2 * ACT + ACT + 1) {
         continue;
       }
       x[i] = at + h;
@@ -188,23 +189,28 @@ Test(policy, gradients_equal_central_differences) {
       cr_assert_float_eq(dhead[i], expected, 1e-5 * (1 + fabs(expected)), "T %g, %d: %g, %g",
                          temperature[k], i, dhead[i], expected);
     }
-    // eq. (1): no gradient where the log deviation is clipped
-    cr_assert_eq(dhead[0 * 2 * ACT + ACT], 0.0f);
-    cr_assert_eq(dhead[1 * 2 * ACT + ACT + 1], 0.0f);
     float t = a[1 * ACT + 1];
     cr_assert_float_eq(dhead[1 * 2 * ACT + 1],
                        scale[k] * (temperature[k] * 2 * t + (1 - t * t) * da[1 * ACT + 1]), 1e-6);
   }
 }
 
-// the gradient passes at both ends of the interval of (1), and stops beyond
-Test(policy, clip_ends) {
-  static const float o[] = {2.0f, -20.0f, 2.0001f, -20.001f};
-  for (int k = 0; k < 4; k++) {
-    float head[2] = {0.1f, o[k]}, eps = 0.2f, a, logp, da = 0, dhead[2];
-    policy_sample(&a, &logp, head, &eps, 1, 1);
-    policy_backward(dhead, head, &a, &eps, &da, 1, 1, 1, 1);
-    cr_assert_eq(dhead[1] != 0.0f, k < 2, "o = %g", o[k]);
+// the gradient passes inside the interval of (1) and at its ends; beyond, only what leads back
+Test(policy, leads_back_from_outside) {
+  static const struct {
+    float o;
+    int sign;  // of a gradient that leads further out; 0: inside
+  } cases[] = {{0, 0}, {2, 0}, {-20, 0}, {2.0001f, -1}, {3, -1}, {-20.001f, 1}, {-25, 1}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    // eq. (5) with a temperature of 1 and of -1: -1 + 2 a e is about -1 and 1
+    for (float T = -1; T <= 1; T += 2) {
+      float head[2] = {0.1f, cases[k].o}, eps = 0.002f, a, logp, da = 0, dhead[2];
+      policy_sample(&a, &logp, head, &eps, 1, 1);
+      policy_backward(dhead, head, &a, &eps, &da, T, 1, 1, 1);
+      const bool outward = cases[k].sign != 0 && (T > 0 ? -1 : 1) == cases[k].sign;
+      cr_assert_eq(dhead[1] == 0.0f, outward, "o = %g, T = %g", (double)cases[k].o, (double)T);
+      cr_assert(outward || (dhead[1] < 0) == (T > 0));
+    }
   }
 }
 
