@@ -544,7 +544,9 @@ static enum err adopt(struct client *c, const struct wire_welcome *w) {
       adopt_task(c, w) != ERR_OK) {
     return ERR_CONFIG;
   }
-  const struct rollout_options rollout = {.random = cfg.explore_random,
+  const struct rollout_options rollout = {.none = cfg.explore_none,
+                                          .least = cfg.explore_least,
+                                          .random = cfg.explore_random,
                                           .repeat = cfg.explore_repeat,
                                           .hindsight = (int)cfg.replay_hindsight_k};
   if (w->run == c->run && same_options(&rollout, &c->rollout)) {

@@ -26,6 +26,7 @@ struct rollout {
   struct rollout_options opt;
   struct env *env;
   const struct rollout_hooks *hooks;
+  double level;   // of this episode's exploration
   float *input;   // (obs + goal) concat(s, g)
   float *head;    // (2 act) of the policy
   float *eps;     // (act) standard normals
@@ -106,8 +107,8 @@ static void choose_action(struct rollout *r, struct episode *ep, int t, const st
   rng_fill_normal(rng, r->eps, act);
   rng_fill_uniform(rng, r->random, act, -1.0f, 1.0f);
   const bool warmup = ep->ticket.kind == TICKET_WARMUP;
-  const bool random = (double)rng_float(rng) < r->opt.random || warmup;
-  const bool repeat = (double)rng_float(rng) < r->opt.repeat && t > 0 && !warmup;
+  const bool random = (double)rng_float(rng) < r->level * r->opt.random || warmup;
+  const bool repeat = (double)rng_float(rng) < r->level * r->opt.repeat && t > 0 && !warmup;
   if (repeat) {
     memcpy(a, a - act, act * sizeof(float));
   } else if (random) {
@@ -130,6 +131,13 @@ static bool observe(struct rollout *r, struct episode *ep, int t) {
     finite = finite && isfinite(achieved[i]);
   }
   return finite;
+}
+
+double rollout_level(const struct rollout_options *opt, uint64_t seed) {
+  struct rng rng;
+  rng_init(&rng, seed, RNG_EXPLORE, 0);
+  const double none = (double)rng_float(&rng), level = (double)rng_float(&rng);
+  return none < opt->none ? 0 : opt->least + (1 - opt->least) * level;
 }
 
 static void show(struct rollout *r, struct episode *ep, int t) {
@@ -200,6 +208,7 @@ enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket 
     prepare(r, w);
   }
   ep->ticket = *ticket;
+  r->level = rollout_level(&r->opt, ticket->seed);
   struct attempts attempts = {.r = r, .ep = ep, .w = w, .steps = steps};
   char text[512];
   if (!mj_try(run_attempts, &attempts, text, sizeof text)) {

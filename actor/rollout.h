@@ -1,11 +1,16 @@
 // rollout.h - episode = rollout(ticket, weights, task): a pure function.
 //
 //   TICKET_WARMUP  uniform random actions
-//   TICKET_TRAIN   a ~ pi(. | s, g); then with probability explore.random a uniform action; then
-//                  with probability explore.repeat the previous action again
+//   TICKET_TRAIN   a ~ pi(. | s, g); then with probability level x explore.random a uniform action;
+//                  then with probability level x explore.repeat the previous action again
 //   TICKET_EVAL    a = tanh(mu); no exploration, the task's own action noise stays
 //
 // Repeating wins over a random action. A step takes the same draws whichever action it takes.
+//
+// The level belongs to the ticket: 0 with probability explore.none, else uniform on
+// [explore.least, 1]. So replay holds both what a policy does by itself and what it would never do:
+// tasks differ in which of the two they cannot be learned without. (One level an episode instead of
+// an actor, which Ape-X has: Horgan et al., ICLR 2018, arXiv:1803.00933, section 4.1.)
 //
 // The hindsight table is drawn by the strategy 'future': row t holds k indices, uniform on
 // t+1..T, independent (Andrychowicz et al., NeurIPS 2017, arXiv:1707.01495, section 3.3).
@@ -23,8 +28,8 @@ struct env;
 struct rollout;  // an env, scratch for the policy; one per thread
 
 struct rollout_options {
-  double random, repeat;  // explore.random, explore.repeat
-  int hindsight;          // k
+  double none, least, random, repeat;  // the settings of group explore
+  int hindsight;                       // k
 };
 
 // For those who look on or take part: all may be NULL. The episode is the same as without them, but
@@ -55,6 +60,9 @@ void rollout_set_hooks(struct rollout *r, const struct rollout_hooks *hooks);
 // memory in the model's <size>: another actor would meet it as well.
 NODISCARD enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket *ticket,
                                const struct weights *w, _Atomic uint64_t *steps);
+
+// How much the episode of a ticket with this seed explores: 0, or from opt->least to 1.
+double rollout_level(const struct rollout_options *opt, uint64_t seed);
 
 // ep->hindsight for ep->T from the ticket's seed.
 void rollout_hindsight(struct episode *ep);

@@ -27,6 +27,7 @@ enum rng_stream {
   RNG_HINDSIGHT = 9,  // actor: hindsight table
   RNG_TABLE = 10,     // task: row <index> of a table of goals
   RNG_SCALING = 11,   // learner: draw <index> for the scales of the task's numbers
+  RNG_EXPLORE = 12,   // actor: how much the episode of a ticket explores
   RNG_TEST = 100,
 };
 

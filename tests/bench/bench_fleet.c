@@ -30,8 +30,8 @@ static struct weights *weights;
 
 static void *bare_rollouts(void *arg) {
   (void)arg;
-  struct rollout *r =
-      rollout_new(task, &(struct rollout_options){.random = 0.3, .repeat = 0.5, .hindsight = 4});
+  struct rollout *r = rollout_new(
+      task, &(struct rollout_options){.least = 1, .random = 0.3, .repeat = 0.5, .hindsight = 4});
   const struct dims dims = task_dims(task, 4);
   struct episode *ep = episode_new(&dims);
   for (uint64_t i = 0; i < BARE_EPISODES; i++) {

@@ -230,7 +230,9 @@ static void open_learner(struct learner *l, const char *task) {
   CHECK(task_load(&l->task, task) == ERR_OK);
   l->config = config_dump(&cfg);
   l->dims = task_dims(l->task, (int)cfg.replay_hindsight_k);
-  const struct rollout_options opt = {.random = cfg.explore_random,
+  const struct rollout_options opt = {.none = cfg.explore_none,
+                                      .least = cfg.explore_least,
+                                      .random = cfg.explore_random,
                                       .repeat = cfg.explore_repeat,
                                       .hindsight = (int)cfg.replay_hindsight_k};
   l->rollout = rollout_new(l->task, &opt);

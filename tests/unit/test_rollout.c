@@ -31,7 +31,8 @@ static struct ticket make_ticket(uint64_t seed, enum ticket_kind kind) {
   return (struct ticket){.id = seed, .seed = seed * 1000003u + 17, .version = 1, .kind = kind};
 }
 
-static const struct rollout_options plain = {.random = 0.2, .repeat = 0.3, .hindsight = 4};
+static const struct rollout_options plain = {
+    .least = 1, .random = 0.2, .repeat = 0.3, .hindsight = 4};
 
 static uint64_t run(struct rollout *r, struct episode *ep, uint64_t seed, enum ticket_kind kind,
                     const struct weights *w) {
@@ -167,7 +168,8 @@ Test(rollout, evaluation_is_deterministic_but_for_the_task) {
 Test(rollout, choices_do_not_shift_the_streams) {
   struct task *task = source_task("box2d");
   struct weights *w = make_weights(1, 32);
-  const struct rollout_options calm = {.hindsight = 4}, wild = {.random = 0.5, .hindsight = 4};
+  const struct rollout_options calm = {.hindsight = 4},
+                               wild = {.least = 1, .random = 0.5, .hindsight = 4};
   struct rollout *r = rollout_new(task, &calm), *s = rollout_new(task, &wild);
   struct episode *a = make_episode(task, 4), *b = make_episode(task, 4);
   struct episode *uniform = make_episode(task, 4);
@@ -216,6 +218,50 @@ Test(rollout, exploration_shares) {
   // 9900 steps: deviations 46 and 34; four of each
   cr_expect_float_eq(repeated, 0.3 * n, 184, "%d of %d", repeated, n);
   cr_expect_float_eq(random, 0.7 * 0.2 * n, 138, "%d of %d", random, n);
+  episode_free(ep);
+  episode_free(uniform);
+  rollout_free(r);
+  weights_unref(w);
+  task_free(task);
+}
+
+// the level is the ticket's: a share of them has none, the others are uniform from least to 1, and
+// an episode's random actions follow its level
+Test(rollout, a_ticket_has_a_level) {
+  const struct rollout_options opt = {.none = 0.4, .least = 0.2, .random = 0.5, .hindsight = 4};
+  int none = 0, low = 0;
+  enum { TICKETS = 4000 };
+  for (uint64_t seed = 0; seed < TICKETS; seed++) {
+    const double level = rollout_level(&opt, seed);
+    cr_assert(level == 0 || (level >= 0.2 && level <= 1), "%g", level);
+    cr_assert_eq(level, rollout_level(&opt, seed));
+    none += level == 0;
+    low += level > 0 && level < 0.6;
+  }
+  // deviations 31 and 29; four of each
+  cr_expect_float_eq(none, 0.4 * TICKETS, 124, "%d", none);
+  cr_expect_float_eq(low, 0.3 * TICKETS, 116, "%d", low);
+
+  struct task *task = source_task("box2d");
+  struct weights *w = make_weights(1, 32);
+  struct rollout *r = rollout_new(task, &opt);
+  struct episode *ep = make_episode(task, 4), *uniform = make_episode(task, 4);
+  double expected = 0, variance = 0;
+  int random = 0;
+  for (uint64_t seed = 0; seed < 100; seed++) {
+    run(r, ep, seed, TICKET_TRAIN, w);
+    run(r, uniform, seed, TICKET_WARMUP, NULL);
+    int here = 0;
+    for (int t = 0; t < ep->T; t++) {
+      here += same_action(ep->act + 2 * t, uniform->act + 2 * t);
+    }
+    const double p = 0.5 * rollout_level(&opt, ep->ticket.seed);
+    cr_expect(p > 0 || here == 0, "ticket %llu explores", (unsigned long long)seed);
+    random += here;
+    expected += p * ep->T;
+    variance += p * (1 - p) * ep->T;
+  }
+  cr_expect_float_eq(random, expected, 4 * sqrt(variance), "%d of %g", random, expected);
   episode_free(ep);
   episode_free(uniform);
   rollout_free(r);

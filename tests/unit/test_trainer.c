@@ -66,8 +66,8 @@ static void open_life(struct bench *b, const char *folder) {
   pthread_mutex_init(&b->lock, NULL);
   pthread_cond_init(&b->event, NULL);
   b->dims = task_dims(b->task, (int)b->cfg.replay_hindsight_k);
-  b->rollout =
-      rollout_new(b->task, &(struct rollout_options){.random = 0.3, .repeat = 0.5, .hindsight = 4});
+  b->rollout = rollout_new(
+      b->task, &(struct rollout_options){.least = 1, .random = 0.3, .repeat = 0.5, .hindsight = 4});
   cr_assert_eq(rundir_open(&b->run, folder, RESUME_AUTO, &b->cfg, b->task, "test"), ERR_OK);
   cr_assert_eq(trainer_new(&b->trainer, &b->cfg, b->task, &b->run, on_notify, b), ERR_OK);
   const struct ledger_options opt = {.seed = (uint64_t)b->cfg.run_seed,
