@@ -24,7 +24,6 @@
 #include "learner/checkpoint.h"
 #include "learner/replay/batch.h"
 #include "learner/replay/replay.h"
-#include "learner/replay/scaling.h"
 #include "learner/replay/segments.h"
 #include "learner/rules/rules.h"
 #include "learner/rules/updater.h"
@@ -48,7 +47,6 @@ struct trainer {
   struct fold fold;    // what a commit changes, beside networks and replay
   uint64_t *versions;  // ticket id names versions[id % window]
   struct updater *updater;
-  struct scaling *scaling;  // of what the networks see; the identity before the first update
   struct replay *replay;
   uint64_t replay_base;  // episodes that had left replay before this life
   struct batch *batch;
@@ -114,8 +112,7 @@ static void keep_weights(struct trainer *t, struct weights *w) {
 static struct weights *snapshot(const struct trainer *t) {
   const struct mlp *net = updater_policy(t->updater);
   float *theta = must_alloc(net->nparam, sizeof *theta);
-  memcpy(theta, net->theta, net->nparam * sizeof *theta);
-  scaling_fold(t->scaling, theta, net->width[1]);
+  updater_publish(t->updater, theta);
   struct weights *w = weights_new(t->fold.version, net->width, net->nlayer, theta);
   free(theta);
   return w;
@@ -176,8 +173,8 @@ static void write_video_policy(struct trainer *t, uint64_t version, uint64_t ste
 // all that updates change; returns how many
 static int list_tensors(struct trainer *t, struct st_tensor tensors[MAX_TENSORS]) {
   const int n = updater_tensors(t->updater, tensors, MAX_TENSORS);
-  CHECK(n <= MAX_TENSORS - SCALING_TENSORS);
-  return n + scaling_tensors(t->scaling, tensors + n, MAX_TENSORS - n);
+  CHECK(n <= MAX_TENSORS);
+  return n;
 }
 
 static void window_in_order(struct trainer *t) {
@@ -261,24 +258,13 @@ static void publish_figures(struct trainer *t, bool updated) {
   pthread_mutex_unlock(&t->lock);
 }
 
-// a minibatch as networks see it; see struct draws of learner/rules/rule.h
+// see struct draws of learner/replay/batch.h
 static const struct batch *draw_batch(void *ctx, enum rng_stream stream, uint64_t index) {
   struct trainer *t = ctx;
   struct rng rng;
   rng_init(&rng, (uint64_t)t->cfg->run_seed, stream, index);
   replay_sample(t->replay, t->batch, &rng);
-  if (t->cfg->net_standardize) {
-    scaling_apply(t->scaling, t->batch);
-  }
   return t->batch;
-}
-
-// what has to be measured once, before the first update
-static enum err prepare(struct trainer *t) {
-  if (t->cfg->net_standardize) {
-    scaling_measure(t->scaling, t->replay, t->batch, (uint64_t)t->cfg->run_seed);
-  }
-  return updater_prepare(t->updater, &(struct draws){.draw = draw_batch, .ctx = t});
 }
 
 static enum err update(struct trainer *t) {
@@ -286,7 +272,8 @@ static enum err update(struct trainer *t) {
   const uint64_t due = updates_due(t);
   const bool any = f->updates < due;
   if (any && f->updates == 0) {
-    const enum err err = prepare(t);
+    const struct draws draws = {.draw = draw_batch, .ctx = t};
+    const enum err err = updater_prepare(t->updater, &draws);
     if (err != ERR_OK) {
       return err;
     }
@@ -596,7 +583,6 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->in = queue_new(window + QUEUE_SLACK);
   t->out = queue_new(2 * window + QUEUE_SLACK);
   t->updater = updater_new(rules_at(0), cfg, &t->dims);
-  t->scaling = scaling_new(&t->dims);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);
   if (err != ERR_OK) {
@@ -633,7 +619,6 @@ void trainer_free(struct trainer *t) {
   batch_free(t->batch);
   replay_free(t->replay);
   updater_free(t->updater);
-  scaling_free(t->scaling);
   free(t->versions);
   free(t->window_versions);
   pthread_mutex_destroy(&t->lock);

@@ -25,7 +25,7 @@ declare -A allowed=(
   [learner/agent]='common common/base common/config common/nn learner/nn learner/replay/batch.h
     learner/agent'
   [learner/worth]='common common/base common/config common/nn learner/nn learner/replay/batch.h
-    learner/agent/net.h learner/worth'
+    learner/agent/net.h learner/agent/scaling.h learner/worth'
   [learner/rules]='common common/base common/config common/nn learner/nn learner/replay/batch.h
     learner/agent learner/worth learner/rules'
   [learner/replay]='common common/base common/nn proto learner/replay'

@@ -28,6 +28,7 @@ enum rng_stream {
   RNG_TABLE = 10,     // task: row <index> of a table of goals
   RNG_SCALING = 11,   // learner: draw <index> for the scales of the task's numbers
   RNG_EXPLORE = 12,   // actor: how much the episode of a ticket explores
+  RNG_PREFIT = 13,    // learner: replay indices of step <index> of the outcome model alone
   RNG_TEST = 100,
 };
 

@@ -14,6 +14,7 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
+#include "learner/agent/scaling.h"
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
 
@@ -50,10 +51,11 @@ static void init_nets(struct agent *ag, struct nets *nets, const struct config *
 }
 
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
-                const struct policy_shape *shape) {
-  CHECK(ag && nets && cfg && shape->obs >= 1 && shape->goal >= 0 && shape->act >= 1);
+                const struct policy_shape *shape, const struct scaling *scaling) {
+  CHECK(ag && nets && cfg && scaling && shape->obs >= 1 && shape->goal >= 0 && shape->act >= 1);
   memset(ag, 0, sizeof *ag);
   ag->shape = *shape;
+  ag->scaling = scaling;
   ag->max_batch = (int)cfg->train_batch;
   ag->entropy_target = cfg->odac_entropy_per_action * shape->act;
   init_nets(ag, nets, cfg);
@@ -92,11 +94,13 @@ float agent_alpha(const struct agent *ag) {
   return expf(ag->log_alpha.theta[0]);
 }
 
-// (s, g) into the first columns of rows of this width
+// (s, g), standardised, into the first columns of rows of this width
 static void lay_condition(const struct agent *ag, float *x, int width, const float *obs,
                           const float *goal, int B) {
-  rows_set_columns(x, width, 0, obs, ag->shape.obs, B);
-  rows_set_columns(x, width, ag->shape.obs, goal, ag->shape.goal, B);
+  const int nobs = ag->shape.obs;
+  const float *mean = ag->scaling->mean, *inv = ag->scaling->inv;
+  rows_set_scaled(x, width, 0, obs, mean, inv, nobs, B);
+  rows_set_scaled(x, width, nobs, goal, mean + nobs, inv + nobs, ag->shape.goal, B);
 }
 
 // (s, g, a) into the rows of critic_tape[0]

@@ -23,9 +23,11 @@
 struct batch;
 struct config;
 struct rng;
+struct scaling;
 
 struct agent {
   struct policy_shape shape;
+  const struct scaling *scaling;  // borrowed
   int max_batch;
   double entropy_target;  // H [nats]
 
@@ -49,10 +51,11 @@ struct agent {
   float *dhead;              // (B x 2 act)
 };
 
-// Appends its four nets to the list: policy, critic1, critic2, log_alpha. Settings: net.hidden,
-// train.batch and the group odac. Free with agent_release.
+// Appends its four nets to the list: policy, critic1, critic2, log_alpha, whose networks see
+// observations and goals through scaling (borrowed). Settings: net.hidden, train.batch and the
+// group odac. Free with agent_release.
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
-                const struct policy_shape *shape);
+                const struct policy_shape *shape, const struct scaling *scaling);
 void agent_release(struct agent *ag);
 
 // Before the losses of each minibatch: forgets what is laid down of the last one.

@@ -22,6 +22,16 @@ void rows_set_columns(float *x, int width, int at, const float *a, int n, int B)
   }
 }
 
+void rows_set_scaled(float *restrict x, int width, int at, const float *restrict a,
+                     const float *restrict mean, const float *restrict inv, int n, int B) {
+  x += at;
+  for (int i = 0; i < B; i++, x += width, a += n) {
+    for (int j = 0; j < n; j++) {
+      x[j] = (a[j] - mean[j]) * inv[j];
+    }
+  }
+}
+
 double rows_mean(const float *x, int n) {
   double sum = 0;
   for (int i = 0; i < n; i++) {

@@ -12,6 +12,10 @@
 // Columns [at, at + n) of x (B x width) = a (B x n).
 void rows_set_columns(float *x, int width, int at, const float *a, int n, int B);
 
+// The same with each column j shifted and scaled on its way: (a - mean[j]) inv[j]; mean, inv (n).
+void rows_set_scaled(float *restrict x, int width, int at, const float *restrict a,
+                     const float *restrict mean, const float *restrict inv, int n, int B);
+
 // Mean of n numbers, summed in double in their order.
 double rows_mean(const float *x, int n);
 

@@ -4,6 +4,7 @@
 #ifndef LEARNER_REPLAY_BATCH_H
 #define LEARNER_REPLAY_BATCH_H
 
+#include "common/base/rng.h"
 #include "common/episode.h"
 
 struct batch {
@@ -13,6 +14,13 @@ struct batch {
   float *achieved, *next_achieved;  // (B x goal)  phi(s), phi(s')
   float *goal;                      // (B x goal)  after relabelling
   float *done;                      // (B)         1 at a true end, else 0
+};
+
+// Minibatches before the first update: a function of the run's seed, stream and index, and of what
+// replay holds. RNG_BATCH, i is the minibatch of update i. Borrowed until the next draw.
+struct draws {
+  const struct batch *(*draw)(void *ctx, enum rng_stream stream, uint64_t index);
+  void *ctx;
 };
 
 struct batch *batch_new(const struct dims *dims, int B);

@@ -9,7 +9,8 @@
 // Without the bound, (5) maximises (8), and then y = kappa log((1 - gamma) exp(cl / kappa) +
 // gamma exp(V / kappa)); tests/unit/test_backup.c holds the code against that form and against a
 // search over q.
-// A true end (done = 1) bootstraps nothing: V is replaced by cl there.
+// A true end (done = 1) has no next state, V = -infinity: q0 = 0 for every q_max, and
+//   y = cl + kappa log(1 - gamma)                                                            (9)
 #ifndef LEARNER_RULES_BACKUP_H
 #define LEARNER_RULES_BACKUP_H
 
@@ -54,7 +55,9 @@ static inline struct backup_constants backup_prepare(const struct backup_options
 static inline struct backup backup_transition(double cl, double V, bool done,
                                               const struct backup_constants *c) {
   if (done) {
-    V = cl;
+    // eq. (9); KL(Bern(0) || Bern(gamma)) = -log(1 - gamma)
+    const double kl = -c->log1m_gamma;
+    return (struct backup){.y = cl + c->kl_sign * c->kappa * kl, .q0 = 0, .kl = kl};
   }
   // eq. (5)
   const double x = (V - cl) / c->kappa + c->logit_gamma;

@@ -1,8 +1,8 @@
 // odac.c - equations (1) to (13) of odac.h, in their order.
 //
-// N starts at the first minibatch's max |l| rather than at 1: with |l| of tens or thousands, c l
-// would otherwise start that many times too large and take 1 / (1 - decay) updates to come down,
-// and the level of the critics would be wrong by as much.
+// The outcome model is fitted alone first, and only then are N and the level of the critics
+// measured: scales fall by a percent an update while N follows within a thousand, so that both
+// would otherwise be wrong by several times for the first thousands of updates.
 #include "learner/rules/odac.h"
 
 #include <math.h>
@@ -15,27 +15,35 @@
 #include "learner/replay/batch.h"
 #include "learner/worth/outcome.h"
 
-// smallest N: a minibatch of zero log-likelihoods must not divide by zero
+// smallest N: a minibatch of equal log-likelihoods must not divide by zero
 static const double N_MIN = 1e-6;
 
+// the range of the setting, for what follows from a horizon
+static const double GAMMA_MIN = 0.5, GAMMA_MAX = 0.9999;
+
 // ---- construction ----
+
+double odac_gamma(const struct config *cfg, int horizon) {
+  const double gamma = isnan(cfg->odac_gamma) ? 1 - 1.0 / horizon : cfg->odac_gamma;
+  return fmin(fmax(gamma, GAMMA_MIN), GAMMA_MAX);
+}
 
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct odac *o = self;
   const struct config *cfg = setup->cfg;
   o->seed = (uint64_t)cfg->run_seed;
-  o->backup = (struct backup_options){
-      .gamma = cfg->odac_gamma,
-      .q_max = cfg->odac_discount_max > 0 ? cfg->odac_discount_max : cfg->odac_gamma,
-      .kappa = cfg->odac_time_temperature,
-      .kl_sign = (int)cfg->odac_time_kl_sign};
+  o->backup.gamma = odac_gamma(cfg, setup->horizon);
+  o->backup.q_max = isnan(cfg->odac_discount_max) ? o->backup.gamma : cfg->odac_discount_max;
+  o->backup.kl_sign = (int)cfg->odac_time_kl_sign;
+  o->time_temperature = cfg->odac_time_temperature;
+  o->prefit = (uint64_t)cfg->outcome_prefit;
   o->reward_scale = cfg->odac_reward_scale;
   o->reward_decay = cfg->odac_reward_decay;
   o->bias_init = cfg->odac_bias_init;
   o->N = 1;
   o->max_batch = (int)cfg->train_batch;
-  agent_init(ag, setup->nets, cfg, &setup->shape);
-  o->outcome = outcome_new(setup->nets, cfg, &setup->shape);
+  agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling);
+  o->outcome = outcome_new(setup->nets, cfg, &setup->shape, setup->scaling);
   const size_t B = (size_t)o->max_batch;
   const struct rows_part part[] = {
       {&o->next_act, B * (size_t)setup->shape.act},
@@ -58,12 +66,14 @@ static void release(void *self) {
 
 // ---- pieces of an update ----
 
-static double max_abs(const float *x, int n) {
-  double max = 0;
+// largest minus smallest
+static double range(const float *x, int n) {
+  double lowest = INFINITY, highest = -INFINITY;
   for (int i = 0; i < n; i++) {
-    max = fmax(max, fabs((double)x[i]));
+    lowest = fmin(lowest, (double)x[i]);
+    highest = fmax(highest, (double)x[i]);
   }
-  return max;
+  return highest - lowest;
 }
 
 // eq. (3)
@@ -79,15 +89,37 @@ static void init_noise(struct rng *rng, const struct odac *o, uint64_t index) {
 
 // ---- the rule ----
 
-// N, and the level at which the critics start, from the minibatch and the noise of the first update
+// (12) alone, o->prefit steps on minibatches of their own
+static enum err fit_outcome(struct odac *o, const struct draws *draws) {
+  struct net *net = outcome_net(o->outcome);
+  for (uint64_t i = 0; i < o->prefit && !net->constant; i++) {
+    const struct batch *b = draws->draw(draws->ctx, RNG_PREFIT, i);
+    outcome_loglik(o->outcome, o->l, b);
+    const float loss = (float)outcome_loss(o->outcome, b);
+    if (!rows_finite(&loss, 1) || !rows_finite(net->grad, net->n)) {
+      log_error("odac: step %llu of the outcome model alone is not finite; %s",
+                (unsigned long long)i, net->remedy);
+      return ERR_NUMERIC;
+    }
+    net_step(net);
+  }
+  return ERR_OK;
+}
+
+// the outcome model, then N, and the level at which the critics start, from the minibatch and the
+// noise of the first update
 static enum err prepare(void *self, struct agent *ag, const struct draws *draws) {
   struct odac *o = self;
+  const enum err err = fit_outcome(o, draws);
+  if (err != ERR_OK) {
+    return err;
+  }
   const struct batch *b = draws->draw(draws->ctx, RNG_BATCH, 0);
   const int B = b->B;
   struct rng rng;
   init_noise(&rng, o, 0);
   outcome_loglik(o->outcome, o->l, b);
-  const double N = fmax(max_abs(o->l, B), N_MIN);
+  const double N = fmax(range(o->l, B), N_MIN);
   scale_rows(o->cl, o->reward_scale / N, o->l, B);
   agent_sample(ag, o->next_act, o->next_logp, b->next_obs, b->goal, &rng, B);
   const double alpha = exp((double)ag->log_alpha.theta[0]);
@@ -96,7 +128,8 @@ static enum err prepare(void *self, struct agent *ag, const struct draws *draws)
   const float numbers[] = {(float)N, (float)level};
   if (!rows_finite(numbers, 2)) {
     log_error(
-        "odac: the first minibatch has log-likelihoods up to %g and a level of %g: not finite; "
+        "odac: the first minibatch has log-likelihoods over a range of %g and a level of %g: not "
+        "finite; "
         "look for unbounded observations",
         N, level);
     return ERR_NUMERIC;
@@ -117,7 +150,7 @@ static void set_figures(struct odac *o, const struct agent *ag, double c, double
       .q0 = (float)rows_mean(o->q0, B),
       .kl = (float)rows_mean(o->kl, B),
       .log_lik = (float)rows_mean(o->l, B),
-      .log_lik_max = (float)max_abs(o->l, B),
+      .log_lik_range = (float)range(o->l, B),
       .scale = (float)c,
       .value = (float)rows_mean(o->V, B),
       .q = (float)ag->mean_q,
@@ -130,6 +163,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   const int B = b->B;
   const float alpha = agent_alpha(ag);
   const double c = o->reward_scale / o->N;
+  o->backup.kappa = o->time_temperature * c;
   const struct backup_rows backup = {.y = o->y, .q0 = o->q0, .kl = o->kl};
   CHECK(B >= 1 && B <= o->max_batch);
   struct rng rng;
@@ -151,7 +185,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
 static void stepped(void *self, const struct agent *ag) {
   struct odac *o = self;
   // eq. (2)
-  o->N = o->reward_decay * o->N + (1 - o->reward_decay) * o->figures.log_lik_max;
+  o->N = o->reward_decay * o->N + (1 - o->reward_decay) * o->figures.log_lik_range;
   o->N = fmax(o->N, N_MIN);
   o->figures.alpha = agent_alpha(ag);
 }

@@ -108,7 +108,7 @@ struct outcome;
   F(q0, "", "inferred discount")                           \
   F(kl, "nats", "time KL")                                 \
   F(log_lik, "nats", "outcome log-likelihood l, unscaled") \
-  F(log_lik_max, "nats", "largest |l| of the minibatch")   \
+  F(log_lik_range, "nats", "range of l in the minibatch")  \
   F(scale, "", "c")                                        \
   F(value, "", "V")                                        \
   F(q, "", "smaller of both critics at (s, a, g)")         \
@@ -123,8 +123,10 @@ struct odac_figures {
 struct odac {
   // settings
   uint64_t seed;
-  struct backup_options backup;
+  struct backup_options backup;       // kappa follows c
+  double time_temperature;            // kappa / c
   double reward_scale, reward_decay;  // k, decay
+  uint64_t prefit;                    // steps of the outcome model alone
   bool bias_init;
 
   // state, beside the nets
@@ -142,6 +144,9 @@ struct odac {
   float *V;            // (B)
   float *y, *q0, *kl;  // (B)
 };
+
+// gamma for episodes of at most horizon steps: odac.gamma, or 1 - 1 / horizon when that is unset.
+double odac_gamma(const struct config *cfg, int horizon);
 
 // Nets: policy, critic1, critic2, log_alpha, outcome. Noise of update u: (seed, RNG_UPDATE, u).
 extern const struct rule odac_rule;

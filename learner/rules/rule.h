@@ -14,13 +14,14 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "common/base/rng.h"
 #include "common/nn/policy.h"
 #include "learner/agent/agent.h"
 #include "learner/agent/net.h"
 
 struct batch;
 struct config;
+struct draws;
+struct scaling;
 
 // What a rule demands of a task.
 enum rule_needs { RULE_GOAL = 1 << 0 };
@@ -39,16 +40,11 @@ struct kept_number {
   size_t at;
 };
 
-// Minibatches before the first update: a function of the run's seed, stream and index, and of what
-// replay holds. RNG_BATCH, i is the minibatch of update i. Borrowed until the next draw.
-struct draws {
-  const struct batch *(*draw)(void *ctx, enum rng_stream stream, uint64_t index);
-  void *ctx;
-};
-
 struct rule_setup {
   const struct config *cfg;
   struct policy_shape shape;
+  const struct scaling *scaling;  // of what networks see; measured before prepare
+  int horizon;                    // steps of an episode, at most
   struct nets *nets;  // to be filled, in an order that never changes: net_init, agent_init
 };
 

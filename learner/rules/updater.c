@@ -3,12 +3,15 @@
 #include "learner/rules/updater.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/episode.h"
+#include "learner/agent/scaling.h"
 #include "learner/nn/rows.h"
+#include "learner/replay/batch.h"
 
 struct updater *updater_new(const struct rule *rule, const struct config *cfg,
                             const struct dims *dims) {
@@ -18,11 +21,15 @@ struct updater *updater_new(const struct rule *rule, const struct config *cfg,
   u->rule = rule;
   u->self = must_alloc(1, rule->size);
   u->nets.seed = (uint64_t)cfg->run_seed;
+  const struct policy_shape shape = {.obs = dims->obs, .goal = dims->goal, .act = dims->act};
   const struct rule_setup setup = {
       .cfg = cfg,
-      .shape = {.obs = dims->obs, .goal = dims->goal, .act = dims->act},
+      .shape = shape,
+      .scaling = u->scaling = scaling_new(&shape),
+      .horizon = dims->horizon,
       .nets = &u->nets,
   };
+  u->standardize = cfg->net_standardize;
   rule->init(u->self, &u->agent, &setup);
   return u;
 }
@@ -33,12 +40,16 @@ void updater_free(struct updater *u) {
   }
   u->rule->release(u->self);
   agent_release(&u->agent);
+  scaling_free(u->scaling);
   free(u->self);
   free(u);
 }
 
 enum err updater_prepare(struct updater *u, const struct draws *draws) {
   CHECK(u && draws && draws->draw);
+  if (u->standardize) {
+    scaling_measure(u->scaling, draws);
+  }
   agent_begin(&u->agent);
   return u->rule->prepare ? u->rule->prepare(u->self, &u->agent, draws) : ERR_OK;
 }
@@ -93,6 +104,12 @@ const struct mlp *updater_policy(const struct updater *u) {
   return &u->agent.policy.mlp;
 }
 
+void updater_publish(const struct updater *u, float *theta) {
+  const struct mlp *net = updater_policy(u);
+  memcpy(theta, net->theta, net->nparam * sizeof *theta);
+  scaling_fold(u->scaling, theta, net->width[1]);
+}
+
 int updater_tensors(struct updater *u, struct st_tensor *out, int max) {
   struct tensor_list list = {.out = out, .max = max};
   nets_tensors(&u->nets, &list, true);
@@ -101,5 +118,6 @@ int updater_tensors(struct updater *u, struct st_tensor *out, int max) {
     tensor_list_add(&list, kept->prefix, kept->name, ST_F64, (char *)u->self + kept->at, 0);
   }
   nets_tensors(&u->nets, &list, false);
+  scaling_tensors(u->scaling, &list);
   return list.n;
 }

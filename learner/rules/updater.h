@@ -6,6 +6,7 @@
 #ifndef LEARNER_RULES_UPDATER_H
 #define LEARNER_RULES_UPDATER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
@@ -17,12 +18,15 @@
 struct batch;
 struct config;
 struct dims;
+struct scaling;
 
 struct updater {
   const struct rule *rule;
   void *self;  // the rule's object
   struct agent agent;
   struct nets nets;
+  struct scaling *scaling;  // of what networks see; the identity before updater_prepare
+  bool standardize;         // net.standardize
 };
 
 // Initial weights from (run.seed, RNG_INIT, ..). Copies what it needs from cfg. CHECKs that the
@@ -31,7 +35,8 @@ struct updater *updater_new(const struct rule *rule, const struct config *cfg,
                             const struct dims *dims);
 void updater_free(struct updater *u);  // NULL is allowed
 
-// Once, before the first update of a run. ERR_NUMERIC: logged; training cannot begin.
+// Once, before the first update of a run: measures the scaling, then prepares the rule.
+// ERR_NUMERIC: logged; training cannot begin.
 NODISCARD enum err updater_prepare(struct updater *u, const struct draws *draws);
 
 // One update on b, which is only read; index is its number. ERR_NUMERIC: a loss, a gradient or a
@@ -42,8 +47,11 @@ NODISCARD enum err updater_update(struct updater *u, const struct batch *b, uint
 // Figure i of the rule, of the last update.
 float updater_figure(const struct updater *u, int i);
 
-// The policy network, borrowed.
+// The policy network, borrowed; it takes standardised numbers.
 const struct mlp *updater_policy(const struct updater *u);
+
+// Its parameters for plain observations and goals, in the same layout, into theta.
+void updater_publish(const struct updater *u, float *theta);
 
 // Every tensor of the state (parameters, slow copies, moments, counters, numbers kept), borrowed:
 // write them to save, overwrite their data to restore. 8-byte types first, as st_encode wants.

@@ -1,15 +1,28 @@
 // outcome.h - the outcome model p_d(g | s, a): what will be achieved one step from now.
 //
-//   mean   = phi(s) + f_psi(s, a)                                                          (1)
-//   scale  = exp(clip(o, log scale_min, log scale_max)), o global per dimension or a head   (2)
-//            (global: o is projected onto the interval after each step; head: outside of it only
-//            the part of the gradient that leads back is kept)
-//   Laplace   log p = sum_i [ -|g_i - mean_i| / b_i - log(2 b_i) ]                          (3)
-//   Gaussian  log p = sum_i [ -(g_i - mean_i)^2 / (2 s_i^2) - log s_i - log(2 pi)/2 ]       (4)
+//   mean   = phi(s) + S f_psi(s, a)                                                        (1)
+//   b      = G exp(clip(o, log scale_min, log scale_max))                                  (2)
+//   z_i    = (g_i - mean_i) / b_i                                                          (3)
+//   log p  = -rho(z) - sum_i log b_i - C
+//     radial    rho = |z|              C = log(2 pi^(d/2) Gamma(d) / Gamma(d/2))           (4)
+//     laplace   rho = sum_i |z_i|      C = d log 2                                         (5)
+//     gaussian  rho = |z|^2 / 2        C = d log(2 pi) / 2                                 (6)
 // Trained by maximum likelihood on (phi(s') | s, a):
-//   F_p    = -mean_b log p(phi(s') | s, a)                                                  (5)
-// Where each comes from: (1) [authors' code], (2) [ours], (3) [authors' code], (4) [paper],
-// (5) [paper, Algorithm 1]; the tags are those of learner/rules/odac.h.
+//   F_p    = -mean_b log p(phi(s') | s, a)                                                 (7)
+//
+// Where each comes from; the tags are those of learner/rules/odac.h: (1) [authors' code] without
+// S, (2) [ours], (5) [authors' code], (6) [paper], (7) [paper, Algorithm 1], (4) [ours]: the only
+// one whose order of two outcomes at equal b is that of their distances, and like (5) linear far
+// away.
+//
+// Units. Everything is in the task's own goal units; networks alone see standardised numbers. S is
+// the standard deviation of each goal number and G the spread of all of them (scaling_goal,
+// scaling_spread), so that a network's outputs, and the settings scale_min and scale_max, are of
+// size 1 in any task. o is one number (scalar), one a goal number (dimension), or an output of the
+// network for each goal number (head). Outside of its interval: a global o is put back after each
+// step; of a head's gradient only the part that leads back is kept.
+//
+// A fixed model (outcome.model=fixed) learns nothing: mean = phi(s), b = outcome.known_scale.
 //
 // Losses and gradients go into its net; nothing here steps a parameter. Not thread-safe; only
 // outcome_new allocates.
@@ -18,20 +31,25 @@
 
 struct batch;
 struct config;
+struct net;
 struct nets;
 struct outcome;
 struct policy_shape;
+struct scaling;
 
-// Appends its net, "outcome", to the list: the network's parameters, then with global scales their
-// logs, which start at 0. Settings: the group outcome, train.batch. Free with outcome_free.
+// Appends its net, "outcome", to the list: the network's parameters, then the global o, which start
+// at 0. Settings: the group outcome, train.batch. scaling is borrowed. Free with outcome_free.
 struct outcome *outcome_new(struct nets *nets, const struct config *cfg,
-                            const struct policy_shape *shape);
+                            const struct policy_shape *shape, const struct scaling *scaling);
 void outcome_free(struct outcome *m);  // NULL is allowed
 
-// Eqs. (1)-(4) at the batch's (s, a): loglik (B) of its goals; keeps what outcome_loss needs.
+// Its net, borrowed; constant when the model is fixed.
+struct net *outcome_net(struct outcome *m);
+
+// Eqs. (1)-(6) at the batch's (s, a): loglik (B) of its goals; keeps what outcome_loss needs.
 void outcome_loglik(struct outcome *m, float *loglik, const struct batch *b);
 
-// (5) and its gradient, on the batch last given to outcome_loglik; returns (5).
+// (7) and its gradient, on the batch last given to outcome_loglik; returns (7).
 double outcome_loss(struct outcome *m, const struct batch *b);
 
 #endif

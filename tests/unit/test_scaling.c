@@ -1,6 +1,6 @@
 // test_scaling.c - what networks see has sensible numbers, and a published policy acts the same on
 // plain ones.
-#include "learner/replay/scaling.h"
+#include "learner/agent/scaling.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

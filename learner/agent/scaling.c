@@ -1,26 +1,24 @@
 // scaling.c - means and deviations in double, from a fixed number of draws in a fixed order.
-#include "learner/replay/scaling.h"
+#include "learner/agent/scaling.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/check.h"
-#include "common/base/rng.h"
+#include "common/nn/policy.h"
+#include "learner/agent/net.h"
 #include "learner/replay/batch.h"
-#include "learner/replay/replay.h"
 
 enum { DRAWS = 16 };  // minibatches
 
-static const double floor_share = 0.5;
+static const double floor_share = 0.1;
 static const double smallest = 1e-6;  // when nothing varies at all
 
-struct scaling *scaling_new(const struct dims *dims) {
+struct scaling *scaling_new(const struct policy_shape *shape) {
   struct scaling *s = must_alloc(1, sizeof *s);
-  s->obs = dims->obs;
-  s->goal = dims->goal;
-  const size_t n = (size_t)dims->obs + (size_t)dims->goal;
+  s->obs = shape->obs;
+  s->goal = shape->goal;
+  const size_t n = (size_t)policy_inputs(shape);
   s->mean = must_alloc(n, sizeof *s->mean);
   s->inv = must_alloc(n, sizeof *s->inv);
   for (size_t i = 0; i < n; i++) {
@@ -63,38 +61,33 @@ static void conclude(float *mean, float *inv, const double *sum, const double *s
   }
 }
 
-void scaling_measure(struct scaling *s, struct replay *replay, struct batch *b, uint64_t seed) {
+void scaling_measure(struct scaling *s, const struct draws *draws) {
   const size_t n = (size_t)s->obs + (size_t)s->goal;
   double *sum = must_alloc(n, sizeof *sum), *square = must_alloc(n, sizeof *square);
+  double count = 0;
   for (uint64_t i = 0; i < DRAWS; i++) {
-    struct rng rng;
-    rng_init(&rng, seed, RNG_SCALING, i);
-    replay_sample(replay, b, &rng);
+    const struct batch *b = draws->draw(draws->ctx, RNG_SCALING, i);
     add(sum, square, b->obs, b->B, s->obs);
+    add(sum + s->obs, square + s->obs, b->achieved, b->B, s->goal);
     add(sum + s->obs, square + s->obs, b->goal, b->B, s->goal);
+    count += b->B;
   }
-  const double count = (double)DRAWS * b->B;
   conclude(s->mean, s->inv, sum, square, s->obs, count);
-  conclude(s->mean + s->obs, s->inv + s->obs, sum + s->obs, square + s->obs, s->goal, count);
+  conclude(s->mean + s->obs, s->inv + s->obs, sum + s->obs, square + s->obs, s->goal, 2 * count);
   free(sum);
   free(square);
 }
 
-static void scale(float *restrict x, int B, int n, const float *mean, const float *inv) {
-  for (int b = 0; b < B; b++, x += n) {
-    for (int i = 0; i < n; i++) {
-      x[i] = (x[i] - mean[i]) * inv[i];
-    }
-  }
+float scaling_goal(const struct scaling *s, int i) {
+  return 1 / s->inv[s->obs + i];
 }
 
-void scaling_apply(const struct scaling *s, struct batch *b) {
-  const float *mean = s->mean + s->obs, *inv = s->inv + s->obs;
-  scale(b->obs, b->B, s->obs, s->mean, s->inv);
-  scale(b->next_obs, b->B, s->obs, s->mean, s->inv);
-  scale(b->achieved, b->B, s->goal, mean, inv);
-  scale(b->next_achieved, b->B, s->goal, mean, inv);
-  scale(b->goal, b->B, s->goal, mean, inv);
+float scaling_spread(const struct scaling *s) {
+  double sum = 0;
+  for (int i = 0; i < s->goal; i++) {
+    sum += (double)scaling_goal(s, i) * (double)scaling_goal(s, i);
+  }
+  return (float)sqrt(sum / s->goal);
 }
 
 void scaling_fold(const struct scaling *s, float *theta, int width1) {
@@ -111,13 +104,8 @@ void scaling_fold(const struct scaling *s, float *theta, int width1) {
   }
 }
 
-int scaling_tensors(struct scaling *s, struct st_tensor *tensors, int max) {
-  static const char *const name[SCALING_TENSORS] = {"scaling.mean", "scaling.inv"};
-  float *data[SCALING_TENSORS] = {s->mean, s->inv};
-  for (int i = 0; i < SCALING_TENSORS && i < max; i++) {
-    tensors[i] = (struct st_tensor){.dtype = ST_F32, .rank = 1, .data = data[i]};
-    tensors[i].shape[0] = s->obs + s->goal;
-    snprintf(tensors[i].name, sizeof tensors[i].name, "%s", name[i]);
-  }
-  return SCALING_TENSORS;
+void scaling_tensors(struct scaling *s, struct tensor_list *list) {
+  const size_t n = (size_t)s->obs + (size_t)s->goal;
+  tensor_list_add(list, "scaling", "mean", ST_F32, s->mean, n);
+  tensor_list_add(list, "scaling", "inv", ST_F32, s->inv, n);
 }
