@@ -16,6 +16,7 @@
 #include "learner/rules/updater.h"
 #include "learner/worth/outcome.h"
 #include "tests/unit/minibatch.h"
+#include "tests/unit/source.h"
 
 static double bernoulli_kl(double q, double gamma) {
   const double stay = q > 0 ? q * log(q / gamma) : 0;
@@ -585,6 +586,27 @@ Test(odac, tensors_keep_their_names) {
     cr_assert_eq(found, 1, "%s", want[i]);
   }
   updater_free(u);
+}
+
+// every setting that the table of odac.h names can be set to the value that it gives
+Test(odac, the_table_of_deviations_names_real_settings) {
+  FILE *f = fopen(source_path("learner/rules/odac.h"), "r");
+  cr_assert_not_null(f);
+  struct config cfg = tiny_config();
+  char line[256];
+  int found = 0;
+  while (fgets(line, sizeof line, f) && strncmp(line, "#ifndef", 7) != 0) {
+    char *rest = line;
+    for (char *word; (word = strtok_r(rest, " ;\n", &rest)) != NULL;) {
+      char *dot = strchr(word, '.');
+      if (dot != NULL && strchr(dot, '=') != NULL) {
+        cr_assert_eq(config_set(&cfg, word), ERR_OK, "%s", word);
+        found++;
+      }
+    }
+  }
+  fclose(f);
+  cr_assert_gt(found, 15);
 }
 
 // slow copies start as copies of their critics; twins differ; a policy has the stated shape

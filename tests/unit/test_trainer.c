@@ -33,7 +33,9 @@ struct bench {  // one life of a learner with one imagined actor
   pthread_cond_t event;
   int events;
   int commits;
-  bool inexact;  // updates and steps broke eq. (1) at some commit
+  bool inexact;     // updates and steps broke eq. (1) at some commit
+  double updates;   // at the start of this life
+  bool no_figures;  // the rule's figures were not there though there were updates, or the reverse
 };
 
 static void on_notify(void *ctx) {
@@ -90,6 +92,10 @@ static void open_life(struct bench *b, const char *folder) {
     ledger_finish(b->ledger);
   }
   ledger_join(b->ledger, 0, 1, (int)b->cfg.ledger_window);
+  struct metrics m;
+  double wait_s;
+  trainer_metrics(b->trainer, &m, &wait_s);
+  b->updates = m.updates;
   trainer_start(b->trainer);
 }
 
@@ -137,6 +143,11 @@ static void check_ratio(struct bench *b) {
   trainer_metrics(b->trainer, &m, &wait_s);
   const double after = m.steps - (double)b->cfg.train_warmup_steps;
   b->inexact |= m.updates != (after > 0 ? floor(b->cfg.train_updates_per_step * after) : 0);
+  // those of the rule that metrics.def has a column for, once this life has updated
+  const double figures[] = {m.loss_q, m.loss_pi, m.alpha, m.q0, m.log_lik, m.nll, m.entropy};
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    b->no_figures |= isnan(figures[i]) != (m.updates == b->updates);
+  }
 }
 
 static struct trainer_event wait_event(struct bench *b) {
@@ -180,6 +191,7 @@ static enum trainer_event_kind live(struct bench *b, const char *folder, int sto
   cr_assert_neq(end, TRAINER_FAILED);
   close_life(b);
   cr_assert_not(b->inexact, "eq. (1) holds at every commit");
+  cr_assert_not(b->no_figures, "figures are there as soon as there are updates");
   return end;
 }
 
