@@ -488,6 +488,25 @@ Test(odac, reward_scale_follows_the_running_magnitude) {
   updater_free(u);
 }
 
+// N has a floor: a minibatch all of whose likelihoods are 1 does not divide by zero
+Test(odac, likelihoods_of_one_stay_finite) {
+  struct config cfg = tiny_config();
+  cfg.odac_reward_decay = 0;
+  struct updater *u = new_odac(&cfg);
+  struct net *outcome = net_of(u, "outcome");
+  memset(outcome->theta, 0, outcome->n * sizeof(float));
+  outcome->theta[outcome->n - 1] = (float)log(0.5);
+  struct batch *b = random_batch(B, 35);
+  memcpy(b->goal, b->achieved, B * GOAL * sizeof(float));
+  cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
+  cr_assert_eq(updater_update(u, b, 0), ERR_OK);
+  cr_assert_eq(odac_of(u)->figures.log_lik_max, 0);
+  cr_assert_gt(odac_of(u)->N, 0);
+  cr_assert_eq(updater_update(u, b, 1), ERR_OK);
+  batch_free(b);
+  updater_free(u);
+}
+
 Test(odac, bias_initialisation_happens_once) {
   for (int on = 0; on <= 1; on++) {
     struct config cfg = tiny_config();

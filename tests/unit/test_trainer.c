@@ -14,6 +14,7 @@
 #include "common/run_files.h"
 #include "learner/ledger.h"
 #include "learner/nn/gemm.h"
+#include "learner/rules/updater.h"
 #include "learner/rundir.h"
 #include "learner/trainer.h"
 #include "tests/unit/source.h"
@@ -37,6 +38,16 @@ struct bench {  // one life of a learner with one imagined actor
   double updates;   // at the start of this life
   bool no_figures;  // the rule's figures were not there though there were updates, or the reverse
 };
+
+// the linker puts this between trainer and updater (tests.cmake)
+enum err __real_updater_prepare(struct updater *u, const struct draws *draws);
+enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws);
+static int prepared;
+
+enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws) {
+  prepared++;
+  return __real_updater_prepare(u, draws);
+}
 
 static void on_notify(void *ctx) {
   struct bench *b = ctx;
@@ -214,6 +225,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
   gemm_init();
   log_set_level(LOG_WARN);
   int lives = 0;
+  prepared = 0;
   enum trainer_event_kind end;
   do {
     struct bench *b = must_alloc(1, sizeof *b);
@@ -222,6 +234,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
     cr_assert(++lives < 100);
     free(b);
   } while (end == TRAINER_STOPPED);
+  cr_assert_leq(prepared, 1, "prepared %d times in one run", prepared);
   cr_assert(stop_after > 1000 || lives > 2, "it was really stopped (%d lives)", lives);
 }
 
@@ -239,6 +252,7 @@ static struct file train(const struct config *cfg, int stop_after) {
   char folder[4096];
   snprintf(folder, sizeof folder, "%s", new_folder());
   train_in(folder, cfg, stop_after);
+  cr_assert_eq(prepared, 1);
   return take_policy(folder);
 }
 
