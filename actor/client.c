@@ -64,7 +64,6 @@ struct job {
   struct dims dims;
   struct weights *weights;  // one reference, or NULL for a warm-up
   struct episode *ep;
-  uint64_t digest;
   enum err err;
   atomic_bool cancelled;  // nobody waits for the result
   // the loop's
@@ -158,7 +157,9 @@ static void *work(void *arg) {
       }
       job->ep = episode_new(&job->dims);
       job->err = rollout_run(rollout, job->ep, &job->ticket, job->weights, &w->steps);
-      job->digest = job->err == ERR_OK ? episode_digest(job->ep) : 0;
+      if (job->err == ERR_OK) {
+        episode_seal(job->ep);
+      }
     }
     atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);
     queue_push(c->done, job);
@@ -794,7 +795,7 @@ static void on_result(struct client *c, struct job *job) {
     stop(c, job->err);
     return;
   }
-  const struct wire_msg msg = {.type = WIRE_EPISODE, .episode = {c->run, job->ep, job->digest}};
+  const struct wire_msg msg = {.type = WIRE_EPISODE, .episode = {c->run, job->ep}};
   size_t n;
   const void *frame = wire_encode(c->encoder, &n, &msg);
   if (n > (size_t)c->cfg.wire_max_message) {

@@ -195,7 +195,8 @@ static void run_attempts(void *ctx) {
 enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket *ticket,
                      const struct weights *w, _Atomic uint64_t *steps) {
   const struct dims dims = task_dims(r->task, r->opt.hindsight);
-  CHECK(memcmp(&ep->dims, &dims, sizeof dims) == 0);
+  // one that was sealed has lost the room for a longer one
+  CHECK(memcmp(&ep->dims, &dims, sizeof dims) == 0 && ep->room == dims.horizon);
   if (ticket->kind != TICKET_WARMUP && !r->hooks->act) {
     prepare(r, w);
   }

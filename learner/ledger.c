@@ -491,8 +491,8 @@ static enum ledger_verdict compare(struct ledger *l, uint64_t name, bool audited
 
 // an answer to a ticket in a ring
 static enum ledger_verdict answer_open(struct ledger *l, struct ring *r, struct slot *s,
-                                       const struct actor *from, struct episode **ep,
-                                       uint64_t digest) {
+                                       const struct actor *from, struct episode **ep) {
+  const uint64_t digest = (*ep)->digest;
   if (s->settled) {
     return compare(l, from->name, s->audited, digest, s->answers[0].digest);
   }
@@ -521,8 +521,7 @@ static enum ledger_verdict answer_open(struct ledger *l, struct ring *r, struct 
   return LEDGER_ACCEPTED;
 }
 
-enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **ep,
-                                  uint64_t digest) {
+enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **ep) {
   CHECK(ep && *ep);
   const struct actor *a = joined_at(l, actor);
   const struct ticket *t = &(*ep)->ticket;
@@ -532,7 +531,7 @@ enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **
   }
   if (t->id >= r->first && t->id < r->end) {
     struct slot *s = slot_of(r, t->id);
-    return same_ticket(t, &s->ticket) ? answer_open(l, r, s, a, ep, digest) : LEDGER_UNKNOWN;
+    return same_ticket(t, &s->ticket) ? answer_open(l, r, s, a, ep) : LEDGER_UNKNOWN;
   }
   // committed and still remembered
   bool recent = t->id < r->first && r->first - t->id <= l->npast && t->id >= l->begun;
@@ -540,7 +539,7 @@ enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **
     const struct past *past = &l->past[t->id % l->npast];
     struct ticket was = training_ticket(l, t->id, past->version);
     if (same_ticket(t, &was)) {
-      return compare(l, a->name, is_audited(l, t->id), digest, past->digest);
+      return compare(l, a->name, is_audited(l, t->id), (*ep)->digest, past->digest);
     }
   }
   return LEDGER_UNKNOWN;

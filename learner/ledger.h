@@ -95,9 +95,9 @@ enum ledger_verdict {
                      // for certain only if ledger_faulty says so: without an audit either may be
 };
 
-// An answer. Takes *ep (and NULLs it) when LEDGER_ACCEPTED, else leaves it to the caller.
-enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **ep,
-                                  uint64_t digest);
+// An answer, a sealed episode. Takes *ep (and NULLs it) when LEDGER_ACCEPTED, else leaves it to the
+// caller.
+enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **ep);
 
 // An actor found faulty that was not reported yet, or -1; call it after every ledger_answer. The
 // caller refuses it and calls ledger_leave.

@@ -226,10 +226,8 @@ static enum err roll(struct segments *s) {
 enum err segments_append(struct segments *s, const struct episode *ep) {
   CHECK(ep->ticket.id == s->next);
   // wire_encode only reads the episode
-  struct wire_msg msg = {
-      .type = WIRE_EPISODE,
-      .episode = {
-          .run = s->run, .episode = (struct episode *)(uintptr_t)ep, .digest = episode_digest(ep)}};
+  struct wire_msg msg = {.type = WIRE_EPISODE,
+                         .episode = {.run = s->run, .episode = (struct episode *)(uintptr_t)ep}};
   size_t n;
   const void *data = wire_encode(s->encoder, &n, &msg);
   size_t framed = n + TFRECORD_OVERHEAD;
@@ -308,10 +306,8 @@ struct reader {
 };
 
 // Bytes of the largest episode that these sizes allow, as a message.
-static size_t largest_record(const struct dims *d) {
-  size_t T = (size_t)d->horizon;
-  size_t floats = (T + 1) * (size_t)(d->obs + d->goal) + T * (size_t)d->act + (size_t)d->goal;
-  return floats * sizeof(float) + T * (size_t)d->hindsight * sizeof(uint16_t) + MAX_PROTO_BYTES;
+static size_t largest_record(const struct dims *dims) {
+  return episode_bytes(dims, dims->horizon) + MAX_PROTO_BYTES;
 }
 
 static enum err damaged(const struct reader *r, const char *path, size_t at, const char *what) {

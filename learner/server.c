@@ -288,7 +288,7 @@ static void on_episode(struct server *s, int i, struct wire_episode *e) {
     return;
   }
   const struct wire_msg ack = {.type = WIRE_ACK, .ack = {ep->ticket.id, ep->ticket.kind}};
-  switch (ledger_answer(s->ledger, i, &ep, e->digest)) {
+  switch (ledger_answer(s->ledger, i, &ep)) {
     case LEDGER_ACCEPTED:
     case LEDGER_DUPLICATE:
     case LEDGER_UNKNOWN:

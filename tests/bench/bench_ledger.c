@@ -44,7 +44,8 @@ static double run(int window, double audit) {
     while (n-- > 0) {
       struct episode *ep = episode_new(&dims);
       ep->ticket = held[n];
-      CHECK(ledger_answer(l, holder[n], &ep, held[n].seed) == LEDGER_ACCEPTED);
+      ep->digest = held[n].seed;
+      CHECK(ledger_answer(l, holder[n], &ep) == LEDGER_ACCEPTED);
     }
     for (struct episode *ep; (ep = ledger_next(l)); committed++) {
       episode_free(ep);

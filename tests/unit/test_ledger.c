@@ -42,13 +42,14 @@ static struct episode *make(const struct ticket *t, int T) {
   CHECK(ep);
   ep->ticket = *t;
   ep->T = T;
+  ep->digest = digest_of(t, T);
   live_episodes++;
   return ep;
 }
 
 static enum ledger_verdict send(struct ledger *l, int actor, const struct ticket *t, int T) {
   struct episode *ep = make(t, T);
-  enum ledger_verdict v = ledger_answer(l, actor, &ep, digest_of(t, T));
+  enum ledger_verdict v = ledger_answer(l, actor, &ep);
   CHECK((v == LEDGER_ACCEPTED) == (ep == NULL));
   episode_free(ep);
   return v;

@@ -112,7 +112,8 @@ static void act(struct bench *b) {
   while (ledger_assign(b->ledger, &t, 0, 0)) {
     struct episode *ep = episode_new(&b->dims);
     cr_assert_eq(rollout_run(b->rollout, ep, &t, b->weights[t.version], NULL), ERR_OK);
-    cr_assert_eq(ledger_answer(b->ledger, 0, &ep, episode_digest(ep)), LEDGER_ACCEPTED);
+    episode_seal(ep);
+    cr_assert_eq(ledger_answer(b->ledger, 0, &ep), LEDGER_ACCEPTED);
   }
   for (struct episode *ep; (ep = ledger_next(b->ledger)) != NULL;) {
     trainer_push(b->trainer, &ep);
