@@ -26,7 +26,7 @@ enum { ALIGN = 64 };
 enum { BITS_SIGNLESS = 0x7fffffff, BITS_ONE = 0x3f800000, BITS_FLT_MAX = 0x7f7fffff };
 
 // what stands before the arrays
-enum { ID, SEED, VERSION, KIND, LENGTH, TERMINATED, NHEAD };
+enum { ID, SEED, VERSION, KIND, LENGTH, TERMINATED, UNSTABLE, NHEAD };
 enum { HEAD_BYTES = NHEAD * sizeof(uint64_t) };
 
 enum rows { STATES, STEPS, ONCE };
@@ -109,10 +109,13 @@ void episode_free(struct episode *ep) {
 
 uint64_t episode_seal(struct episode *ep) {
   CHECK(ep->T >= 1 && ep->T <= ep->room);
-  const uint64_t head[NHEAD] = {
-      [ID] = ep->ticket.id,           [SEED] = ep->ticket.seed,
-      [VERSION] = ep->ticket.version, [KIND] = (uint64_t)ep->ticket.kind,
-      [LENGTH] = (uint64_t)ep->T,     [TERMINATED] = ep->terminated ? 1 : 0};
+  const uint64_t head[NHEAD] = {[ID] = ep->ticket.id,
+                                [SEED] = ep->ticket.seed,
+                                [VERSION] = ep->ticket.version,
+                                [KIND] = (uint64_t)ep->ticket.kind,
+                                [LENGTH] = (uint64_t)ep->T,
+                                [TERMINATED] = ep->terminated ? 1 : 0,
+                                [UNSTABLE] = ep->unstable ? 1 : 0};
   memcpy(ep->content, head, HEAD_BYTES);
   unsigned char *at = ep->content + HEAD_BYTES;
   for (int i = 0; i < NARRAY; i++) {
@@ -135,7 +138,7 @@ static const char *shape_fault(const uint64_t head[NHEAD], const struct dims *di
   if (head[LENGTH] < 1 || head[LENGTH] > (uint64_t)dims->horizon) {
     return "episode length outside 1..horizon";
   }
-  if (head[TERMINATED] > 1 || n != episode_bytes(dims, (int)head[LENGTH])) {
+  if (head[TERMINATED] > 1 || head[UNSTABLE] > 1 || n != episode_bytes(dims, (int)head[LENGTH])) {
     return "episode of a wrong shape";
   }
   return NULL;
@@ -164,6 +167,7 @@ struct episode *episode_read(const char **fault, const struct dims *dims, const 
                                .kind = (enum ticket_kind)head[KIND]};
   ep->T = ep->room;
   ep->terminated = head[TERMINATED] != 0;
+  ep->unstable = head[UNSTABLE] != 0;
   ep->bytes = n;
   ep->digest = digest;
   *fault = episode_fault(ep);
@@ -199,6 +203,9 @@ static bool outside(const uint16_t *index, int T, size_t width) {
 const char *episode_fault(const struct episode *ep) {
   if (ep->T < 1 || ep->T > ep->dims.horizon) {
     return "episode length outside 1..horizon";
+  }
+  if (ep->unstable && (ep->terminated || ep->T == ep->dims.horizon)) {
+    return "unstable episode that was not cut";
   }
   for (int i = 0; i < NARRAY; i++) {
     const struct array *a = &ARRAYS[i];

@@ -8,8 +8,8 @@
 //
 // Content: the one form of an episode as bytes, little-endian, without gaps:
 //
-//   u64 id | seed | version | kind | T | terminated (0 or 1) | the arrays of episode.def, as long
-//                                                               as T and the sizes demand
+//   u64 id | seed | version | kind | T | terminated (0 or 1) | unstable (0 or 1)
+//   the arrays of episode.def, as long as T and the sizes demand
 //
 // Its XXH3-64 is the episode's digest; messages carry it and the replay log keeps it as it is. A
 // sealed episode lies in memory as its content, so that nobody writes or digests it twice.
@@ -42,6 +42,7 @@ struct episode {
   struct dims dims;
   int T;            // steps, 1 <= T <= horizon
   bool terminated;  // a true end of the task, not the time limit
+  bool unstable;    // cut: the step after these made the simulation unstable
   // float *obs, *act, *achieved, *desired, *reward; uint16_t *hindsight: (rows x width) each
 #define E(type, name, width, rows, check, fault) type *name;
 #include "common/episode.def"
@@ -59,7 +60,7 @@ void episode_free(struct episode *ep);  // NULL is allowed
 // Bytes of the content of an episode of T steps.
 size_t episode_bytes(const struct dims *dims, int T);
 
-// Ends an episode whose ticket, T, terminated and arrays are set: moves the arrays together, so
+// Ends an episode whose ticket, T, flags and arrays are set: moves the arrays together, so
 // that the room is T steps from now on, and sets content, bytes and digest. Returns the digest.
 // Whoever changes something later seals again.
 uint64_t episode_seal(struct episode *ep);
@@ -70,7 +71,8 @@ uint64_t episode_seal(struct episode *ep);
 struct episode *episode_read(const char **fault, const struct dims *dims, const void *content,
                              size_t n, uint64_t digest);
 
-// Everything finite, actions in [-1, 1], 1 <= T <= horizon, hindsight in [t+1, T].
+// Everything finite, actions in [-1, 1], 1 <= T <= horizon, hindsight in [t+1, T]; an unstable
+// episode is shorter than the horizon and has not terminated.
 // Returns NULL when the episode may be used, else what is wrong (static text).
 const char *episode_fault(const struct episode *ep);
 

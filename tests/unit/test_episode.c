@@ -139,11 +139,25 @@ Test(episode, length_outside_horizon_is_found) {
   episode_free(ep);
 }
 
+Test(episode, an_unstable_one_was_cut) {
+  struct episode *ep = sound(&DIMS, 36, 4);
+  ep->unstable = true;
+  cr_assert_str_eq(episode_fault(ep), "unstable episode that was not cut", "it has terminated");
+  ep->terminated = false;
+  cr_assert_null(episode_fault(ep));
+  episode_free(ep);
+  ep = sound(&DIMS, 37, 4);
+  ep->terminated = false;
+  ep->unstable = true;
+  cr_assert_str_eq(episode_fault(ep), "unstable episode that was not cut", "it is whole");
+  episode_free(ep);
+}
+
 // ---- content ----
 
 // The content of sound(&DIMS, 9, 5), put together by hand; returns its size.
 static size_t content_by_hand(unsigned char *bytes, const struct episode *ep) {
-  const uint64_t head[6] = {11, ep->ticket.seed, 3, TICKET_TRAIN, 9, 1};
+  const uint64_t head[7] = {11, ep->ticket.seed, 3, TICKET_TRAIN, 9, 1, 0};
   const struct {
     const void *data;
     size_t n;
@@ -195,6 +209,7 @@ Test(episode, what_was_sealed_reads_back) {
   for (int T = 1; T <= DIMS.horizon; T++) {
     struct episode *ep = sound(&DIMS, T, (uint64_t)T);
     ep->terminated = T % 2 == 0;
+    ep->unstable = T % 2 == 1 && T < DIMS.horizon;
     episode_seal(ep);
     const char *fault = "none";
     struct episode *got = episode_read(&fault, &DIMS, ep->content, ep->bytes, ep->digest);
@@ -202,6 +217,7 @@ Test(episode, what_was_sealed_reads_back) {
     cr_assert_null(fault);
     cr_assert_eq(got->T, T);
     cr_assert_eq(got->terminated, ep->terminated);
+    cr_assert_eq(got->unstable, ep->unstable);
     cr_assert_eq(memcmp(&got->dims, &DIMS, sizeof DIMS), 0);
     cr_assert_eq(got->ticket.id, 11);
     cr_assert_eq(got->ticket.seed, ep->ticket.seed);
@@ -282,6 +298,9 @@ Test(episode, digest_depends_on_content_alone) {
   a->terminated = false;
   cr_assert_neq(episode_seal(a), digest);
   a->terminated = true;
+  a->unstable = true;
+  cr_assert_neq(episode_seal(a), digest);
+  a->unstable = false;
   cr_assert_eq(episode_seal(a), digest);
   a->T = T - 1;
   cr_assert_neq(episode_seal(a), digest);
@@ -300,7 +319,7 @@ Test(episode, the_widest_sizes_fit) {
     struct episode *ep = sound(&dims, 1000, 7);
     episode_seal(ep);
     cr_assert_eq(ep->bytes,
-                 6 * 8 + (1001u * 4096 * 2 + 1000u * 4096 + 4096 + 1000u * (unsigned)reward) * 4 +
+                 7 * 8 + (1001u * 4096 * 2 + 1000u * 4096 + 4096 + 1000u * (unsigned)reward) * 4 +
                      1000u * 64 * 2);
     const char *fault;
     struct episode *got = episode_read(&fault, &dims, ep->content, ep->bytes, ep->digest);

@@ -78,6 +78,7 @@ Test(rollout, the_same_ticket_gives_the_same_episode) {
   const uint64_t first = run(r, ep, 5, TICKET_TRAIN, w);
   cr_expect_eq(ep->T, task->horizon);
   cr_expect_not(ep->terminated, "the time limit is no true end");
+  cr_expect_not(ep->unstable);
 
   // again, after tickets of every kind and weights of another shape
   for (uint64_t seed = 0; seed < 10; seed++) {
@@ -339,6 +340,7 @@ Test(rollout, an_unstable_episode_ends_before_the_bad_step) {
   }
   cr_expect(ep[0]->T >= 1 && ep[0]->T < task->horizon, "T = %d", ep[0]->T);
   cr_expect_not(ep[0]->terminated);
+  cr_expect(ep[0]->unstable);
   cr_expect_eq(digest[2], digest[0]);
   for (int i = 0; i < 3; i++) {
     episode_free(ep[i]);
@@ -412,6 +414,7 @@ Test(rollout, an_unstable_start_is_drawn_again) {
   for (uint64_t seed = 0; seed < 40; seed++) {
     run(r, ep, seed, TICKET_WARMUP, NULL);
     cr_expect_eq(ep->T, 3);
+    cr_expect_not(ep->unstable, "a start that is drawn again is no cut");
     // the start that env.c describes: one draw for the joint, before the goal's
     double start = 2e10;
     for (uint64_t attempt = 0; start > 1e10; attempt++) {

@@ -253,8 +253,8 @@ static void put_record(struct bytes *file, const void *data, size_t n) {
 static void put_episode(struct bytes *file, uint64_t id) {
   struct episode *ep = make_episode(id);
   const size_t T = (size_t)ep->T;
-  const uint64_t head[6] = {id, ep->ticket.seed, ep->ticket.version, (uint64_t)ep->ticket.kind,
-                            T,  ep->terminated};
+  const uint64_t head[7] = {id, ep->ticket.seed, ep->ticket.version, (uint64_t)ep->ticket.kind,
+                            T,  ep->terminated,  ep->unstable};
   struct bytes content = {.n = 0}, record = {.n = 0};
   put(&content, head, sizeof head);
   put(&content, ep->obs, (T + 1) * 3 * 4);

@@ -255,6 +255,7 @@ Test(wire, episode_there_and_back) {
   for (int T = 1; T <= DIMS.horizon; T++) {
     struct episode *ep = make_episode(&DIMS, T);
     ep->terminated = T % 2 == 0;
+    ep->unstable = T % 2 == 1 && T < DIMS.horizon;
     struct wire_msg out, m = {.type = WIRE_EPISODE, .episode = {.run = 9, .episode = ep}};
     episode_seal(ep);
     size_t n;
@@ -265,6 +266,7 @@ Test(wire, episode_there_and_back) {
     cr_assert_eq(got->digest, ep->digest);
     cr_assert_eq(got->T, T);
     cr_assert_eq(got->terminated, ep->terminated);
+    cr_assert_eq(got->unstable, ep->unstable);
     same_ticket(&got->ticket, &ep->ticket);
     size_t steps = (size_t)T;
     cr_assert(same_bytes(got->obs, ep->obs, (steps + 1) * 3 * 4));
@@ -690,8 +692,8 @@ Test(wire, episode_shape_is_checked) {
   struct build body = {.n = 0};
   put_fixed(&body, 1, 9);
   refused_body(WIRE_EPISODE, &body, "episode of a wrong shape");
-  uint64_t head[6] = {1, 2, 3, TICKET_TRAIN, 1, 0};
-  unsigned char content[6 * 8 + (2 * 3 + 2 + 2 * 2 + 2) * 4 + 4 * 2] = {0};
+  uint64_t head[7] = {1, 2, 3, TICKET_TRAIN, 1, 0, 0};
+  unsigned char content[7 * 8 + (2 * 3 + 2 + 2 * 2 + 2) * 4 + 4 * 2] = {0};
   static const struct {
     int at;
     uint64_t value;
@@ -705,6 +707,7 @@ Test(wire, episode_shape_is_checked) {
                {4, UINT64_C(1) << 32 | 1, sizeof content, "episode length outside 1..horizon"},
                {4, 2, sizeof content, "episode of a wrong shape"},
                {5, 2, sizeof content, "episode of a wrong shape"},
+               {6, 2, sizeof content, "episode of a wrong shape"},
                {0, 1, sizeof content - 1, "episode of a wrong shape"},
                {0, 1, sizeof head, "episode of a wrong shape"},
                {0, 1, sizeof head - 1, "episode of a wrong shape"}};
