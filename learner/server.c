@@ -21,6 +21,7 @@
 #include "common/base/log.h"
 #include "common/config/metrics.h"
 #include "common/evaluation.h"
+#include "learner/fold.h"
 #include "learner/ledger.h"
 #include "learner/peers.h"
 #include "learner/rundir.h"
@@ -55,7 +56,7 @@ struct server {
   struct ledger *ledger;
   struct peers peers;
   struct trainer *trainer;
-  struct weights **weights;  // versions that tickets name, oldest first
+  struct weights **weights;  // to be sent: a cache of the fold's, oldest first
   int nweights, max_weights;
   struct episode **eval;  // one evaluation's episodes
   char *config_text;      // for welcomes
@@ -104,11 +105,11 @@ static void broadcast_bye(struct server *s, enum wire_farewell code, const char 
 
 // ---- weights ----
 
-static void forget_weights(struct server *s) {
-  const uint64_t oldest = ledger_oldest_version(s->ledger);
+// what no ticket and no evaluation names any more
+static void forget_weights(struct server *s, uint64_t oldest) {
   int kept = 0;
   for (int i = 0; i < s->nweights; i++) {
-    if (s->weights[i]->version >= oldest || i == s->nweights - 1) {
+    if (s->weights[i]->version >= oldest) {
       s->weights[kept++] = s->weights[i];
     } else {
       weights_unref(s->weights[i]);
@@ -118,7 +119,7 @@ static void forget_weights(struct server *s) {
 }
 
 // takes over the reference
-static void keep_weights(struct server *s, struct weights *w) {
+static void cache_weights(struct server *s, struct weights *w) {
   if (s->nweights == s->max_weights) {
     s->max_weights = 2 * s->max_weights + 16;
     s->weights = realloc(s->weights, (size_t)s->max_weights * sizeof(struct weights *));
@@ -128,7 +129,7 @@ static void keep_weights(struct server *s, struct weights *w) {
 }
 
 static void publish(struct server *s, struct weights *w) {
-  keep_weights(s, w);
+  cache_weights(s, w);
   const struct wire_msg msg = {.type = WIRE_WEIGHTS, .weights = {s->run->run, w}};
   size_t n;
   const void *frame = wire_encode(s->encoder, &n, &msg);
@@ -429,7 +430,7 @@ static void on_trainer_event(struct server *s, struct trainer_event *e) {
       if (e->evaluate) {
         CHECK(ledger_evaluate(s->ledger, e->version));
       }
-      forget_weights(s);
+      forget_weights(s, e->oldest);
       break;
     case TRAINER_COMPLETE:
       ledger_finish(s->ledger);
@@ -646,24 +647,15 @@ static enum err make_ledger(struct server *s) {
   const uint64_t horizon = (uint64_t)s->dims.horizon;
   const struct ledger_options opt = {
       .seed = (uint64_t)s->cfg->run_seed,
-      .window = (int)s->cfg->ledger_window,
       .audit = s->cfg->ledger_audit,
       .timeout_ms = s->cfg->ledger_timeout,
       .warmup = ((uint64_t)s->cfg->train_warmup_steps + horizon - 1) / horizon,
       .eval_episodes = (int)s->cfg->eval_episodes,
   };
-  s->ledger = ledger_new(&opt, trainer_next(s->trainer), trainer_versions(s->trainer));
-  s->max_weights = opt.window + LEDGER_MAX_EVALS + 2;
-  s->weights = must_alloc((size_t)s->max_weights, sizeof(struct weights *));
-  s->nweights = trainer_weights(s->trainer, s->weights, s->max_weights);
-  CHECK(s->nweights <= s->max_weights);
-  uint64_t pending[LEDGER_MAX_EVALS];
-  const int npending = trainer_pending(s->trainer, pending, LEDGER_MAX_EVALS);
-  for (int i = 0; i < npending; i++) {
-    CHECK(ledger_evaluate(s->ledger, pending[i]));
-  }
-  if (trainer_complete(s->trainer)) {
-    ledger_finish(s->ledger);
+  const struct fold *fold = trainer_fold(s->trainer);
+  s->ledger = ledger_new(&opt, fold);
+  for (int i = 0; i < fold->nweights; i++) {
+    cache_weights(s, weights_ref(fold->weights[i]));
   }
   s->eval = must_alloc((size_t)opt.eval_episodes, sizeof(struct episode *));
   return ERR_OK;

@@ -16,6 +16,7 @@
 
 #include "common/base/check.h"
 #include "common/base/rng.h"
+#include "learner/fold.h"
 #include "learner/ledger.h"
 #include "learner/replay.h"
 #include "proto/wire.h"
@@ -92,13 +93,10 @@ static void answer(struct ledger *l, struct wire_decoder *decoder, const struct 
 // Seconds for all frames.
 static double run_ingest(const struct frames *f, struct replay *replay,
                          struct wire_decoder *decoder) {
-  const struct ledger_options opt = {
-      .seed = RUN_SEED, .window = WINDOW, .timeout_ms = 60000, .eval_episodes = 1};
-  uint64_t versions[WINDOW];
-  for (int i = 0; i < WINDOW; i++) {
-    versions[i] = 1;
-  }
-  struct ledger *l = ledger_new(&opt, 0, versions);
+  const struct ledger_options opt = {.seed = RUN_SEED, .timeout_ms = 60000, .eval_episodes = 1};
+  struct fold fold;
+  fold_init(&fold, &(struct fold_plan){.window = WINDOW, .steps = UINT64_MAX});
+  struct ledger *l = ledger_new(&opt, &fold);
   ledger_join(l, 0, 1, WINDOW);
   struct ticket ticket;
   const double start = bench_cpu_s();
@@ -114,6 +112,7 @@ static double run_ingest(const struct frames *f, struct replay *replay,
   }
   const double took = bench_cpu_s() - start;
   ledger_free(l);
+  fold_release(&fold);
   return took;
 }
 
