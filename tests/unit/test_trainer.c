@@ -14,6 +14,7 @@
 #include "common/run_files.h"
 #include "learner/ledger.h"
 #include "learner/nn/gemm.h"
+#include "learner/rules/updater.h"
 #include "learner/rundir.h"
 #include "learner/trainer.h"
 #include "tests/unit/source.h"
@@ -33,8 +34,20 @@ struct bench {  // one life of a learner with one imagined actor
   pthread_cond_t event;
   int events;
   int commits;
-  bool inexact;  // updates and steps broke eq. (1) at some commit
+  bool inexact;     // updates and steps broke eq. (1) at some commit
+  double updates;   // at the start of this life
+  bool no_figures;  // the rule's figures were not there though there were updates, or the reverse
 };
+
+// the linker puts this between trainer and updater (tests.cmake)
+enum err __real_updater_prepare(struct updater *u, const struct draws *draws);
+enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws);
+static int prepared;
+
+enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws) {
+  prepared++;
+  return __real_updater_prepare(u, draws);
+}
 
 static void on_notify(void *ctx) {
   struct bench *b = ctx;
@@ -90,6 +103,10 @@ static void open_life(struct bench *b, const char *folder) {
     ledger_finish(b->ledger);
   }
   ledger_join(b->ledger, 0, 1, (int)b->cfg.ledger_window);
+  struct metrics m;
+  double wait_s;
+  trainer_metrics(b->trainer, &m, &wait_s);
+  b->updates = m.updates;
   trainer_start(b->trainer);
 }
 
@@ -137,6 +154,11 @@ static void check_ratio(struct bench *b) {
   trainer_metrics(b->trainer, &m, &wait_s);
   const double after = m.steps - (double)b->cfg.train_warmup_steps;
   b->inexact |= m.updates != (after > 0 ? floor(b->cfg.train_updates_per_step * after) : 0);
+  // those of the rule that metrics.def has a column for, once this life has updated
+  const double figures[] = {m.loss_q, m.loss_pi, m.alpha, m.q0, m.log_lik, m.nll, m.entropy};
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    b->no_figures |= isnan(figures[i]) != (m.updates == b->updates);
+  }
 }
 
 static struct trainer_event wait_event(struct bench *b) {
@@ -180,6 +202,7 @@ static enum trainer_event_kind live(struct bench *b, const char *folder, int sto
   cr_assert_neq(end, TRAINER_FAILED);
   close_life(b);
   cr_assert_not(b->inexact, "eq. (1) holds at every commit");
+  cr_assert_not(b->no_figures, "figures are there as soon as there are updates");
   return end;
 }
 
@@ -202,6 +225,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
   gemm_init();
   log_set_level(LOG_WARN);
   int lives = 0;
+  prepared = 0;
   enum trainer_event_kind end;
   do {
     struct bench *b = must_alloc(1, sizeof *b);
@@ -210,6 +234,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
     cr_assert(++lives < 100);
     free(b);
   } while (end == TRAINER_STOPPED);
+  cr_assert_leq(prepared, 1, "prepared %d times in one run", prepared);
   cr_assert(stop_after > 1000 || lives > 2, "it was really stopped (%d lives)", lives);
 }
 
@@ -227,6 +252,7 @@ static struct file train(const struct config *cfg, int stop_after) {
   char folder[4096];
   snprintf(folder, sizeof folder, "%s", new_folder());
   train_in(folder, cfg, stop_after);
+  cr_assert_eq(prepared, 1);
   return take_policy(folder);
 }
 
