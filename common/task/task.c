@@ -8,6 +8,7 @@
 #include "common/task/task.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <mujoco/mujoco.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,7 +268,19 @@ static void add_folder(struct folders *f, const char *path, size_t len, const ch
   }
 }
 
-// $TELOS_TASK_PATH, tasks/ beside the executable, tasks/ in the installed data folder
+// The folder of the running program into path (MAX_PATH); false: not known.
+static bool program_folder(char *path) {
+  const ssize_t n = readlink("/proc/self/exe", path, MAX_PATH - 1);
+  path[n > 0 ? n : 0] = '\0';
+  char *slash = strrchr(path, '/');
+  if (slash) {
+    *slash = '\0';
+  }
+  return slash && slash > path;
+}
+
+// $TELOS_TASK_PATH; tasks/ beside the program; and tasks/ in the data folder, first in that of the
+// tree where the program stands, which may have been installed or moved anywhere
 static void list_folders(struct folders *f) {
   f->n = 0;
   const char *p = getenv("TELOS_TASK_PATH");
@@ -276,15 +289,21 @@ static void list_folders(struct folders *f) {
     add_folder(f, p, len, "");
     p += len + (p[len] == ':');
   }
-  char exe[MAX_PATH];
-  const ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-  if (n > 0) {
-    exe[n] = '\0';
-    const char *slash = strrchr(exe, '/');
-    add_folder(f, exe, slash ? (size_t)(slash - exe) : 0, "/tasks");
+  char program[MAX_PATH];
+  const bool known = program_folder(program);
+  if (known) {
+    add_folder(f, program, strlen(program), "/tasks");
   }
 #ifdef TELOS_DATADIR
-  add_folder(f, TELOS_DATADIR, strlen(TELOS_DATADIR), "/tasks");
+  char tree[2 * MAX_PATH], data[PATH_MAX];
+  snprintf(tree, sizeof tree, "%s/" TELOS_BIN_TO_DATADIR, program);
+  const bool found = known && realpath(tree, data);
+  if (found) {
+    add_folder(f, data, strlen(data), "/tasks");
+  }
+  if (!found || strcmp(data, TELOS_DATADIR) != 0) {
+    add_folder(f, TELOS_DATADIR, strlen(TELOS_DATADIR), "/tasks");
+  }
 #endif
 }
 
