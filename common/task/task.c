@@ -13,12 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/base/words.h"
 #include "common/task/convention.h"
 #include "common/task/env.h"
 #include "common/task/goal_table.h"
@@ -378,29 +380,70 @@ void task_list(void (*each)(void *ctx, const char *name, const char *path), void
   free(f);
 }
 
-struct text {
-  char *at;
-  size_t n, len;
+// what is said of a name that is not found
+struct found {
+  char list[800];  // all names, as far as there is room
+  size_t len;
+  struct words_nearest near;
+  char best[256];  // a copy of near.best
 };
 
-static void append_name(void *ctx, const char *name, const char *path) {
+static void add_name(void *ctx, const char *name, const char *path) {
   (void)path;
-  struct text *t = ctx;
-  if (t->len + strlen(name) + 2 < t->n) {
-    t->len += (size_t)snprintf(t->at + t->len, t->n - t->len, t->len ? " %s" : "%s", name);
+  struct found *f = ctx;
+  if (f->len + strlen(name) + 2 < sizeof f->list) {
+    f->len +=
+        (size_t)snprintf(f->list + f->len, sizeof f->list - f->len, f->len ? " %s" : "%s", name);
   }
+  words_offer(&f->near, name);
+  if (f->near.best == name) {
+    snprintf(f->best, sizeof f->best, "%s", name);
+    f->near.best = f->best;
+  }
+}
+
+static void tell_not_found(const char *name, const struct folders *folders) {
+  char searched[600] = "";
+  struct found found = {.list = "none", .near = {.word = name}};
+  for (int i = 0; i < folders->n; i++) {
+    const size_t used = strlen(searched);
+    snprintf(searched + used, sizeof searched - used, "%s%s", i ? ", " : "", folders->path[i]);
+  }
+  task_list(add_name, &found);
+  log_error("task %s: not found in %s; %s%s%sfound there: %s", name, searched,
+            found.near.best ? "did you mean " : "", found.best, found.near.best ? "? " : "",
+            found.list);
+}
+
+// A file that MuJoCo can read, and that we can read again: to compile it, and for its comment.
+static enum err check_file(const char *path) {
+  struct stat st;
+  if (access(path, R_OK) != 0 || stat(path, &st) != 0) {
+    log_error("task %s: cannot be read: %m; give an MJCF file, or a name without '/'", path);
+    return ERR_CONFIG;
+  }
+  if (S_ISDIR(st.st_mode)) {
+    log_error("task %s: is a folder; give an MJCF file, or a name without '/'", path);
+    return ERR_CONFIG;
+  }
+  if (!S_ISREG(st.st_mode)) {
+    log_error("task %s: a pipe or device can be read only once; write the model to a file first",
+              path);
+    return ERR_CONFIG;
+  }
+  return ERR_OK;
 }
 
 // The file of a task into path (MAX_PATH).
 static enum err find_task(char *path, const char *name) {
   const size_t n = strlen(name);
   if (strchr(name, '/') || (n > 4 && strcmp(name + n - 4, ".xml") == 0)) {
-    if (n == 0 || n >= MAX_PATH || access(name, R_OK) != 0) {
-      log_error("task %s: cannot be read: %m; give an MJCF file, or a name without '/'", name);
+    if (n >= MAX_PATH) {
+      log_error("task %.200s..: a path of more than %d bytes", name, MAX_PATH - 1);
       return ERR_CONFIG;
     }
     memcpy(path, name, n + 1);
-    return ERR_OK;
+    return check_file(path);
   }
   struct folders *f = must_alloc(1, sizeof *f);
   list_folders(f);
@@ -412,14 +455,7 @@ static enum err find_task(char *path, const char *name) {
     }
   }
   if (err != ERR_OK) {
-    char searched[600] = "", found[800] = "none";
-    struct text text = {.at = found, .n = sizeof found};
-    for (int i = 0; i < f->n; i++) {
-      const size_t used = strlen(searched);
-      snprintf(searched + used, sizeof searched - used, "%s%s", i ? ", " : "", f->path[i]);
-    }
-    task_list(append_name, &text);
-    log_error("task %s: not found in %s; found there: %s", name, searched, found);
+    tell_not_found(name, f);
   }
   free(f);
   return err;
