@@ -17,7 +17,7 @@
 #include "common/base/err.h"
 #include "common/nn/safetensors.h"
 #include "common/nn/weights.h"
-#include "learner/segments.h"
+#include "learner/replay/segments.h"
 
 enum { CHECKPOINT_MAX_EVALS = 16 };
 

@@ -18,6 +18,8 @@
 #include "common/run_files.h"
 #include "common/task/task.h"
 #include "learner/nn/gemm.h"
+#include "learner/rules/rule.h"
+#include "learner/rules/rules.h"
 #include "learner/rundir.h"
 #include "learner/server.h"
 #include "proto/version.h"
@@ -181,9 +183,11 @@ static char *join(int argc, char **argv) {
 
 // a task that the update rule can learn
 static enum err load_task(struct task **task, const char *name) {
+  const struct rule *rule = rules_at(0);
   const enum err err = task_load(task, name);
-  if (err == ERR_OK && (*task)->goal == 0) {
-    log_error("task %s has rewards and no goal; ODAC needs sensors named \"goal.*\"", name);
+  if (err == ERR_OK && (rule->needs & RULE_GOAL) && (*task)->goal == 0) {
+    log_error("task %s has rewards and no goal; %s needs sensors named \"goal.*\"", name,
+              rule->name);
     task_free(*task);
     *task = NULL;
     return ERR_CONFIG;

@@ -125,7 +125,7 @@ endforeach()
 foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
-foreach(t test_mlp test_adam test_replay test_scaling test_outcome test_odac test_tabular test_segments
+foreach(t test_mlp test_adam test_replay test_scaling test_outcome test_backup test_rules test_odac test_tabular test_segments
           test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()

@@ -17,7 +17,7 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "learner/ledger.h"
-#include "learner/replay.h"
+#include "learner/replay/replay.h"
 #include "proto/wire.h"
 #include "tests/bench/bench.h"
 

@@ -22,7 +22,7 @@
 // A draw is bound by memory latency: a step record, two rows, a goal. replay_sample takes a chunk
 // in three passes, each of which asks for the lines that the next one reads, so that the misses
 // of a chunk overlap.
-#include "learner/replay.h"
+#include "learner/replay/replay.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -33,6 +33,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "learner/replay/batch.h"
 
 enum {
   SAMPLE_CHUNK = 64,  // draws in flight: enough to hide the latency, few enough to stay in L1
@@ -72,31 +73,6 @@ struct replay {
   int64_t first_span, episodes;
   uint64_t evicted;
 };
-
-struct batch *batch_new(const struct dims *dims, int B) {
-  CHECK(dims && B >= 1);
-  CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1);
-  struct batch *b = must_alloc(1, sizeof *b);
-  b->B = B;
-  const int width[] = {dims->obs, dims->obs, dims->act, dims->goal, dims->goal, dims->goal, 1};
-  float **array[] = {&b->obs,           &b->next_obs, &b->act, &b->achieved,
-                     &b->next_achieved, &b->goal,     &b->done};
-  for (size_t i = 0; i < sizeof width / sizeof *width; i++) {
-    *array[i] = must_alloc((size_t)B * (size_t)width[i], sizeof(float));
-  }
-  return b;
-}
-
-void batch_free(struct batch *b) {
-  if (!b) {
-    return;
-  }
-  float *array[] = {b->obs, b->next_obs, b->act, b->achieved, b->next_achieved, b->goal, b->done};
-  for (size_t i = 0; i < sizeof array / sizeof *array; i++) {
-    free(array[i]);
-  }
-  free(b);
-}
 
 // zero memory that costs nothing until it is written
 static void *map_zero(int64_t n, size_t size) {

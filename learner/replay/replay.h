@@ -12,29 +12,17 @@
 // adding only the episodes that are still inside to a fresh replay gives an equal one.
 //
 // One owner thread. Only replay_new allocates.
-#ifndef LEARNER_REPLAY_H
-#define LEARNER_REPLAY_H
+#ifndef LEARNER_REPLAY_REPLAY_H
+#define LEARNER_REPLAY_REPLAY_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/episode.h"
 
+struct batch;
 struct replay;
 struct rng;
-
-// One minibatch, B rows, arrays owned by the batch object; float32 row-major.
-struct batch {
-  int B;
-  float *obs, *next_obs;            // (B x obs)
-  float *act;                       // (B x act)
-  float *achieved, *next_achieved;  // (B x goal)  phi(s), phi(s')
-  float *goal;                      // (B x goal)  after relabelling
-  float *done;                      // (B)         1 at a true end, else 0
-};
-
-struct batch *batch_new(const struct dims *dims, int B);
-void batch_free(struct batch *b);  // NULL is allowed
 
 // capacity: transitions. hindsight: share in [0, 1].
 struct replay *replay_new(const struct dims *dims, int64_t capacity, double hindsight);

@@ -16,8 +16,8 @@
 //   segments_remove(s, &oldest);
 //
 // One owner thread. Errors are logged once, here, with the file's name.
-#ifndef LEARNER_SEGMENTS_H
-#define LEARNER_SEGMENTS_H
+#ifndef LEARNER_REPLAY_SEGMENTS_H
+#define LEARNER_REPLAY_SEGMENTS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -9,14 +9,16 @@
 //
 // The learner applies (1) to minibatches, and a published policy has it folded into its first
 // layer, W' = W / s, b' = b - W (m / s): actors and policy files see plain observations.
-#ifndef LEARNER_SCALING_H
-#define LEARNER_SCALING_H
+#ifndef LEARNER_REPLAY_SCALING_H
+#define LEARNER_REPLAY_SCALING_H
 
 #include <stdint.h>
 
 #include "common/nn/safetensors.h"
-#include "learner/nn/mlp.h"
-#include "learner/replay.h"
+
+struct batch;
+struct dims;
+struct replay;
 
 struct scaling {
   int obs, goal;

@@ -1,5 +1,5 @@
 // scaling.c - means and deviations in double, from a fixed number of draws in a fixed order.
-#include "learner/scaling.h"
+#include "learner/replay/scaling.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +8,8 @@
 
 #include "common/base/check.h"
 #include "common/base/rng.h"
+#include "learner/replay/batch.h"
+#include "learner/replay/replay.h"
 
 enum { DRAWS = 16 };  // minibatches
 

@@ -7,7 +7,7 @@
 // The files are only trusted up to a checkpoint's position. What stands after it was written by a
 // process that died before the next checkpoint; opening cuts it off, since the same episodes come
 // again.
-#include "learner/segments.h"
+#include "learner/replay/segments.h"
 
 #include <dirent.h>
 #include <errno.h>
