@@ -16,6 +16,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/base/words.h"
 #include "common/task/hook.h"
 #include "common/task/mj.h"
 #include "common/task/task.h"
@@ -118,35 +119,19 @@ static bool is_family(const char *name) {
   return name[strlen(name) - 1] == '.';
 }
 
-// Levenshtein distance of two short words
-static int edit_distance(const char *a, const char *b) {
-  enum { LONGEST = 64 };
-  int row[LONGEST + 1];
-  const int nb = (int)strnlen(b, LONGEST);
-  for (int j = 0; j <= nb; j++) {
-    row[j] = j;
-  }
-  for (int i = 1; a[i - 1] && i <= LONGEST; i++) {
-    int diagonal = row[0];
-    row[0] = i;
-    for (int j = 1; j <= nb; j++) {
-      const int replace = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      const int shorter = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-      row[j] = replace < shorter ? replace : shorter;
-    }
-  }
-  return row[nb];
-}
-
-static const struct known *nearest_known(const char *name, int *distance) {
+// The known name, or the nearest; *exact tells which.
+static const struct known *nearest_known(const char *name, bool *exact) {
   const struct known *best = NULL;
+  int least = 0;
   for (int i = 0; i < NKNOWN; i++) {
     const char *word = known_names[i].name;
-    const bool member = is_family(word) && starts_with(name, word);
-    const int d = member ? 0 : edit_distance(name, word);
-    if (!best || d < *distance) {
-      *distance = d;
+    *exact = is_family(word) ? starts_with(name, word) : strcmp(name, word) == 0;
+    if (*exact) {
+      return &known_names[i];
+    }
+    const int distance = words_distance(name, word);
+    if (!best || distance < least) {
+      least = distance;
       best = &known_names[i];
     }
   }
@@ -167,9 +152,9 @@ static void check_name(struct checker *c, const char *name, enum kind kind) {
   if (!name || !starts_with(name, "telos.")) {
     return;
   }
-  int distance = 0;
-  const struct known *near = nearest_known(name, &distance);
-  if (distance > 0) {
+  bool exact;
+  const struct known *near = nearest_known(name, &exact);
+  if (!exact) {
     mistake(c, "%s \"%s\" is unknown; the nearest name is \"%s%s\"", kind_name[kind], name,
             near->name, is_family(near->name) ? "<sensor>" : "");
   } else if (near->kind != kind) {

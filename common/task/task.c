@@ -8,16 +8,19 @@
 #include "common/task/task.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <mujoco/mujoco.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/base/words.h"
 #include "common/task/convention.h"
 #include "common/task/env.h"
 #include "common/task/goal_table.h"
@@ -267,7 +270,19 @@ static void add_folder(struct folders *f, const char *path, size_t len, const ch
   }
 }
 
-// $TELOS_TASK_PATH, tasks/ beside the executable, tasks/ in the installed data folder
+// The folder of the running program into path (MAX_PATH); false: not known.
+static bool program_folder(char *path) {
+  const ssize_t n = readlink("/proc/self/exe", path, MAX_PATH - 1);
+  path[n > 0 ? n : 0] = '\0';
+  char *slash = strrchr(path, '/');
+  if (slash) {
+    *slash = '\0';
+  }
+  return slash && slash > path;
+}
+
+// $TELOS_TASK_PATH; tasks/ beside the program; and tasks/ in the data folder, first in that of the
+// tree where the program stands, which may have been installed or moved anywhere
 static void list_folders(struct folders *f) {
   f->n = 0;
   const char *p = getenv("TELOS_TASK_PATH");
@@ -276,15 +291,21 @@ static void list_folders(struct folders *f) {
     add_folder(f, p, len, "");
     p += len + (p[len] == ':');
   }
-  char exe[MAX_PATH];
-  const ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-  if (n > 0) {
-    exe[n] = '\0';
-    const char *slash = strrchr(exe, '/');
-    add_folder(f, exe, slash ? (size_t)(slash - exe) : 0, "/tasks");
+  char program[MAX_PATH];
+  const bool known = program_folder(program);
+  if (known) {
+    add_folder(f, program, strlen(program), "/tasks");
   }
 #ifdef TELOS_DATADIR
-  add_folder(f, TELOS_DATADIR, strlen(TELOS_DATADIR), "/tasks");
+  char tree[2 * MAX_PATH], data[PATH_MAX];
+  snprintf(tree, sizeof tree, "%s/" TELOS_BIN_TO_DATADIR, program);
+  const bool found = known && realpath(tree, data);
+  if (found) {
+    add_folder(f, data, strlen(data), "/tasks");
+  }
+  if (!found || strcmp(data, TELOS_DATADIR) != 0) {
+    add_folder(f, TELOS_DATADIR, strlen(TELOS_DATADIR), "/tasks");
+  }
 #endif
 }
 
@@ -359,29 +380,70 @@ void task_list(void (*each)(void *ctx, const char *name, const char *path), void
   free(f);
 }
 
-struct text {
-  char *at;
-  size_t n, len;
+// what is said of a name that is not found
+struct found {
+  char list[800];  // all names, as far as there is room
+  size_t len;
+  struct words_nearest near;
+  char best[256];  // a copy of near.best
 };
 
-static void append_name(void *ctx, const char *name, const char *path) {
+static void add_name(void *ctx, const char *name, const char *path) {
   (void)path;
-  struct text *t = ctx;
-  if (t->len + strlen(name) + 2 < t->n) {
-    t->len += (size_t)snprintf(t->at + t->len, t->n - t->len, t->len ? " %s" : "%s", name);
+  struct found *f = ctx;
+  if (f->len + strlen(name) + 2 < sizeof f->list) {
+    f->len +=
+        (size_t)snprintf(f->list + f->len, sizeof f->list - f->len, f->len ? " %s" : "%s", name);
   }
+  words_offer(&f->near, name);
+  if (f->near.best == name) {
+    snprintf(f->best, sizeof f->best, "%s", name);
+    f->near.best = f->best;
+  }
+}
+
+static void tell_not_found(const char *name, const struct folders *folders) {
+  char searched[600] = "";
+  struct found found = {.list = "none", .near = {.word = name}};
+  for (int i = 0; i < folders->n; i++) {
+    const size_t used = strlen(searched);
+    snprintf(searched + used, sizeof searched - used, "%s%s", i ? ", " : "", folders->path[i]);
+  }
+  task_list(add_name, &found);
+  log_error("task %s: not found in %s; %s%s%sfound there: %s", name, searched,
+            found.near.best ? "did you mean " : "", found.best, found.near.best ? "? " : "",
+            found.list);
+}
+
+// A file that MuJoCo can read, and that we can read again: to compile it, and for its comment.
+static enum err check_file(const char *path) {
+  struct stat st;
+  if (access(path, R_OK) != 0 || stat(path, &st) != 0) {
+    log_error("task %s: cannot be read: %m; give an MJCF file, or a name without '/'", path);
+    return ERR_CONFIG;
+  }
+  if (S_ISDIR(st.st_mode)) {
+    log_error("task %s: is a folder; give an MJCF file, or a name without '/'", path);
+    return ERR_CONFIG;
+  }
+  if (!S_ISREG(st.st_mode)) {
+    log_error("task %s: a pipe or device can be read only once; write the model to a file first",
+              path);
+    return ERR_CONFIG;
+  }
+  return ERR_OK;
 }
 
 // The file of a task into path (MAX_PATH).
 static enum err find_task(char *path, const char *name) {
   const size_t n = strlen(name);
   if (strchr(name, '/') || (n > 4 && strcmp(name + n - 4, ".xml") == 0)) {
-    if (n == 0 || n >= MAX_PATH || access(name, R_OK) != 0) {
-      log_error("task %s: cannot be read: %m; give an MJCF file, or a name without '/'", name);
+    if (n >= MAX_PATH) {
+      log_error("task %.200s..: a path of more than %d bytes", name, MAX_PATH - 1);
       return ERR_CONFIG;
     }
     memcpy(path, name, n + 1);
-    return ERR_OK;
+    return check_file(path);
   }
   struct folders *f = must_alloc(1, sizeof *f);
   list_folders(f);
@@ -393,14 +455,7 @@ static enum err find_task(char *path, const char *name) {
     }
   }
   if (err != ERR_OK) {
-    char searched[600] = "", found[800] = "none";
-    struct text text = {.at = found, .n = sizeof found};
-    for (int i = 0; i < f->n; i++) {
-      const size_t used = strlen(searched);
-      snprintf(searched + used, sizeof searched - used, "%s%s", i ? ", " : "", f->path[i]);
-    }
-    task_list(append_name, &text);
-    log_error("task %s: not found in %s; found there: %s", name, searched, found);
+    tell_not_found(name, f);
   }
   free(f);
   return err;

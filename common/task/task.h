@@ -122,8 +122,9 @@ struct task {
 };
 
 // Finds a task: a path when the name has a '/' or ends in .xml, else <dir>/<name>.xml in
-// $TELOS_TASK_PATH (colon separated), in tasks/ beside the executable, and in tasks/ in the
-// installed data folder. Compiles and checks it, and fills its goal table. ERR_CONFIG: not found,
+// $TELOS_TASK_PATH (colon separated), in tasks/ beside the executable, and in tasks/ in the data
+// folder: that of the tree in which the executable was installed, then the one of the build.
+// Compiles and checks it, and fills its goal table. ERR_CONFIG: not found,
 // unreadable, malformed, or against the convention.
 NODISCARD enum err task_load(struct task **out, const char *name);
 
