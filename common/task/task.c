@@ -16,6 +16,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/task/compile.h"
 #include "common/task/convention.h"
 #include "common/task/goal_table.h"
 #include "common/task/mj.h"
@@ -24,21 +25,29 @@
 
 enum {
   MAX_XML = 64 << 20,  // bytes of MJCF text
-  MAX_TEXT = 1024,     // bytes of a reason
+  MAX_TEXT = 4096,     // bytes of a reason
 };
 
 // ---- from a model ----
 
+// the model as MJB; NULL (logged): it is too large to travel
+static void *save(const mjModel *model, size_t *n, const char *label) {
+  void *bytes = mj_save_mjb(model, n);
+  if (!bytes) {
+    log_error(
+        "task %s: the compiled model has %zu MiB; expected at most %d, since it travels to every "
+        "actor: smaller textures and meshes, or <compiler discardvisual=\"true\"/>, which leaves "
+        "out what is only seen",
+        label, (*n >> 20) + 1, MJ_MAX_MJB >> 20);
+  }
+  return bytes;
+}
+
 // the goal table, a function of the model with the table still empty
 static enum err fill_table(struct task *task, const char *label) {
   size_t n;
-  void *key = mj_save_mjb(task->model, &n);
-  enum err err = ERR_CONFIG;
-  if (!key) {
-    log_error("task %s: the compiled model has more than %d bytes", label, MJ_MAX_MJB);
-  } else if (goal_table_fill(task, key, n, label) == ERR_OK) {
-    err = ERR_OK;
-  }
+  void *key = save(task->model, &n, label);
+  const enum err err = key && goal_table_fill(task, key, n, label) == ERR_OK ? ERR_OK : ERR_CONFIG;
   free(key);
   return err;
 }
@@ -56,11 +65,8 @@ static enum err task_from_model(struct task **out, mjModel *model, bool compiled
     err = tryout_resets(t, label);
   }
   if (err == ERR_OK) {
-    t->mjb = mj_save_mjb(model, &t->mjb_size);
-    if (!t->mjb) {
-      log_error("task %s: the compiled model has more than %d bytes", label, MJ_MAX_MJB);
-      err = ERR_CONFIG;
-    }
+    t->mjb = save(model, &t->mjb_size, label);
+    err = t->mjb ? ERR_OK : ERR_CONFIG;
   }
   if (err != ERR_OK) {
     task_free(t);
@@ -71,22 +77,11 @@ static enum err task_from_model(struct task **out, mjModel *model, bool compiled
   return ERR_OK;
 }
 
-// what to do about a file that MuJoCo says it cannot include
-static const char *include_remedy(const char *text) {
-  if (strstr(text, "usr/share/mujoco/")) {
-    return "; install Debian's libmujoco-samples, which has the models there";
-  }
-  // MuJoCo 2 puts the task's folder before every include, whatever it begins with
-  return strstr(text, "Include error") && strstr(text, "//")
-             ? "; expected a path from the task's own folder (../..), not from /"
-             : "";
-}
-
 // what came of compiling a file or text
 static enum err task_from_compiler(struct task **out, mjModel *model, const char *text,
                                    const char *label) {
   if (!model) {
-    log_error("task %s: MuJoCo cannot compile it: %s%s", label, text, include_remedy(text));
+    log_error("task %s: MuJoCo cannot compile it: %s", label, text);
     return ERR_CONFIG;
   }
   if (text[0]) {
@@ -101,7 +96,7 @@ enum err task_from_xml(struct task **out, const char *xml, size_t n, const char 
     return ERR_CONFIG;
   }
   char text[MAX_TEXT];
-  mjModel *model = mj_load_text(xml, n, text, sizeof text);
+  mjModel *model = compile_text(xml, n, text, sizeof text);
   return task_from_compiler(out, model, text, label);
 }
 
@@ -197,6 +192,6 @@ enum err task_load(struct task **out, const char *name) {
   if (err != ERR_OK) {
     return err;
   }
-  mjModel *model = mj_load_xml(path, text, sizeof text);
+  mjModel *model = compile_file(path, text, sizeof text);
   return task_from_compiler(out, model, text, name);
 }
