@@ -152,11 +152,21 @@ static bool too_close(const struct task *task, const mjData *d) {
   return false;
 }
 
+// the mocap body where the hand stays as it is
+static void place_mocap(const struct task *task, mjData *d) {
+  const struct task_action *t = &task->action;
+  mj_kinematics(task->model, d);
+  tether_place(d->mocap_pos + 3 * t->mocap, d->mocap_quat + 4 * t->mocap, t, d);
+}
+
 static enum err draw_state(struct env *env, struct rng *rng) {
   const struct task *task = env->task;
   for (int draw = 0; draw < MAX_DRAWS; draw++) {
     reset_state(task->model, env->d);
     add_reset_noise(task, env->d, rng);
+    if (task->action.tether.follows) {
+      place_mocap(task, env->d);
+    }
     const bool rejected = task->max_overlap < TASK_NO_LIMIT && overlaps(task, env->d);
     sense_update(&env->sense, task, env->d);
     if (!rejected && !too_close(task, env->d)) {
@@ -272,11 +282,15 @@ enum err env_reset(struct env *env, float *desired, struct rng *reset) {
 
 // ---- step ----
 
-// the mocap body's new place [m] for normalised actions a (naxis)
+// the mocap body's new place [m] for normalised actions a (naxis); it is the set-point meanwhile
 static void move_set_point(const struct task *task, mjData *d, const double *a) {
   const struct task_action *t = &task->action;
-  mjtNum *point = d->mocap_pos + 3 * t->mocap;
+  mjtNum *point = d->mocap_pos + 3 * t->mocap, offset[3];
   const mjtNum *hand = d->xpos + 3 * t->hand;
+  if (t->tether.apart) {
+    tether_offset(offset, t, d);
+    mju_subFrom3(point, offset);
+  }
   if (t->mode == TASK_MOCAP_RELATIVE) {
     mju_copy3(point, hand);
   }
@@ -291,6 +305,9 @@ static void move_set_point(const struct task *task, mjData *d, const double *a) 
   const mjtNum length = mju_norm3(lead);
   if (length > t->lead) {
     mju_addScl3(point, hand, lead, t->lead / length);
+  }
+  if (t->tether.apart) {
+    mju_addTo3(point, offset);
   }
 }
 

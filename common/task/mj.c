@@ -323,6 +323,16 @@ bool mj_has_sensor_noise(const mjModel *model) {
 #endif
 }
 
+bool mj_joins_bodies(const mjModel *model, int equality) {
+#if mjVERSION_HEADER < 300
+  return model->eq_active[equality];
+#elif mjVERSION_HEADER < 320
+  return model->eq_active0[equality];
+#else
+  return model->eq_active0[equality] && model->eq_objtype[equality] == mjOBJ_BODY;
+#endif
+}
+
 const char *mj_control_name(const mjModel *model, int control) {
 #if mjVERSION_HEADER >= 3012000
   // an actuator may have several controls

@@ -52,6 +52,10 @@ void *mj_save_mjb(const struct mjModel_ *model, size_t *size);
 // Whether sensors read with noise that MuJoCo draws from a generator of the whole process.
 bool mj_has_sensor_noise(const struct mjModel_ *model);
 
+// Whether an equality (a connect or weld) holds two bodies together from the start, rather than two
+// sites or nothing.
+bool mj_joins_bodies(const struct mjModel_ *model, int equality);
+
 // The name of the actuator that ctrl[control] drives; NULL when it has none.
 const char *mj_control_name(const struct mjModel_ *model, int control);
 

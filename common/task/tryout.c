@@ -81,6 +81,9 @@ void tryout_reset_state(struct checker *c) {
   } else {
     check_finite(c, t.d, state);
     check_alive(c, t.d, state);
+    if (c->task->action.mode != TASK_CTRL) {
+      tether_read(&c->task->action, c->m, t.d);
+    }
   }
   mj_deleteData(t.d);
 }
