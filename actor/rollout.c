@@ -139,7 +139,7 @@ static void show(struct rollout *r, struct episode *ep, int t) {
   }
 }
 
-// one attempt; the number of steps that went well
+// one attempt; the number of steps that went well. Sets ep->unstable when the next one did not.
 static int attempt_episode(struct rollout *r, struct episode *ep, const struct weights *w,
                            uint64_t attempt, _Atomic uint64_t *steps) {
   const uint64_t seed = ep->ticket.seed;
@@ -159,6 +159,7 @@ static int attempt_episode(struct rollout *r, struct episode *ep, const struct w
     const float *a = ep->act + (size_t)t * (size_t)r->task->act;
     struct env_step step;
     if (env_step(r->env, a, &dynamics, &step) != ERR_OK || !observe(r, ep, t + 1)) {
+      ep->unstable = true;
       return t;
     }
     if (ep->dims.reward) {
@@ -185,9 +186,10 @@ struct attempts {
 
 static void run_attempts(void *ctx) {
   const struct attempts *a = ctx;
-  a->ep->terminated = false;
   a->ep->T = 0;
   for (uint64_t attempt = 0; attempt < MAX_ATTEMPTS && a->ep->T == 0; attempt++) {
+    a->ep->terminated = false;
+    a->ep->unstable = false;
     a->ep->T = attempt_episode(a->r, a->ep, a->w, attempt, a->steps);
   }
 }
