@@ -308,15 +308,6 @@ static void on_bye(struct session *s, const struct wire_text *t) {
   }
 }
 
-// Frees what a message owns and nobody takes over.
-static void drop_body(const struct wire_msg *msg) {
-  if (msg->type == WIRE_EPISODE) {
-    episode_free(msg->episode.episode);
-  } else if (msg->type == WIRE_WEIGHTS) {
-    weights_unref(msg->weights.weights);
-  }
-}
-
 static void on_message(struct session *s, const struct wire_msg *msg) {
   s->heard_ms = s->silent_ms = now_ms(s);
   switch (msg->type) {
@@ -345,13 +336,13 @@ static void on_message(struct session *s, const struct wire_msg *msg) {
       if (s->state == SERVING && msg->weights.run == s->run) {
         s->events->message(s->ctx, msg);
       } else {
-        drop_body(msg);
+        wire_drop(msg);
       }
       break;
     case WIRE_EPISODE:
     case WIRE_HELLO:
     case WIRE_WEIGHTS_REQUEST:
-      drop_body(msg);
+      wire_drop(msg);
       session_fault(s, "a message that only an actor sends");
       break;
   }
@@ -396,7 +387,7 @@ static void on_feed(void *ctx, const struct link_frame *frame) {
     s->events->message(s->ctx, &msg);
     return;
   }
-  drop_body(&msg);
+  wire_drop(&msg);
   if (msg.type != WIRE_WEIGHTS) {
     session_fault(s, "a message that is no weights on their socket");
   }
