@@ -91,6 +91,9 @@ const char *episode_fault(const struct episode *ep) {
   if (ep->T < 1 || ep->T > ep->dims.horizon) {
     return "episode length outside 1..horizon";
   }
+  if (ep->unstable && (ep->terminated || ep->T == ep->dims.horizon)) {
+    return "unstable episode that was not cut";
+  }
   size_t T = (size_t)ep->T, obs = (size_t)ep->dims.obs, act = (size_t)ep->dims.act;
   size_t goal = (size_t)ep->dims.goal;
   if (exceeds(ep->obs, (T + 1) * obs, BITS_FLT_MAX)) {
@@ -117,9 +120,9 @@ const char *episode_fault(const struct episode *ep) {
 uint64_t episode_digest(const struct episode *ep) {
   size_t T = (size_t)ep->T, obs = (size_t)ep->dims.obs, act = (size_t)ep->dims.act;
   size_t goal = (size_t)ep->dims.goal, k = (size_t)ep->dims.hindsight;
-  const uint64_t head[6] = {ep->ticket.id,      ep->ticket.seed,
-                            ep->ticket.version, (uint64_t)ep->ticket.kind,
-                            (uint64_t)ep->T,    ep->terminated ? 1 : 0};
+  const uint64_t head[7] = {
+      ep->ticket.id,   ep->ticket.seed,        ep->ticket.version,  (uint64_t)ep->ticket.kind,
+      (uint64_t)ep->T, ep->terminated ? 1 : 0, ep->unstable ? 1 : 0};
   XXH3_state_t state;
   XXH3_INITSTATE(&state);
   XXH3_64bits_reset(&state);

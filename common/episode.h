@@ -34,6 +34,7 @@ struct episode {
   struct dims dims;
   int T;                // steps, 1 <= T <= horizon
   bool terminated;      // a true end of the task, not the time limit
+  bool unstable;        // cut: the step after these made the simulation unstable
   float *obs;           // (T+1 x obs)
   float *act;           // (T x act), in [-1, 1]
   float *achieved;      // (T+1 x goal)
@@ -46,11 +47,12 @@ struct episode {
 struct episode *episode_new(const struct dims *dims);
 void episode_free(struct episode *ep);  // NULL is allowed
 
-// Everything finite, actions in [-1, 1], 1 <= T <= horizon, hindsight in [t+1, T].
+// Everything finite, actions in [-1, 1], 1 <= T <= horizon, hindsight in [t+1, T]; an unstable
+// episode is shorter than the horizon and has not terminated.
 // Returns NULL when the episode may be used, else what is wrong (static text).
 const char *episode_fault(const struct episode *ep);
 
-// XXH3-64 over ticket, T, terminated and all arrays: equal digests mean equal episodes.
+// XXH3-64 over ticket, T, both flags and all arrays: equal digests mean equal episodes.
 uint64_t episode_digest(const struct episode *ep);
 
 #endif

@@ -167,6 +167,7 @@ static const void *pack_episode(struct wire_encoder *e, size_t *n, const struct 
   m.ticket = &ticket;
   m.steps = (uint32_t)ep->T;
   m.terminated = ep->terminated;
+  m.unstable = ep->unstable;
   m.obs = bytes(ep->obs, length.obs);
   m.act = bytes(ep->act, length.act);
   m.achieved = bytes(ep->achieved, length.achieved);
@@ -587,6 +588,7 @@ static const char *read_episode(const struct wire_decoder *d, struct wire_msg *m
   ep->ticket = ticket;
   ep->T = (int)m->steps;
   ep->terminated = m->terminated != 0;
+  ep->unstable = m->unstable != 0;
   copy_bytes(ep->obs, &m->obs);
   copy_bytes(ep->act, &m->act);
   copy_bytes(ep->achieved, &m->achieved);
@@ -656,6 +658,14 @@ static const char *read_weights(const struct wire_decoder *d, struct wire_msg *m
   msg->weights =
       (struct wire_weights){.run = m->run, .weights = weights_new(m->version, width, nlayer, data)};
   return NULL;
+}
+
+void wire_drop(const struct wire_msg *msg) {
+  if (msg->type == WIRE_EPISODE) {
+    episode_free(msg->episode.episode);
+  } else if (msg->type == WIRE_WEIGHTS) {
+    weights_unref(msg->weights.weights);
+  }
 }
 
 // Gate 3: values of the body.

@@ -139,12 +139,26 @@ Test(episode, length_outside_horizon_is_found) {
   episode_free(ep);
 }
 
+Test(episode, an_unstable_one_was_cut) {
+  struct episode *ep = sound(&DIMS, 36, 4);
+  ep->unstable = true;
+  cr_assert_str_eq(episode_fault(ep), "unstable episode that was not cut", "it has terminated");
+  ep->terminated = false;
+  cr_assert_null(episode_fault(ep));
+  episode_free(ep);
+  ep = sound(&DIMS, 37, 4);
+  ep->terminated = false;
+  ep->unstable = true;
+  cr_assert_str_eq(episode_fault(ep), "unstable episode that was not cut", "it is whole");
+  episode_free(ep);
+}
+
 // the digest is XXH3-64 of the numbers one after the other, here put together by hand
 Test(episode, digest_is_xxh3_of_the_content) {
   int T = 9;
   struct episode *ep = sound(&DIMS, T, 5);
   unsigned char bytes[4096], *to = bytes;
-  const uint64_t head[6] = {11, ep->ticket.seed, 3, TICKET_TRAIN, 9, 1};
+  const uint64_t head[7] = {11, ep->ticket.seed, 3, TICKET_TRAIN, 9, 1, 0};
   const struct {
     const void *data;
     size_t n;
@@ -187,6 +201,9 @@ Test(episode, digest_depends_on_content_alone) {
   a->terminated = false;
   cr_assert_neq(episode_digest(a), digest);
   a->terminated = true;
+  a->unstable = true;
+  cr_assert_neq(episode_digest(a), digest);
+  a->unstable = false;
   a->T = T - 1;
   cr_assert_neq(episode_digest(a), digest);
   a->T = T;

@@ -78,6 +78,7 @@ Test(rollout, the_same_ticket_gives_the_same_episode) {
   const uint64_t first = run(r, ep, 5, TICKET_TRAIN, w);
   cr_expect_eq(ep->T, task->horizon);
   cr_expect_not(ep->terminated, "the time limit is no true end");
+  cr_expect_not(ep->unstable);
 
   // again, after tickets of every kind and weights of another shape
   for (uint64_t seed = 0; seed < 10; seed++) {
@@ -335,6 +336,7 @@ Test(rollout, an_unstable_episode_ends_before_the_bad_step) {
   const uint64_t first = run(r, ep, 3, TICKET_WARMUP, NULL);
   cr_expect(ep->T >= 1 && ep->T < task->horizon, "T = %d", ep->T);
   cr_expect_not(ep->terminated);
+  cr_expect(ep->unstable);
   run(r, ep, 4, TICKET_WARMUP, NULL);
   cr_expect_eq(run(r, ep, 3, TICKET_WARMUP, NULL), first);
   episode_free(ep);
@@ -407,6 +409,7 @@ Test(rollout, an_unstable_start_is_drawn_again) {
   for (uint64_t seed = 0; seed < 40; seed++) {
     run(r, ep, seed, TICKET_WARMUP, NULL);
     cr_expect_eq(ep->T, 3);
+    cr_expect_not(ep->unstable, "a start that is drawn again is no cut");
     // the start that env.c describes: one draw for the joint, before the goal's
     double start = 2e10;
     for (uint64_t attempt = 0; start > 1e10; attempt++) {

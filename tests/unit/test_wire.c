@@ -255,6 +255,7 @@ Test(wire, episode_there_and_back) {
   for (int T = 1; T <= DIMS.horizon; T++) {
     struct episode *ep = make_episode(&DIMS, T);
     ep->terminated = T % 2 == 0;
+    ep->unstable = T % 2 == 1 && T < DIMS.horizon;
     struct wire_msg out, m = {.type = WIRE_EPISODE, .episode = {.run = 9, .episode = ep}};
     m.episode.digest = episode_digest(ep);
     size_t n;
@@ -265,6 +266,7 @@ Test(wire, episode_there_and_back) {
     cr_assert_eq(out.episode.digest, m.episode.digest);
     cr_assert_eq(got->T, T);
     cr_assert_eq(got->terminated, ep->terminated);
+    cr_assert_eq(got->unstable, ep->unstable);
     same_ticket(&got->ticket, &ep->ticket);
     size_t steps = (size_t)T;
     cr_assert(same_bytes(got->obs, ep->obs, (steps + 1) * 3 * 4));
