@@ -1,5 +1,4 @@
 // main.c - telos-actor: reads the command line, then serves the learner (actor/client.h).
-#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,6 +9,8 @@
 #include "actor/client.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/options.h"
 #include "common/base/process.h"
 #include "proto/version.h"
 
@@ -46,18 +47,6 @@ static const char help[] =
     "69 no learner; 75 parent gone; 77 refused by the audit; 78 other protocol,\n"
     "MuJoCo version or task; 130, 143 second signal.\n";
 
-// A whole decimal number in [min, max].
-static enum err parse_number(long *out, const char *option, const char *text, long min, long max) {
-  char *end;
-  errno = 0;
-  *out = strtol(text, &end, 10);
-  if (end == text || *end != '\0' || errno != 0 || *out < min || *out > max) {
-    log_error("%s %s: expected a whole number from %ld to %ld", option, text, min, max);
-    return ERR_USAGE;
-  }
-  return ERR_OK;
-}
-
 // The learner refuses names that are long or would steer a terminal.
 static enum err parse_name(const char **out, const char *text) {
   bool printable = text[0] != '\0' && strlen(text) <= CLIENT_MAX_NAME;
@@ -85,26 +74,27 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       {NULL, 0, NULL, 0},
   };
   enum err err = ERR_OK;
-  long n;
+  uint64_t n = 0;
   opterr = 0;  // one line in our own words
-  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 'c':
         a->client.endpoint = optarg;
         break;
       case 't':
-        err = parse_number(&n, "--threads", optarg, 1, CLIENT_MAX_THREADS);
+        err = number_option(&n, "--threads", optarg, 1, CLIENT_MAX_THREADS);
         a->client.threads = (int)n;
         break;
       case 'n':
         err = parse_name(&a->client.name, optarg);
         break;
       case 'P':
-        err = parse_number(&n, "--patience", optarg, 1, MAX_PATIENCE_S);
+        err = number_option(&n, "--patience", optarg, 1, MAX_PATIENCE_S);
         a->client.patience_ms = 1000 * (int64_t)n;
         break;
       case 'p':
-        err = parse_number(&a->parent, "--parent", optarg, 1, INT32_MAX);
+        err = number_option(&n, "--parent", optarg, 1, INT32_MAX);
+        a->parent = (long)n;
         break;
       case 'd':
         log_set_level(LOG_DEBUG);
@@ -116,8 +106,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         version_print(stdout, "telos-actor", "row kernel AVX2/FMA");
         exit(0);
       default:
-        log_error("%s: unknown option, or a value too few or too many; see telos-actor --help",
-                  argv[optind - 1]);
+        options_complain(c, options, argv, "telos-actor", NULL);
         return ERR_USAGE;
     }
   }

@@ -36,6 +36,10 @@ struct rollout {
 
 static const struct rollout_hooks no_hooks;
 
+bool rollout_same_options(const struct rollout_options *a, const struct rollout_options *b) {
+  return a->random == b->random && a->repeat == b->repeat && a->hindsight == b->hindsight;
+}
+
 struct rollout *rollout_new(const struct task *task, const struct rollout_options *opt) {
   struct rollout *r = must_alloc(1, sizeof *r);
   const size_t act = (size_t)task->act;

@@ -27,6 +27,8 @@ struct rollout_options {
   int hindsight;          // k
 };
 
+bool rollout_same_options(const struct rollout_options *a, const struct rollout_options *b);
+
 // For those who look on or take part: all may be NULL. The episode is the same as without them, but
 // for what act and desired replace.
 struct rollout_hooks {

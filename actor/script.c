@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/episode.h"
 #include "common/task/task.h"
 
@@ -40,16 +41,16 @@ static enum err fault(const struct reader *r, const char *what) {
 static int read_numbers(double *out, const char *line, int act) {
   int n = 0;
   for (const char *p = line; *(p += strspn(p, " \t\r")) != '\0';) {
-    char *end;
-    const double x = strtod(p, &end);
-    if (end == p || strchr(" \t\r", *end) == NULL || !(fabs(x) <= max_target)) {
+    const size_t length = strcspn(p, " \t\r");
+    double x;
+    if (!number_parse_part(&x, p, length) || !(fabs(x) <= max_target)) {
       return -1;
     }
     if (n <= act) {
       out[n] = x;
     }
     n++;
-    p = end;
+    p += length;
   }
   return n;
 }
@@ -161,7 +162,12 @@ void script_action(const struct script *s, float *action, const struct task *tas
     i++;
   }
   const double *row = s->row + (size_t)i * (size_t)s->act;
-  const mjtNum *from = a->mode == TASK_MOCAP ? d->mocap_pos + 3 * a->mocap : d->xpos + 3 * a->hand;
+  mjtNum from[3] = {0, 0, 0};
+  if (a->mode == TASK_MOCAP) {
+    tether_set_point(from, a, d);
+  } else if (a->mode == TASK_MOCAP_RELATIVE) {
+    mju_copy3(from, d->xpos + 3 * a->hand);
+  }
   for (int k = 0; k < s->act; k++) {
     const double x = k < a->naxis ? (row[k] - from[a->axis[k]]) / a->scale[k] : row[k];
     action[k] = (float)fmax(-1.0, fmin(1.0, x));

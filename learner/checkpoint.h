@@ -17,7 +17,7 @@
 #include "common/base/err.h"
 #include "common/nn/safetensors.h"
 #include "learner/fold.h"
-#include "learner/segments.h"
+#include "learner/replay/segments.h"
 
 struct checkpoint {
   // identity: must equal the resumed run's, else ERR_CONFIG

@@ -11,14 +11,20 @@
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/options.h"
 #include "common/base/process.h"
 #include "common/config/config.h"
 #include "common/run_files.h"
 #include "common/task/task.h"
 #include "learner/nn/gemm.h"
+#include "learner/rules/rule.h"
+#include "learner/rules/rules.h"
 #include "learner/rundir.h"
 #include "learner/server.h"
 #include "proto/version.h"
+
+static const uint64_t MAX_VIDEO_EVERY = 1000000000000;
 
 struct arguments {
   const char *task, *config, *run;
@@ -70,26 +76,6 @@ static enum err parse_resume(enum resume *out, const char *text) {
   return ERR_USAGE;
 }
 
-static enum err parse_parent(long *out, const char *text) {
-  char *end;
-  *out = strtol(text, &end, 10);
-  if (end == text || *end != '\0' || *out < 1 || *out > INT32_MAX) {
-    log_error("--parent %s: expected a process number", text);
-    return ERR_USAGE;
-  }
-  return ERR_OK;
-}
-
-static enum err parse_video_every(uint64_t *out, const char *text) {
-  char *end;
-  *out = strtoull(text, &end, 10);
-  if (end == text || *end != '\0' || text[0] == '-' || *out < 1 || *out > 1000000000000) {
-    log_error("--video-every %s: expected env steps, from 1 to 1000000000000", text);
-    return ERR_USAGE;
-  }
-  return ERR_OK;
-}
-
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
       {"task", required_argument, NULL, 't'},
@@ -105,8 +91,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       {NULL, 0, NULL, 0},
   };
   enum err err = ERR_OK;
+  uint64_t number = 0;
   opterr = 0;  // one line in our own words
-  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 't':
         a->task = optarg;
@@ -124,10 +111,11 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         a->insecure = true;
         break;
       case 'p':
-        err = parse_parent(&a->parent, optarg);
+        err = number_option(&number, "--parent", optarg, 1, INT32_MAX);
+        a->parent = (long)number;
         break;
       case 'V':
-        err = parse_video_every(&a->video_every, optarg);
+        err = number_option(&a->video_every, "--video-every", optarg, 1, MAX_VIDEO_EVERY);
         break;
       case 'd':
         log_set_level(LOG_DEBUG);
@@ -141,8 +129,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         version_print(stdout, "telos-learner", gemm_kernel());
         exit(0);
       default:
-        log_error("%s: unknown option, or a value too few or too many; see telos-learner --help",
-                  argv[optind - 1]);
+        options_complain(c, options, argv, "telos-learner", config_explain_option);
         return ERR_USAGE;
     }
   }
@@ -196,9 +183,11 @@ static char *join(int argc, char **argv) {
 
 // a task that the update rule can learn
 static enum err load_task(struct task **task, const char *name) {
+  const struct rule *rule = rules_at(0);
   const enum err err = task_load(task, name);
-  if (err == ERR_OK && (*task)->goal == 0) {
-    log_error("task %s has rewards and no goal; ODAC needs sensors named \"goal.*\"", name);
+  if (err == ERR_OK && (rule->needs & RULE_GOAL) && (*task)->goal == 0) {
+    log_error("task %s has rewards and no goal; %s needs sensors named \"goal.*\"", name,
+              rule->name);
     task_free(*task);
     *task = NULL;
     return ERR_CONFIG;

@@ -23,10 +23,12 @@
 #include "common/run_files.h"
 #include "learner/checkpoint.h"
 #include "learner/fold.h"
-#include "learner/odac.h"
-#include "learner/replay.h"
-#include "learner/scaling.h"
-#include "learner/segments.h"
+#include "learner/replay/batch.h"
+#include "learner/replay/replay.h"
+#include "learner/replay/scaling.h"
+#include "learner/replay/segments.h"
+#include "learner/rules/rules.h"
+#include "learner/rules/updater.h"
 
 enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
 
@@ -45,7 +47,7 @@ struct trainer {
   void *ctx;
 
   struct fold fold;
-  struct odac *odac;
+  struct updater *updater;
   struct scaling *scaling;  // of what the networks see; the identity before the first update
   struct replay *replay;
   uint64_t replay_base;  // episodes that had left replay before this life
@@ -73,7 +75,7 @@ static double now_s(void) {
 
 // The policy as it is now, as the version that comes next.
 static struct weights *snapshot(const struct trainer *t) {
-  const struct mlp *net = odac_policy(t->odac);
+  const struct mlp *net = updater_policy(t->updater);
   float *theta = must_alloc(net->nparam, sizeof *theta);
   memcpy(theta, net->theta, net->nparam * sizeof *theta);
   scaling_fold(t->scaling, theta, net->width[1]);
@@ -92,8 +94,9 @@ static enum err write_weights(const struct trainer *t, const char *name, const s
   snprintf(seed, sizeof seed, "%" PRId64, t->cfg->run_seed);
   snprintf(steps, sizeof steps, "%" PRIu64, at_steps);
   const struct st_meta meta[] = {
-      {"format", "pt"},        {"algorithm", "odac"},   {"telos", TELOS_VERSION},
-      {"task", t->task->name}, {"task_digest", digest}, {"seed", seed},
+      {"format", "pt"},         {"algorithm", t->updater->rule->name},
+      {"telos", TELOS_VERSION}, {"task", t->task->name},
+      {"task_digest", digest},  {"seed", seed},
       {"steps", steps},
   };
   char *path = run_files_path(t->run->path, name);
@@ -127,7 +130,7 @@ static void write_video_policy(struct trainer *t, const struct weights *w, uint6
 
 // all that updates change; returns how many
 static int list_tensors(struct trainer *t, struct st_tensor tensors[MAX_TENSORS]) {
-  const int n = odac_tensors(t->odac, tensors, MAX_TENSORS);
+  const int n = updater_tensors(t->updater, tensors, MAX_TENSORS);
   CHECK(n <= MAX_TENSORS - SCALING_TENSORS);
   return n + scaling_tensors(t->scaling, tensors + n, MAX_TENSORS - n);
 }
@@ -160,7 +163,27 @@ static uint64_t updates_due(const struct trainer *t) {
   return after > 0.0 ? (uint64_t)floor(t->cfg->train_updates_per_step * after) : 0;  // eq. (1)
 }
 
-static void publish_figures(struct trainer *t, const struct odac_stats *s) {
+// the rule's figures of the last update that have a column, by name
+static void set_rule_figures(struct metrics *m, const struct updater *u) {
+  static const struct {
+    const char *name;
+    size_t at;
+  } column[] = {
+#define M(name, format, unit, help) {#name, offsetof(struct metrics, name)},
+#include "common/config/metrics.def"
+#undef M
+  };
+  for (int i = 0; i < u->rule->nfigure; i++) {
+    for (size_t k = 0; k < sizeof column / sizeof *column; k++) {
+      if (strcmp(u->rule->figure[i].name, column[k].name) == 0) {
+        *(double *)((char *)m + column[k].at) = (double)updater_figure(u, i);
+      }
+    }
+  }
+}
+
+// updated: there were updates since the last call
+static void publish_figures(struct trainer *t, bool updated) {
   const struct fold *f = &t->fold;
   pthread_mutex_lock(&t->lock);
   struct metrics *m = &t->metrics;
@@ -169,14 +192,8 @@ static void publish_figures(struct trainer *t, const struct odac_stats *s) {
   m->episodes = (double)f->episodes;
   m->updates = (double)f->updates;
   m->version = (double)f->version;
-  if (s != NULL) {
-    m->loss_q = s->loss_q;
-    m->loss_pi = s->loss_pi;
-    m->alpha = s->alpha;
-    m->q0 = s->q0;
-    m->log_lik = s->log_lik;
-    m->nll = s->nll;
-    m->entropy = s->entropy;
+  if (updated) {
+    set_rule_figures(m, t->updater);
   }
   if (f->last.n > 0) {
     m->eval_steps = (double)f->last.steps;
@@ -188,29 +205,46 @@ static void publish_figures(struct trainer *t, const struct odac_stats *s) {
   pthread_mutex_unlock(&t->lock);
 }
 
+// a minibatch as networks see it; see struct draws of learner/rules/rule.h
+static const struct batch *draw_batch(void *ctx, enum rng_stream stream, uint64_t index) {
+  struct trainer *t = ctx;
+  struct rng rng;
+  rng_init(&rng, (uint64_t)t->cfg->run_seed, stream, index);
+  replay_sample(t->replay, t->batch, &rng);
+  if (t->cfg->net_standardize) {
+    scaling_apply(t->scaling, t->batch);
+  }
+  return t->batch;
+}
+
+// what has to be measured once, before the first update
+static enum err prepare(struct trainer *t) {
+  if (t->cfg->net_standardize) {
+    scaling_measure(t->scaling, t->replay, t->batch, (uint64_t)t->cfg->run_seed);
+  }
+  return updater_prepare(t->updater, &(struct draws){.draw = draw_batch, .ctx = t});
+}
+
 static enum err update(struct trainer *t) {
   struct fold *f = &t->fold;
   const uint64_t due = updates_due(t);
-  struct odac_stats stats;
   const bool any = f->updates < due;
-  if (f->updates == 0 && any && t->cfg->net_standardize) {
-    scaling_measure(t->scaling, t->replay, t->batch, (uint64_t)t->cfg->run_seed);
+  if (any && f->updates == 0) {
+    const enum err err = prepare(t);
+    if (err != ERR_OK) {
+      return err;
+    }
   }
   while (f->updates < due) {
-    struct rng rng;
-    rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_BATCH, f->updates);
-    replay_sample(t->replay, t->batch, &rng);
-    if (t->cfg->net_standardize) {
-      scaling_apply(t->scaling, t->batch);
-    }
-    const enum err err = odac_update(t->odac, &stats, t->batch, f->updates);
+    const struct batch *b = draw_batch(t, RNG_BATCH, f->updates);
+    const enum err err = updater_update(t->updater, b, f->updates);
     if (err != ERR_OK) {
       return err;
     }
     f->updates++;
     atomic_fetch_add_explicit(&t->progress, 1, memory_order_relaxed);
   }
-  publish_figures(t, any ? &stats : NULL);
+  publish_figures(t, any);
   return ERR_OK;
 }
 
@@ -260,7 +294,7 @@ static void record_evaluation(struct trainer *t, const struct evaluation *e) {
   log_info("evaluation of version %" PRIu64 " (%" PRIu64
            " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes",
            e->version, t->fold.last.steps, e->distance, e->score, e->ci, e->success, e->n);
-  publish_figures(t, NULL);
+  publish_figures(t, false);
 }
 
 // ---- the thread ----
@@ -421,7 +455,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
                                           .checkpoint_every = (uint64_t)cfg->checkpoint_every});
   t->in = queue_new(window + QUEUE_SLACK);
   t->out = queue_new(2 * window + QUEUE_SLACK);
-  t->odac = odac_new(cfg, &t->dims);
+  t->updater = updater_new(rules_at(0), cfg, &t->dims);
   t->scaling = scaling_new(&t->dims);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);
@@ -429,7 +463,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
     trainer_free(t);
     return err;
   }
-  publish_figures(t, NULL);
+  publish_figures(t, false);
   *out = t;
   return ERR_OK;
 }
@@ -454,7 +488,7 @@ void trainer_free(struct trainer *t) {
   segments_close(t->segments);
   batch_free(t->batch);
   replay_free(t->replay);
-  odac_free(t->odac);
+  updater_free(t->updater);
   scaling_free(t->scaling);
   fold_release(&t->fold);
   pthread_mutex_destroy(&t->lock);

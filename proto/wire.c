@@ -597,6 +597,14 @@ static const char *read_weights(const struct wire_decoder *d, struct wire_msg *m
   return NULL;
 }
 
+void wire_drop(const struct wire_msg *msg) {
+  if (msg->type == WIRE_EPISODE) {
+    episode_free(msg->episode.episode);
+  } else if (msg->type == WIRE_WEIGHTS) {
+    weights_unref(msg->weights.weights);
+  }
+}
+
 // Gate 3: values of the body.
 static const char *read_body(struct wire_decoder *d, struct wire_msg *msg,
                              const Telos__Pb__Envelope *m) {

@@ -145,6 +145,9 @@ void wire_decoder_set_dims(struct wire_decoder *d, const struct dims *dims);
 NODISCARD enum err wire_decode(struct wire_decoder *d, struct wire_msg *msg, const void *frame,
                                size_t n);
 
+// Frees the episode or the weights of a decoded message that nobody takes over.
+void wire_drop(const struct wire_msg *msg);
+
 // Why the last wire_decode failed: static text, few and fixed, fit for counting by reason.
 const char *wire_fault(const struct wire_decoder *d);
 uint32_t wire_peer_protocol(const struct wire_decoder *d);

@@ -7,7 +7,6 @@
 // tensors is refused.
 #include "common/nn/policy_file.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/episode.h"
 #include "common/nn/mlp_shape.h"
 
@@ -105,10 +105,8 @@ static enum err meta_width(int *out, const struct st_file *f, const char *key, i
   if (!text) {
     return refuse(path, key, "is missing from its metadata");
   }
-  char *end;
-  errno = 0;
-  long value = strtol(text, &end, 10);
-  if (errno != 0 || end == text || *end != '\0' || value < least || value > DIMS_MAX_WIDTH) {
+  int64_t value;
+  if (!number_parse_int(&value, text) || value < least || value > DIMS_MAX_WIDTH) {
     return refuse(path, key, "is no width in its metadata");
   }
   *out = (int)value;

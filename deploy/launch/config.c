@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/options.h"
 #include "common/config/config.h"
 #include "deploy/launch/verbs.h"
 
@@ -29,7 +30,7 @@ int verb_config(int argc, char **argv) {
   config_defaults(&cfg);
   enum err err = ERR_OK;
   opterr = 0;  // one line in our own words
-  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 'c':
         err = config_read_file(&cfg, optarg);
@@ -42,8 +43,7 @@ int verb_config(int argc, char **argv) {
         config_print_help(stdout);
         return 0;
       default:
-        log_error("%s: unknown option, or a value too few or too many; see telos config --help",
-                  argv[optind - 1]);
+        options_complain(c, options, argv, "telos config", config_explain_option);
         return err_exit_code(ERR_USAGE);
     }
   }

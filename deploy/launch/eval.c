@@ -3,7 +3,6 @@
 // The tickets are those of the run's own evaluations (same seed list), so that the figures equal
 // the learner's last ones bit for bit when the number of episodes is the same.
 #include <getopt.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
@@ -14,6 +13,8 @@
 #include "actor/rollout.h"
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/options.h"
 #include "common/evaluation.h"
 #include "common/nn/policy_file.h"
 #include "deploy/launch/policy_source.h"
@@ -43,18 +44,6 @@ struct arguments {
   uint64_t seed;
 };
 
-static bool parse_number(uint64_t *out, const char *option, const char *text, uint64_t min,
-                         uint64_t max) {
-  char *end;
-  const unsigned long long value = strtoull(text, &end, 10);
-  if (end == text || *end != '\0' || text[0] == '-' || value < min || value > max) {
-    log_error("%s %s: expected a number from %" PRIu64 " to %" PRIu64, option, text, min, max);
-    return false;
-  }
-  *out = value;
-  return true;
-}
-
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {{"task", required_argument, NULL, 't'},
                                           {"episodes", required_argument, NULL, 'n'},
@@ -66,16 +55,16 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   uint64_t episodes = 0;
   bool good = true;
   opterr = 0;  // one line in our own words
-  for (int c; good && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+  for (int c; good && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 't':
         a->task = optarg;
         break;
       case 'n':
-        good = parse_number(&episodes, "--episodes", optarg, 2, 1000000);
+        good = number_option(&episodes, "--episodes", optarg, 2, 1000000) == ERR_OK;
         break;
       case 's':
-        good = parse_number(&a->seed, "--seed", optarg, 0, UINT64_MAX);
+        good = number_option(&a->seed, "--seed", optarg, 0, UINT64_MAX) == ERR_OK;
         a->has_seed = true;
         break;
       case 'j':
@@ -88,8 +77,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         fputs(help, stdout);
         exit(0);
       default:
-        log_error("%s: unknown option, or a value too few or too many; see telos eval --help",
-                  argv[optind - 1]);
+        options_complain(c, options, argv, "telos eval", NULL);
         good = false;
         break;
     }

@@ -11,6 +11,7 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/config/config.h"
 
 static enum err find_policy(struct policy_source *s, const char *what) {
@@ -61,7 +62,11 @@ enum err policy_source_open(struct policy_source *s, const char *what, const cha
     return err;
   }
   const char *seed = policy_file_meta(&s->policy, "seed");
-  s->seed = seed != NULL ? strtoull(seed, NULL, 10) : 0;
+  if (seed != NULL && !number_parse_uint(&s->seed, seed)) {
+    log_error("%s is not a policy of telos: seed is no number in its metadata; export it again",
+              what);
+    return ERR_FORMAT;
+  }
   const char *name = task != NULL ? task : policy_file_meta(&s->policy, "task");
   if (name == NULL) {
     log_error("%s does not name its task; give it with --task", what);

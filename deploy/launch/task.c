@@ -15,6 +15,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/base/options.h"
 #include "common/task/task.h"
 #include "deploy/launch/task_show.h"
 #include "deploy/launch/verbs.h"
@@ -209,7 +210,7 @@ int verb_task(int argc, char **argv) {
       {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
   bool json = false;
   opterr = 0;  // one line in our own words
-  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+  for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 'j':
         json = true;
@@ -218,7 +219,7 @@ int verb_task(int argc, char **argv) {
         fputs(help, stdout);
         return 0;
       default:
-        log_error("%s: unknown option; see telos task --help", argv[optind - 1]);
+        options_complain(c, options, argv, "telos task", NULL);
         return err_exit_code(ERR_USAGE);
     }
   }

@@ -1,8 +1,8 @@
 // task_show.c - the sheet of a task: every number that the policy sees, gives or is measured by.
 //
-// Text says each thing once, in the order in which the convention is documented; JSON has the same
-// under names that do not change. Observations can be hundreds of numbers, so the text has one row
-// a sensor there, and one row a number for goals and actions.
+// Here as text, in task_show_json.c as JSON. Text says each thing once, in the order in which the
+// convention is documented. Observations can be hundreds of numbers, so there is one row a sensor
+// for them, and one row a number for goals and actions.
 #include "deploy/launch/task_show.h"
 
 #include <inttypes.h>
@@ -12,105 +12,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/base/check.h"
 #include "common/base/fsio.h"
-#include "common/base/log.h"
-#include "common/base/rng.h"
-#include "common/task/env.h"
 #include "common/task/hook.h"
 
 enum { MAX_NAME = 128, MAX_ROW = 512 };
-
-// ---- cost ----
-
-enum { BATCHES = 9, BATCH_STEPS = 200, BATCH_RESETS = 10, MAX_FAILURES = 100 };
-
-static const double batch_us = 20000;  // a batch of steps ends after this
-
-// The processor's time of this thread: other work on the machine does not count.
-static double now_us(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-static double median(double x[BATCHES]) {
-  qsort(x, BATCHES, sizeof *x, compare);
-  return x[BATCHES / 2];
-}
-
-struct clocked {
-  const struct task *task;
-  struct env *env;
-  float *act, *desired;
-  struct rng rng;
-  int failures;  // unstable steps
-};
-
-// A reset and one step, or more up to the episode's end; *us and *n are of the steps alone.
-static enum err clock_episode(struct clocked *c, int most, double *us, int *n) {
-  struct env_step step = {0};
-  enum err err = env_reset(c->env, c->desired, &c->rng);
-  *n = 0;
-  const double start = now_us();
-  while (err == ERR_OK && *n < most && *n < c->task->horizon && !step.terminated &&
-         now_us() - start < batch_us) {
-    rng_fill_uniform(&c->rng, c->act, (size_t)c->task->act, -1.0f, 1.0f);
-    err = env_step(c->env, c->act, &c->rng, &step);
-    c->failures += err != ERR_OK;
-    (*n)++;
-  }
-  *us = now_us() - start;
-  return *n > 0 && c->failures < MAX_FAILURES ? ERR_OK : ERR_NUMERIC;
-}
-
-static enum err clock_batches(struct task_cost *cost, struct clocked *c) {
-  double step[BATCHES], reset[BATCHES];
-  enum err err = ERR_OK;
-  for (int b = 0; b < BATCHES && err == ERR_OK; b++) {
-    double sum = 0, us;
-    int steps = 0, n;
-    while (steps < BATCH_STEPS && sum < batch_us && err == ERR_OK) {
-      err = clock_episode(c, BATCH_STEPS - steps, &us, &n);
-      sum += us;
-      steps += n;
-    }
-    step[b] = sum / steps;
-    const double start = now_us();
-    for (int i = 0; i < BATCH_RESETS && err == ERR_OK; i++) {
-      err = env_reset(c->env, c->desired, &c->rng);
-    }
-    reset[b] = (now_us() - start) / BATCH_RESETS;
-  }
-  if (err == ERR_OK) {
-    *cost = (struct task_cost){.step = median(step), .reset = median(reset)};
-  }
-  return err;
-}
-
-enum err task_cost_measure(struct task_cost *cost, const struct task *task) {
-  struct clocked c = {.task = task, .env = env_new(task)};
-  c.act = must_alloc((size_t)task->act, sizeof *c.act);
-  c.desired = must_alloc((size_t)task->goal + 1, sizeof *c.desired);
-  rng_init(&c.rng, 0, RNG_ACTION, 0);
-  const enum err err = clock_batches(cost, &c);
-  if (err != ERR_OK) {
-    log_error("task %s: %s; no cost can be measured", task->name,
-              c.failures > 0 ? "random actions make it unstable; lower its timestep"
-                             : "1000 resets or goals in a row are rejected");
-  }
-  free(c.act);
-  free(c.desired);
-  env_free(c.env);
-  return err;
-}
 
 // ---- words ----
 
@@ -165,7 +72,7 @@ void task_show_title(char *title, size_t n, const char *path) {
   free(bytes);
 }
 
-static const char *joint_at(const mjModel *m, int qpos) {
+const char *task_show_joint(const mjModel *m, int qpos) {
   for (int i = 0; i < m->njnt; i++) {
     if (m->jnt_qposadr[i] == qpos) {
       return mj_id2name(m, mjOBJ_JOINT, i);
@@ -318,7 +225,7 @@ static void show_sensors(FILE *out, const struct task *task, enum task_role role
 static void show_goal_rules(FILE *out, const struct task *task) {
   const struct task_goal *g = &task->target;
   for (int i = 0; i < g->njoint; i++) {
-    const char *joint = joint_at(task->model, g->joint_qpos[i]);
+    const char *joint = task_show_joint(task->model, g->joint_qpos[i]);
     char words[MAX_ROW];
     row(out, "joint", joint ? joint : "", range_words(words, g->joint_low[i], g->joint_high[i]));
   }
@@ -505,156 +412,4 @@ void task_show_text(FILE *out, const struct task *task, const char *path,
        cost->reset, 1e6 / (cost->step + cost->reset / task->horizon));
   head(out, "model", "nq %d, nv %d, nu %d; %zu bytes, digest %016" PRIx64 ", MuJoCo %s", (int)m->nq,
        (int)m->nv, (int)m->nu, task->mjb_size, task->digest, mj_versionString());
-}
-
-// ---- JSON ----
-
-static void put(json_t *object, const char *key, json_t *value) {
-  CHECK(value && json_object_set_new(object, key, value) == 0);
-}
-
-static void append(json_t *array, json_t *value) {
-  CHECK(value && json_array_append_new(array, value) == 0);
-}
-
-static json_t *numbers(const double *x, int n) {
-  json_t *array = json_array();
-  for (int i = 0; i < n; i++) {
-    append(array, json_real(x[i]));
-  }
-  return array;
-}
-
-static json_t *optional_numbers(const double *x, int n) {
-  return x ? numbers(x, n) : json_null();
-}
-
-// every number of a role: its name, scale and hook
-static json_t *sensors_json(const struct task *task, enum task_role role) {
-  const struct task_sensors *s = &task->sensors[role];
-  json_t *array = json_array();
-  for (int i = 0, at = 0; i < s->n; i++) {
-    const struct hook *hook = task->hook[s->id[i]];
-    for (const int end = at + task->model->sensor_dim[s->id[i]]; at < end; at++) {
-      char name[MAX_NAME];
-      task_number_name(name, sizeof name, task, role, at);
-      append(array, json_pack("{s:s, s:f, s:s?}", "name", name, "scale", s->scale[at], "hook",
-                              hook ? hook->name : NULL));
-    }
-  }
-  return array;
-}
-
-static json_t *goal_json(const struct task *task) {
-  const struct task_goal *g = &task->target;
-  if (task->goal == 0) {
-    return json_null();
-  }
-  json_t *goal = json_pack("{s:s, s:o}", "kind", task_show_kind(task), "numbers",
-                           sensors_json(task, TASK_GOAL));
-  const bool box = g->base != TASK_GOAL_JOINTS;
-  put(goal, "low", box ? numbers(g->low, task->goal) : json_null());
-  put(goal, "high", box ? numbers(g->high, task->goal) : json_null());
-  put(goal, "hole_low", optional_numbers(g->hole_low, task->goal));
-  put(goal, "hole_high", optional_numbers(g->hole_high, task->goal));
-  json_t *joints = json_array();
-  for (int i = 0; i < g->njoint; i++) {
-    const char *name = joint_at(task->model, g->joint_qpos[i]);
-    append(joints, json_pack("{s:s, s:f, s:f}", "name", name ? name : "", "low", g->joint_low[i],
-                             "high", g->joint_high[i]));
-  }
-  put(goal, "joints", joints);
-  put(goal, "table",
-      g->base != TASK_GOAL_TABLE ? json_null()
-                                 : json_pack("{s:i, s:i, s:i}", "rows", g->table_rows, "steps",
-                                             g->table_steps, "seed", (int)g->table_seed));
-  json_t *apart = json_array();
-  for (int i = 0; i < g->napart; i++) {
-    append(apart, json_pack("{s:i, s:i, s:i, s:f}", "a", g->apart[i].a, "b", g->apart[i].b, "n",
-                            g->apart[i].n, "distance", g->apart[i].distance));
-  }
-  put(goal, "apart", apart);
-  put(goal, "min_distance", json_real(g->min_distance));
-  put(goal, "success_radius",
-      task->success_radius > 0 ? json_real(task->success_radius) : json_null());
-  json_t *counts = json_array();
-  for (int i = 0; i < task->goal; i++) {
-    append(counts, json_boolean(task->success_counts[i]));
-  }
-  put(goal, "success_on", counts);
-  return goal;
-}
-
-static json_t *action_json(const struct task *task) {
-  static const char *const modes[] = {
-      [TASK_CTRL] = "ctrl", [TASK_MOCAP] = "mocap", [TASK_MOCAP_RELATIVE] = "mocap_relative"};
-  const struct task_action *a = &task->action;
-  json_t *list = json_array();
-  for (int i = 0; i < task->act; i++) {
-    char name[MAX_NAME];
-    task_action_name(name, sizeof name, task, i);
-    append(list, json_pack("{s:s, s:f, s:f}", "name", name, "scale", a->scale[i], "offset",
-                           a->offset[i]));
-  }
-  const bool mocap = a->mode != TASK_CTRL;
-  json_t *action =
-      json_pack("{s:s, s:o, s:f}", "mode", modes[a->mode], "numbers", list, "noise", a->noise);
-  put(action, "set_point_low", mocap ? numbers(a->low, 3) : json_null());
-  put(action, "set_point_high", mocap ? numbers(a->high, 3) : json_null());
-  put(action, "lead", a->lead < TASK_NO_LIMIT ? json_real(a->lead) : json_null());
-  return action;
-}
-
-static json_t *reset_json(const struct task *task) {
-  const mjModel *m = task->model;
-  const char *key = m->nkey > 0 ? mj_id2name(m, mjOBJ_KEY, 0) : NULL;
-  json_t *reset = json_pack("{s:b, s:s?}", "has_key", m->nkey > 0, "key", key);
-  put(reset, "noise", numbers(task->reset_noise, (int)m->nq));
-  put(reset, "velocity_noise", numbers(task->reset_velocity_noise, (int)m->nv));
-  put(reset, "velocity_normal", numbers(task->reset_velocity_normal, (int)m->nv));
-  put(reset, "apart", numbers(task->reset_apart, task->sensors[TASK_APART].n));
-  put(reset, "max_overlap",
-      task->max_overlap < TASK_NO_LIMIT ? json_real(task->max_overlap) : json_null());
-  return reset;
-}
-
-static json_t *reward_json(const struct task *task) {
-  if (!task->has_reward) {
-    return json_null();
-  }
-  json_t *reward =
-      json_pack("{s:f, s:f}", "alive", task->reward_alive, "control_cost", task->control_cost);
-  put(reward, "values", sensors_json(task, TASK_REWARD));
-  put(reward, "value_weights", numbers(task->reward_weight, task->sensors[TASK_REWARD].width));
-  put(reward, "rates", sensors_json(task, TASK_RATE));
-  put(reward, "rate_weights", numbers(task->rate_weight, task->sensors[TASK_RATE].width));
-  return reward;
-}
-
-json_t *task_show_json(const struct task *task, const char *path, const struct task_cost *cost) {
-  const mjModel *m = task->model;
-  char title[MAX_ROW], digest[17];
-  task_show_title(title, sizeof title, path);
-  snprintf(digest, sizeof digest, "%016" PRIx64, task->digest);
-  json_t *root = json_pack("{s:s, s:s, s:s}", "name", task->name, "file", path, "title", title);
-  CHECK(root);
-  put(root, "observation", sensors_json(task, TASK_OBS));
-  put(root, "goal", goal_json(task));
-  put(root, "action", action_json(task));
-  put(root, "timestep", json_real(m->opt.timestep));
-  put(root, "frame_skip", json_integer(task->frame_skip));
-  put(root, "control_hz", json_real(1 / (m->opt.timestep * task->frame_skip)));
-  put(root, "horizon", json_integer(task->horizon));
-  put(root, "reset", reset_json(task));
-  put(root, "reward", reward_json(task));
-  const int nalive = task->sensors[TASK_ALIVE].width;
-  put(root, "alive", sensors_json(task, TASK_ALIVE));
-  put(root, "alive_low", optional_numbers(task->alive_low, nalive));
-  put(root, "alive_high", optional_numbers(task->alive_high, nalive));
-  put(root, "step_us", json_real(cost->step));
-  put(root, "reset_us", json_real(cost->reset));
-  put(root, "mjb_bytes", json_integer((json_int_t)task->mjb_size));
-  put(root, "digest", json_string(digest));
-  put(root, "mujoco", json_string(mj_versionString()));
-  return root;
 }

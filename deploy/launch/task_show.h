@@ -6,21 +6,14 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "common/base/err.h"
 #include "common/task/task.h"
-
-// Processor time of the simulation alone, in one thread of this machine [us].
-struct task_cost {
-  double step;   // env_step with random actions, rewards and termination included
-  double reset;  // env_reset, goal included
-};
-
-// Medians of short batches. ERR_NUMERIC (logged): the task cannot be reset, or its first steps are
-// unstable time after time.
-NODISCARD enum err task_cost_measure(struct task_cost *cost, const struct task *task);
+#include "deploy/launch/task_cost.h"
 
 // Where goals come from, in one word: fixed, box, origin, table or joints; "reward" without goals.
 const char *task_show_kind(const struct task *task);
+
+// The joint whose first coordinate is number qpos of the state; NULL: it has no name.
+const char *task_show_joint(const struct mjModel_ *m, int qpos);
 
 // The first sentence of the file's first comment, which says what the task is about; "" without.
 void task_show_title(char *title, size_t n, const char *path);

@@ -18,7 +18,7 @@
 #include "common/base/rng.h"
 #include "learner/fold.h"
 #include "learner/ledger.h"
-#include "learner/replay.h"
+#include "learner/replay/replay.h"
 #include "proto/wire.h"
 #include "tests/bench/bench.h"
 

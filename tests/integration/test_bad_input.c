@@ -96,6 +96,16 @@ Test(bad_input, usage_and_no_learner) {
        64,
        {"--resume now", "must"},
        NULL},
+      {"telos", {"train", "box2d", "--runs"}, 64, {"--runs", "missing", "--help"}, NULL},
+      {"telos",
+       {"train", "box2d", "--actor-count", "2"},
+       64,
+       {"--actor-count", "unknown", "telos train --help"},
+       NULL},
+      {"telos", {"train", "box2d", "--thred", "2"}, 64, {"did you mean --threads?"}, NULL},
+      {"telos", {"train", "box2d", "--seed", "1"}, 64, {"--seed", "run.seed=1"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "--gamma=0.9"}, 64, {"odac.gamma=0.9"}, NULL},
+      {"telos", {"config", "--odac.lr", "1"}, 64, {"odac.lr=1"}, NULL},
       {"telos", {"config", "--fast"}, 64, {"--fast", "--help"}, NULL},
       {"telos", {"eval"}, 64, {"which run", "--help"}, NULL},
       {"telos", {"eval", "a", "b"}, 64, {"which run", "--help"}, NULL},
@@ -216,6 +226,8 @@ static const char one_dimensional[] = MODEL(
     "<jointpos name=\"obs.x\" joint=\"x\"/><jointpos name=\"goal.x\" joint=\"x\"/>");
 
 Test(bad_input, tasks) {
+  cr_assert(mkdir(harness_path("folder.xml"), 0755) == 0 &&
+            mkfifo(harness_path("pipe.xml"), 0644) == 0);
   write_text("broken.xml", "<mujoco><worldbody>\n<body></mujoco>");
   write_text("empty.xml", "");
   write_text("element.xml", "<mujoco><worldbody><bodyy/></worldbody></mujoco>");
@@ -233,6 +245,10 @@ Test(bad_input, tasks) {
        {"box3d", "not found", "found there: ant ", " box2d "},
        NULL},
       {LEARNER, {"--task", "@no.xml", RUN}, 78, {"no.xml", "cannot be read"}, NULL},
+      {LEARNER, {"--task", "boxd", RUN}, 78, {"boxd", "did you mean box2d?", "found there"}, NULL},
+      {LEARNER, {"--task", "Fetch-Push", RUN}, 78, {"did you mean fetch-push?"}, NULL},
+      {LEARNER, {"--task", "@folder.xml", RUN}, 78, {"folder.xml", "is a folder"}, NULL},
+      {LEARNER, {"--task", "@pipe.xml", RUN}, 78, {"pipe.xml", "only once", "a file first"}, NULL},
       {LEARNER, {"--task", "", RUN}, 78, {"found there: ant ", " box2d "}, NULL},
       {LEARNER, {"--task", "@broken.xml", RUN}, 78, {"broken.xml", "XML"}, NULL},
       {LEARNER, {"--task", "@empty.xml", RUN}, 78, {"empty.xml"}, NULL},

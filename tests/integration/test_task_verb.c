@@ -158,3 +158,22 @@ Test(task_verb, wrong_command_lines) {
     small_assert_end(p, 64, "telos task", none);
   }
 }
+
+// `cmake --install` to any folder: the programs find the tasks that were installed with them
+Test(task_verb, an_installed_tree_has_its_tasks) {
+  const char *prefix = harness_path("prefix");
+  struct proc *p = proc_start(NULL, "cmake", "--install",
+                              harness_text("%s/..", getenv("TELOS_BIN")), "--prefix", prefix, NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  const char *moved = harness_path("moved");
+  for (int i = 0; i < 2; i++) {
+    const char *tree = i == 0 ? prefix : moved;
+    p = proc_start(NULL, harness_text("%s/bin/telos", tree), "task", "show", "box2d", "--json",
+                   NULL);
+    cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+    json_t *task = parse(p);
+    cr_expect_str_eq(string(task, "file"), harness_text("%s/share/telos/tasks/box2d.xml", tree));
+    json_decref(task);
+    cr_assert_eq(rename(prefix, moved), i == 0 ? 0 : -1);
+  }
+}

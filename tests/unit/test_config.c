@@ -11,6 +11,8 @@
 
 #include "common/base/log.h"
 #include "common/config/config.h"
+#include "common/config/table.h"
+#include "common/config/value.h"
 #include "tests/unit/capture.h"
 
 // ---- helpers ----
@@ -97,15 +99,17 @@ Test(config, defaults_are_those_of_the_table_and_valid) {
   struct config cfg;
   config_defaults(&cfg);
 #define SAME_INT(field, def) cr_expect_eq(cfg.field, def, #field);
-#define SAME_REAL(field, def) cr_expect_eq(cfg.field, def, #field);
+#define SAME_REAL(field, def) cr_expect(isnan(def) ? isnan(cfg.field) : cfg.field == (def), #field);
 #define SAME_BOOL(field, def) cr_expect_eq(cfg.field, def, #field);
 #define SAME_WIDTHS(field, def) \
   cr_expect(cfg.field.n >= 1 && cfg.field.v[0] == strtol(def, NULL, 10), #field);
 #define SAME_TEXT(field, def) cr_expect_str_eq(cfg.field, def, #field);
-#define SAME_CHOICE(field, def) cr_expect_str_eq(cfg.field, def, #field);
-#define X(type, group, name, def, min, max, unit, help) SAME_##type(group##_##name, def)
+#define SAME_CHOICE(field, def)  // below
+#define X(type, group, name, def, min, max, unit, change, help) SAME_##type(group##_##name, def)
 #include "common/config/config.def"
 #undef X
+  cr_expect_eq(cfg.outcome_likelihood, OUTCOME_LIKELIHOOD_LAPLACE);
+  cr_expect_eq(cfg.outcome_scale, OUTCOME_SCALE_GLOBAL);
   cr_expect_eq(cfg.net_hidden.n, 2);
   cr_expect_eq(cfg.net_hidden.v[1], 128);
   cr_expect_eq(config_check(&cfg), ERR_OK);
@@ -131,7 +135,7 @@ Test(config, yaml_takes_groups_and_flat_keys) {
   cr_expect_eq(cfg.train_updates_per_step, 0.25);
   cr_expect_eq(cfg.odac_lr, 3e-4);
   cr_expect_eq(cfg.run_steps, 1000000);
-  cr_expect_str_eq(cfg.outcome_likelihood, "gaussian");
+  cr_expect_eq(cfg.outcome_likelihood, OUTCOME_LIKELIHOOD_GAUSSIAN);
   cr_expect_str_eq(cfg.wire_bind, "::1");
 }
 
@@ -285,7 +289,8 @@ Test(config, every_numeric_setting_ends_at_its_bounds) {
 #define BOUNDS_BOOL(key, min, max) TRY(false, "%s", key, "2")
 #define BOUNDS_TEXT(key, min, max) TRY(false, "%s", key, "")
 #define BOUNDS_CHOICE(key, min, max) TRY(false, "%s", key, "")
-#define X(type, group, name, def, min, max, unit, help) BOUNDS_##type(#group "." #name, min, max)
+#define X(type, group, name, def, min, max, unit, change, help) \
+  BOUNDS_##type(#group "." #name, min, max)
 #include "common/config/config.def"
 #undef X
 }
@@ -321,7 +326,14 @@ Test(config, unknown_keys_and_groups_name_the_nearest) {
               "run.yaml:1:8: unknown setting odac.Gamma; did you mean odac.gamma?");
   refuse_yaml("checkpoints: {keep: 3}",
               "run.yaml:1:1: unknown group checkpoints; did you mean checkpoint?");
-  refuse_yaml("? \"\"\n: 1\n", "run.yaml:1:3: unknown setting ; did you mean odac.lr?");
+  refuse_yaml("odac: {Gama: 0.9}",
+              "run.yaml:1:8: unknown setting odac.Gama; did you mean odac.gamma?");
+  // what is near to nothing is not guessed at
+  refuse_yaml("? \"\"\n: 1\n", "run.yaml:1:3: unknown setting ; telos config --help lists all");
+  refuse_yaml("odac: {nothing: 1}",
+              "run.yaml:1:8: unknown setting odac.nothing; telos config --help lists all");
+  refuse_yaml("nothing: {gamma: 1}",
+              "run.yaml:1:1: unknown group nothing; telos config --help lists all");
 }
 
 Test(config, keys_given_twice) {
@@ -377,7 +389,7 @@ Test(config, yaml_features_that_stand_for_nothing) {
       "run.steps: !!int 5",
       "run.yaml:1:12: tags (tag:yaml.org,2002:int) are not supported; write the plain value");
   refuse_yaml("odac: {<<: {gamma: 0.9}}",
-              "run.yaml:1:8: unknown setting odac.<<; did you mean odac.lr?");
+              "run.yaml:1:8: unknown setting odac.<<; telos config --help lists all");
 }
 
 Test(config, broken_yaml_says_where) {
@@ -486,7 +498,10 @@ Test(config, assignments) {
              "argument odac=0.9: odac is a group; name one of its settings, e.g. odac.gamma");
   refuse_set("odac.gamma.x=1",
              "argument odac.gamma.x=1: unknown setting odac.gamma.x; did you mean odac.gamma?");
-  refuse_set("=", "argument =: unknown setting ; did you mean odac.lr?");
+  refuse_set("=", "argument =: unknown setting ; telos config --help lists all");
+  refuse_set("nothing=1",
+             "argument nothing=1: unknown setting nothing; telos config --help lists all");
+  refuse_set("stesp=1", "argument stesp=1: unknown setting stesp; did you mean run.steps?");
 }
 
 Test(config, environment) {
@@ -514,7 +529,8 @@ Test(config, environment) {
   refuse_env(unknown,
              "environment: unknown variable TELOS_ODAC_GAMA; did you mean TELOS_ODAC_GAMMA?");
   char *nameless[] = {"TELOS_REPLAY_=1", NULL};
-  refuse_env(nameless, "environment: unknown variable TELOS_REPLAY_; did you mean TELOS_ODAC_LR?");
+  refuse_env(nameless,
+             "environment: unknown variable TELOS_REPLAY_; telos config --help lists all settings");
   char *lower[] = {"TELOS_ODAC_gamma=0.9", NULL};
   refuse_env(lower,
              "environment: unknown variable TELOS_ODAC_gamma; did you mean TELOS_ODAC_GAMMA?");
@@ -522,6 +538,47 @@ Test(config, environment) {
   refuse_env(wrong,
              "environment variable TELOS_WIRE_PORT: wire.port = many: expected an integer, "
              "e.g. 5555");
+}
+
+// a cluster with Services called telos-train, telos-wire, telos-wire-weights, telos-net
+Test(config, environment_of_kubernetes) {
+  struct config cfg, defaults;
+  config_defaults(&cfg);
+  config_defaults(&defaults);
+  char *env[] = {"TELOS_TRAIN_SERVICE_HOST=10.96.0.11",
+                 "TELOS_TRAIN_SERVICE_PORT=5555",
+                 "TELOS_TRAIN_SERVICE_PORT_ACTORS=5555",
+                 "TELOS_TRAIN_PORT=tcp://10.96.0.11:5555",
+                 "TELOS_TRAIN_PORT_5555_TCP=tcp://10.96.0.11:5555",
+                 "TELOS_TRAIN_PORT_5555_TCP_PROTO=tcp",
+                 "TELOS_TRAIN_PORT_5555_TCP_PORT=5555",
+                 "TELOS_TRAIN_PORT_5555_TCP_ADDR=10.96.0.11",
+                 "TELOS_WIRE_PORT=tcp://10.96.0.12:80",
+                 "TELOS_WIRE_WEIGHTS_PORT=udp://10.96.0.13:80",
+                 "TELOS_WIRE_WEIGHTS_PORT_80_UDP_PORT=80",
+                 "TELOS_NET_SERVICE_HOST=fd00::1",
+                 "TELOS_NET_PORT=tcp://[fd00::1]:80",
+                 NULL};
+  capture_begin();
+  cr_expect_eq(config_read_env(&cfg, env), ERR_OK);
+  cr_expect_str_eq(capture_end(), "");
+  cr_expect(same_bytes(&cfg, &defaults));
+
+  // settings and slips are what they were
+  char *real[] = {"TELOS_WIRE_PORT=6000", "TELOS_WIRE_WEIGHTS_PORT=6001", NULL};
+  cr_expect_eq(config_read_env(&cfg, real), ERR_OK);
+  cr_expect(cfg.wire_port == 6000 && cfg.wire_weights_port == 6001);
+  char *host[] = {"TELOS_TRAIN_SERVICE_HOST=yes", NULL};
+  refuse_env(host,
+             "environment: unknown variable TELOS_TRAIN_SERVICE_HOST; telos config --help lists "
+             "all settings");
+  char *port[] = {"TELOS_WIRE_PORT=tcp", NULL};
+  refuse_env(port,
+             "environment variable TELOS_WIRE_PORT: wire.port = tcp: expected an integer, "
+             "e.g. 5555");
+  char *wrong_port[] = {"TELOS_NET_PORT=6000", NULL};
+  refuse_env(wrong_port,
+             "environment: unknown variable TELOS_NET_PORT; did you mean TELOS_WIRE_PORT?");
 }
 
 // ---- files ----
@@ -586,12 +643,10 @@ static struct config unusual(void) {
 #define ODD_BOOL(field, min, max) cfg.field = !cfg.field;
 #define ODD_WIDTHS(field, min, max) cfg.field = (struct widths){4, {min, max, 7, max}};
 #define ODD_TEXT(field, min, max) SET_TEXT(cfg.field, "# \"x\\y\": {*a, %d} 'b' ")
-#define ODD_CHOICE(field, min, max)
-#define X(type, group, name, def, min, max, unit, help) ODD_##type(group##_##name, min, max)
+#define ODD_CHOICE(field, min, max) cfg.field = !cfg.field;
+#define X(type, group, name, def, min, max, unit, change, help) ODD_##type(group##_##name, min, max)
 #include "common/config/config.def"
 #undef X
-  SET_TEXT(cfg.outcome_likelihood, "gaussian")
-  SET_TEXT(cfg.outcome_scale, "head")
   return cfg;
 }
 
@@ -616,8 +671,8 @@ Test(config, dump_reads_back_equal) {
 #define SAME_BOOL(f) cr_expect_eq(back.f, made[i].f, #f);
 #define SAME_WIDTHS(f) cr_expect_eq(memcmp(&back.f, &made[i].f, sizeof back.f), 0, #f);
 #define SAME_TEXT(f) cr_expect_str_eq(back.f, made[i].f, #f);
-#define SAME_CHOICE(f) cr_expect_str_eq(back.f, made[i].f, #f);
-#define X(type, group, name, def, min, max, unit, help) SAME_##type(group##_##name)
+#define SAME_CHOICE(f) cr_expect_eq(back.f, made[i].f, #f);
+#define X(type, group, name, def, min, max, unit, change, help) SAME_##type(group##_##name)
 #include "common/config/config.def"
 #undef X
     char *again = config_dump(&back);
@@ -650,6 +705,22 @@ Test(config, dump_restores_the_bits_of_doubles_with_few_digits) {
   }
 }
 
+// what may change on resume is the table's column, and nothing else
+Test(config, fixed_settings_alone_count_on_resume) {
+  const struct config other = unusual();
+  struct config cfg;
+  config_defaults(&cfg);
+  char *fixed = config_diff(&cfg, &other, true), *all = config_diff(&cfg, &other, false);
+  enum { FREE = 0, FIXED = 1 };
+#define X(type, group, name, def, min, max, unit, change, help)                  \
+  cr_expect(strstr(all, #group "." #name ": ") != NULL, "%s", #group "." #name); \
+  cr_expect_eq(strstr(fixed, #group "." #name ": ") != NULL, change, "%s", #group "." #name);
+#include "common/config/config.def"
+#undef X
+  free(fixed);
+  free(all);
+}
+
 Test(config, diff_lists_what_differs) {
   struct config a, b;
   config_defaults(&a);
@@ -676,6 +747,83 @@ Test(config, diff_lists_what_differs) {
                    "ledger.window: 16 -> 8\n");
   free(fixed);
   free(all);
+}
+
+// ---- a setting that may be unset ----
+
+// odac.gamma as if its default were NAN
+static struct config_row automatic(void) {
+  const struct config_row *gamma = config_find_row("odac", "gamma");
+  cr_assert_not_null(gamma);
+  struct config_row row = *gamma;
+  row.def = "NAN";
+  row.unit = "steps";
+  return row;
+}
+
+Test(config, an_unset_real_is_auto_in_every_text) {
+  const struct config_row row = automatic();
+  struct config cfg, back;
+  config_defaults(&cfg);
+  config_defaults(&back);
+  char text[CONFIG_VALUE_BYTES];
+  cr_expect_eq(config_set_row(&cfg, &row, "auto", "test"), ERR_OK);
+  cr_expect(isnan(cfg.odac_gamma));
+  config_format_row(text, &cfg, &row);
+  cr_expect_str_eq(text, "auto");
+  cr_expect_eq(config_set_row(&back, &row, text, "test"), ERR_OK);
+  cr_expect(same_bytes(&cfg, &back), "unset twice is equal, bit for bit");
+
+  // a number is a number as before, and one may go back to auto
+  cr_expect_eq(config_set_row(&cfg, &row, "0.98", "test"), ERR_OK);
+  cr_expect_eq(cfg.odac_gamma, 0.98);
+  config_format_row(text, &cfg, &row);
+  cr_expect_str_eq(text, "0.98");
+  cr_expect_eq(config_set_row(&cfg, &row, "auto", "test"), ERR_OK);
+  cr_expect(same_bytes(&cfg, &back));
+}
+
+// written to a file, an unset value comes back; two of them are no difference, one is
+Test(config, an_unset_real_goes_through_dump_and_diff) {
+  struct config cfg, set;
+  config_defaults(&cfg);
+  set = cfg;
+  cfg.odac_gamma = NAN;
+  char *dump = config_dump(&cfg), *same = config_diff(&cfg, &cfg, false),
+       *diff = config_diff(&cfg, &set, true);
+  cr_expect(strstr(dump, "\n  gamma: auto\n") != NULL, "%s", dump);
+  cr_expect_str_eq(same, "");
+  cr_expect_str_eq(diff, "odac.gamma: auto -> 0.97\n");
+  free(dump);
+  free(same);
+  free(diff);
+}
+
+Test(config, what_an_unset_real_accepts) {
+  const struct config_row row = automatic();
+  const struct {
+    const char *value, *message;
+  } bad[] = {
+      {"nan", "test: odac.gamma = nan: expected a number, or auto"},
+      {"", "test: odac.gamma = : expected a number, or auto"},
+      {"Auto", "test: odac.gamma = Auto: expected a number, or auto"},
+      {"2", "test: odac.gamma = 2 is out of range; it must be 0.5 to 0.9999, in steps, or auto"}};
+  struct config cfg, before;
+  config_defaults(&cfg);
+  before = cfg;
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    capture_begin();
+    const enum err err = config_set_row(&cfg, &row, bad[i].value, "test");
+    expect_line(capture_end(), bad[i].message, bad[i].value);
+    cr_expect_eq(err, ERR_CONFIG);
+    cr_expect(same_bytes(&cfg, &before));
+  }
+  char range[CONFIG_VALUE_BYTES];
+  config_format_range(range, &row);
+  cr_expect_str_eq(range, "0.5 to 0.9999, or auto");
+  // a setting with a default has no auto
+  refuse_set("odac.gamma=auto",
+             "argument odac.gamma=auto: odac.gamma = auto: expected a number, e.g. 0.97");
 }
 
 // ---- rules between settings ----
@@ -735,13 +883,13 @@ static char *printed(void (*print)(FILE *out)) {
 
 Test(config, help_is_aligned_and_narrow) {
   char *text = printed(config_print_help);
-#define X(type, group, name, def, min, max, unit, help) \
+#define X(type, group, name, def, min, max, unit, change, help) \
   cr_expect(strstr(text, "\n  " #group "." #name " ") != NULL, #group "." #name);
 #include "common/config/config.def"
 #undef X
   cr_expect(strstr(text,
                    "  run.steps                40000      length of training (1 to "
-                   "1000000000000, in env steps)\n") != NULL);
+                   "1000000000000, in env steps; may\n") != NULL);
   for (char *rest, *line = strtok_r(text, "\n", &rest); line != NULL;
        line = strtok_r(NULL, "\n", &rest)) {
     size_t n = strlen(line);
@@ -756,26 +904,27 @@ Test(config, help_is_aligned_and_narrow) {
 
 Test(config, markdown_has_one_row_per_setting_and_one_table_per_group) {
   char *text = printed(config_print_markdown);
-#define X(type, group, name, def, min, max, unit, help)                              \
+#define X(type, group, name, def, min, max, unit, change, help)                      \
   cr_expect(strstr(text, "| `" #group "." #name "` | `") != NULL, #group "." #name); \
   cr_expect(strstr(text, "### " #group "\n") != NULL, #group);                       \
   cr_expect(strstr(text, help) != NULL, help);
 #include "common/config/config.def"
 #undef X
   cr_expect(
-      strstr(text, "| `eval.episodes` | `50` | 2 to 10000 | episodes | of one evaluation |\n") !=
+      strstr(text,
+             "| `eval.episodes` | `50` | 2 to 10000 | episodes | yes | of one evaluation |\n") !=
       NULL);
   cr_expect(strstr(text,
-                   "| `outcome.likelihood` | `laplace` | laplace or gaussian |  | family of "
+                   "| `outcome.likelihood` | `laplace` | laplace or gaussian |  |  | family of "
                    "the outcome model |\n") != NULL);
-  // five cells in each row of a table
+  // six cells in each row of a table
   for (char *rest, *line = strtok_r(text, "\n", &rest); line != NULL;
        line = strtok_r(NULL, "\n", &rest)) {
     int bars = 0;
     for (char *p = line; *p != '\0'; p++) {
       bars += *p == '|';
     }
-    cr_expect(bars == (line[0] == '|' ? 6 : 0), "%s", line);
+    cr_expect(bars == (line[0] == '|' ? 7 : 0), "%s", line);
   }
   free(text);
 }

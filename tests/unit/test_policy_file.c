@@ -240,7 +240,7 @@ Test(policy_file, numbers_that_are_not_finite_are_refused) {
 
 Test(policy_file, widths_that_make_no_sense_are_refused) {
   static const char *const bad[] = {"",  "0", "-1",   "x",   "1x",
-                                    " ", "2", "4097", "1.0", "99999999999999999999"};
+                                    " ", "2", "4097", "1.5", "99999999999999999999"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     for (int k = 0; k < 3; k++) {
       parts();

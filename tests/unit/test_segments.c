@@ -1,6 +1,6 @@
 // test_segments.c - what was synced comes back, episode for episode; what was not is cut off; every
 // damage is found, with the file's name and the offset.
-#include "learner/segments.h"
+#include "learner/replay/segments.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>

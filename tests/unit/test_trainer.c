@@ -15,6 +15,7 @@
 #include "learner/fold.h"
 #include "learner/ledger.h"
 #include "learner/nn/gemm.h"
+#include "learner/rules/updater.h"
 #include "learner/rundir.h"
 #include "learner/trainer.h"
 #include "tests/unit/source.h"
@@ -34,8 +35,20 @@ struct bench {  // one life of a learner with one imagined actor
   pthread_cond_t event;
   int events;
   int commits;
-  bool inexact;  // updates and steps broke eq. (1) at some commit
+  bool inexact;     // updates and steps broke eq. (1) at some commit
+  double updates;   // at the start of this life
+  bool no_figures;  // the rule's figures were not there though there were updates, or the reverse
 };
+
+// the linker puts this between trainer and updater (tests.cmake)
+enum err __real_updater_prepare(struct updater *u, const struct draws *draws);
+enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws);
+static int prepared;
+
+enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws) {
+  prepared++;
+  return __real_updater_prepare(u, draws);
+}
 
 static void on_notify(void *ctx) {
   struct bench *b = ctx;
@@ -81,6 +94,10 @@ static void open_life(struct bench *b, const char *folder) {
     b->weights[fold->weights[i]->version] = weights_ref(fold->weights[i]);
   }
   ledger_join(b->ledger, 0, 1, (int)b->cfg.ledger_window);
+  struct metrics m;
+  double wait_s;
+  trainer_metrics(b->trainer, &m, &wait_s);
+  b->updates = m.updates;
   trainer_start(b->trainer);
 }
 
@@ -129,6 +146,11 @@ static void check_ratio(struct bench *b) {
   trainer_metrics(b->trainer, &m, &wait_s);
   const double after = m.steps - (double)b->cfg.train_warmup_steps;
   b->inexact |= m.updates != (after > 0 ? floor(b->cfg.train_updates_per_step * after) : 0);
+  // those of the rule that metrics.def has a column for, once this life has updated
+  const double figures[] = {m.loss_q, m.loss_pi, m.alpha, m.q0, m.log_lik, m.nll, m.entropy};
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    b->no_figures |= isnan(figures[i]) != (m.updates == b->updates);
+  }
 }
 
 static struct trainer_event wait_event(struct bench *b) {
@@ -177,6 +199,7 @@ static enum trainer_event_kind live(struct bench *b, const char *folder, int sto
   cr_assert_neq(end, TRAINER_FAILED);
   close_life(b);
   cr_assert_not(b->inexact, "eq. (1) holds at every commit");
+  cr_assert_not(b->no_figures, "figures are there as soon as there are updates");
   return end;
 }
 
@@ -199,6 +222,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
   gemm_init();
   log_set_level(LOG_WARN);
   int lives = 0;
+  prepared = 0;
   enum trainer_event_kind end;
   do {
     struct bench *b = must_alloc(1, sizeof *b);
@@ -207,6 +231,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
     cr_assert(++lives < 100);
     free(b);
   } while (end == TRAINER_STOPPED);
+  cr_assert_leq(prepared, 1, "prepared %d times in one run", prepared);
   cr_assert(stop_after > 1000 || lives > 2, "it was really stopped (%d lives)", lives);
 }
 
@@ -224,6 +249,7 @@ static struct file train(const struct config *cfg, int stop_after) {
   char folder[4096];
   snprintf(folder, sizeof folder, "%s", new_folder());
   train_in(folder, cfg, stop_after);
+  cr_assert_eq(prepared, 1);
   return take_policy(folder);
 }
 

@@ -1,0 +1,99 @@
+// task_cost.c - a clock around env_step and env_reset.
+//
+// Short batches and their median: one batch that another program disturbs does not count.
+#include "deploy/launch/task_cost.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/rng.h"
+#include "common/task/env.h"
+
+enum { BATCHES = 9, BATCH_STEPS = 200, BATCH_RESETS = 10, MAX_FAILURES = 100 };
+
+static const double batch_us = 20000;  // a batch of steps ends after this
+
+// The processor's time of this thread: other work on the machine does not count.
+static double now_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double median(double x[BATCHES]) {
+  qsort(x, BATCHES, sizeof *x, compare);
+  return x[BATCHES / 2];
+}
+
+struct clocked {
+  const struct task *task;
+  struct env *env;
+  float *act, *desired;
+  struct rng rng;
+  int failures;  // unstable steps
+};
+
+// A reset and one step, or more up to the episode's end; *us and *n are of the steps alone.
+static enum err clock_episode(struct clocked *c, int most, double *us, int *n) {
+  struct env_step step = {0};
+  enum err err = env_reset(c->env, c->desired, &c->rng);
+  *n = 0;
+  const double start = now_us();
+  while (err == ERR_OK && *n < most && *n < c->task->horizon && !step.terminated &&
+         now_us() - start < batch_us) {
+    rng_fill_uniform(&c->rng, c->act, (size_t)c->task->act, -1.0f, 1.0f);
+    err = env_step(c->env, c->act, &c->rng, &step);
+    c->failures += err != ERR_OK;
+    (*n)++;
+  }
+  *us = now_us() - start;
+  return *n > 0 && c->failures < MAX_FAILURES ? ERR_OK : ERR_NUMERIC;
+}
+
+static enum err clock_batches(struct task_cost *cost, struct clocked *c) {
+  double step[BATCHES], reset[BATCHES];
+  enum err err = ERR_OK;
+  for (int b = 0; b < BATCHES && err == ERR_OK; b++) {
+    double sum = 0, us;
+    int steps = 0, n;
+    while (steps < BATCH_STEPS && sum < batch_us && err == ERR_OK) {
+      err = clock_episode(c, BATCH_STEPS - steps, &us, &n);
+      sum += us;
+      steps += n;
+    }
+    step[b] = sum / steps;
+    const double start = now_us();
+    for (int i = 0; i < BATCH_RESETS && err == ERR_OK; i++) {
+      err = env_reset(c->env, c->desired, &c->rng);
+    }
+    reset[b] = (now_us() - start) / BATCH_RESETS;
+  }
+  if (err == ERR_OK) {
+    *cost = (struct task_cost){.step = median(step), .reset = median(reset)};
+  }
+  return err;
+}
+
+enum err task_cost_measure(struct task_cost *cost, const struct task *task) {
+  struct clocked c = {.task = task, .env = env_new(task)};
+  c.act = must_alloc((size_t)task->act, sizeof *c.act);
+  c.desired = must_alloc((size_t)task->goal + 1, sizeof *c.desired);
+  rng_init(&c.rng, 0, RNG_ACTION, 0);
+  const enum err err = clock_batches(cost, &c);
+  if (err != ERR_OK) {
+    log_error("task %s: %s; no cost can be measured", task->name,
+              c.failures > 0 ? "random actions make it unstable; lower its timestep"
+                             : "1000 resets or goals in a row are rejected");
+  }
+  free(c.act);
+  free(c.desired);
+  env_free(c.env);
+  return err;
+}
