@@ -119,7 +119,7 @@ telos_test(test_mj LABEL unit TIMEOUT 120 LIBS task)
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_zpoll LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_link LABEL unit TIMEOUT 120 LIBS proto)
-foreach(t test_desk test_pool test_script test_compile test_tether test_task test_task_readme test_bad_tasks test_tasks
+foreach(t test_desk test_pool test_script test_compile test_tether test_trial test_task test_task_readme test_bad_tasks test_tasks
           test_task_tendon_arm test_task_gym
           test_task_sawyer_push test_task_box2d test_task_ant test_env test_goal test_rollout)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
