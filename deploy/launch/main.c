@@ -27,7 +27,7 @@ static const char help[] =
     "  play RUN      draw episodes of a policy, or of a task\n"
     "  task          list tasks, show one, check a file\n"
     "  config        show the resolved settings\n"
-    "  version       versions of telos and its libraries, and the CPU kernel in use\n"
+    "  version       versions of telos and its libraries\n"
     "\n"
     "telos-learner and telos-actor are the two programs behind `train`, for fleets.\n";
 

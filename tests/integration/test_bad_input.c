@@ -226,6 +226,8 @@ static const char one_dimensional[] = MODEL(
     "<jointpos name=\"obs.x\" joint=\"x\"/><jointpos name=\"goal.x\" joint=\"x\"/>");
 
 Test(bad_input, tasks) {
+  cr_assert(mkdir(harness_path("folder.xml"), 0755) == 0 &&
+            mkfifo(harness_path("pipe.xml"), 0644) == 0);
   write_text("broken.xml", "<mujoco><worldbody>\n<body></mujoco>");
   write_text("empty.xml", "");
   write_text("element.xml", "<mujoco><worldbody><bodyy/></worldbody></mujoco>");
@@ -243,6 +245,10 @@ Test(bad_input, tasks) {
        {"box3d", "not found", "found there: ant ", " box2d "},
        NULL},
       {LEARNER, {"--task", "@no.xml", RUN}, 78, {"no.xml", "cannot be read"}, NULL},
+      {LEARNER, {"--task", "boxd", RUN}, 78, {"boxd", "did you mean box2d?", "found there"}, NULL},
+      {LEARNER, {"--task", "Fetch-Push", RUN}, 78, {"did you mean fetch-push?"}, NULL},
+      {LEARNER, {"--task", "@folder.xml", RUN}, 78, {"folder.xml", "is a folder"}, NULL},
+      {LEARNER, {"--task", "@pipe.xml", RUN}, 78, {"pipe.xml", "only once", "a file first"}, NULL},
       {LEARNER, {"--task", "", RUN}, 78, {"found there: ant ", " box2d "}, NULL},
       {LEARNER, {"--task", "@broken.xml", RUN}, 78, {"broken.xml", "XML"}, NULL},
       {LEARNER, {"--task", "@empty.xml", RUN}, 78, {"empty.xml"}, NULL},

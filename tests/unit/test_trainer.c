@@ -12,6 +12,7 @@
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/run_files.h"
+#include "learner/fold.h"
 #include "learner/ledger.h"
 #include "learner/nn/gemm.h"
 #include "learner/rules/updater.h"
@@ -84,23 +85,13 @@ static void open_life(struct bench *b, const char *folder) {
   cr_assert_eq(rundir_open(&b->run, folder, RESUME_AUTO, &b->cfg, b->task, "test"), ERR_OK);
   cr_assert_eq(trainer_new(&b->trainer, &b->cfg, b->task, &b->run, on_notify, b), ERR_OK);
   const struct ledger_options opt = {.seed = (uint64_t)b->cfg.run_seed,
-                                     .window = (int)b->cfg.ledger_window,
                                      .timeout_ms = 1000,
                                      .warmup = 4,
                                      .eval_episodes = (int)b->cfg.eval_episodes};
-  b->ledger = ledger_new(&opt, trainer_next(b->trainer), trainer_versions(b->trainer));
-  struct weights *w[64];
-  const int n = trainer_weights(b->trainer, w, 64);
-  for (int i = 0; i < n; i++) {
-    b->weights[w[i]->version] = w[i];
-  }
-  uint64_t owed[LEDGER_MAX_EVALS];
-  const int nowed = trainer_pending(b->trainer, owed, LEDGER_MAX_EVALS);
-  for (int i = 0; i < nowed; i++) {
-    cr_assert(ledger_evaluate(b->ledger, owed[i]));
-  }
-  if (trainer_complete(b->trainer)) {
-    ledger_finish(b->ledger);
+  const struct fold *fold = trainer_fold(b->trainer);
+  b->ledger = ledger_new(&opt, fold);
+  for (int i = 0; i < fold->nweights; i++) {
+    b->weights[fold->weights[i]->version] = weights_ref(fold->weights[i]);
   }
   ledger_join(b->ledger, 0, 1, (int)b->cfg.ledger_window);
   struct metrics m;
@@ -129,7 +120,8 @@ static void act(struct bench *b) {
   while (ledger_assign(b->ledger, &t, 0, 0)) {
     struct episode *ep = episode_new(&b->dims);
     cr_assert_eq(rollout_run(b->rollout, ep, &t, b->weights[t.version], NULL), ERR_OK);
-    cr_assert_eq(ledger_answer(b->ledger, 0, &ep, episode_digest(ep)), LEDGER_ACCEPTED);
+    episode_seal(ep);
+    cr_assert_eq(ledger_answer(b->ledger, 0, &ep), LEDGER_ACCEPTED);
   }
   for (struct episode *ep; (ep = ledger_next(b->ledger)) != NULL;) {
     trainer_push(b->trainer, &ep);
@@ -185,6 +177,11 @@ static enum trainer_event_kind live(struct bench *b, const char *folder, int sto
     if (e.kind == TRAINER_COMMITTED) {
       if (e.published != NULL) {
         b->weights[e.version] = e.published;
+      }
+      // whoever keeps weights to send needs no older ones
+      for (uint64_t v = 0; v < e.oldest; v++) {
+        weights_unref(b->weights[v]);
+        b->weights[v] = NULL;
       }
       ledger_committed(b->ledger, e.version);
       if (e.evaluate) {
