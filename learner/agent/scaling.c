@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/log.h"
 #include "common/nn/policy.h"
 #include "learner/agent/net.h"
 #include "learner/replay/batch.h"
@@ -12,7 +13,8 @@
 enum { DRAWS = 16 };  // minibatches
 
 static const double floor_share = 0.1;
-static const double smallest = 1e-6;  // when nothing varies at all
+static const double smallest = 1e-6;   // when nothing varies at all
+static const double largest = 0x1p60;  // root mean square; see rows_finite
 
 struct scaling *scaling_new(const struct policy_shape *shape) {
   struct scaling *s = must_alloc(1, sizeof *s);
@@ -46,6 +48,21 @@ static void add(double *sum, double *square, const float *x, int B, int n) {
   }
 }
 
+// one line for the first of n columns that has no scale; what: the kind of number
+static enum err check(const double *square, int n, double count, const char *what) {
+  for (int i = 0; i < n; i++) {
+    // false for what is not a number, too
+    if (!(square[i] / count < largest * largest)) {
+      log_error(
+          "scaling: number %d of %s is not finite in the first transitions; look for unbounded "
+          "observations",
+          i, what);
+      return ERR_NUMERIC;
+    }
+  }
+  return ERR_OK;
+}
+
 // eq. (2) for n columns of count values each
 static void conclude(float *mean, float *inv, const double *sum, const double *square, int n,
                      double count) {
@@ -61,7 +78,7 @@ static void conclude(float *mean, float *inv, const double *sum, const double *s
   }
 }
 
-void scaling_measure(struct scaling *s, const struct draws *draws) {
+enum err scaling_measure(struct scaling *s, const struct draws *draws) {
   const size_t n = (size_t)s->obs + (size_t)s->goal;
   double *sum = must_alloc(n, sizeof *sum), *square = must_alloc(n, sizeof *square);
   double count = 0;
@@ -72,10 +89,17 @@ void scaling_measure(struct scaling *s, const struct draws *draws) {
     add(sum + s->obs, square + s->obs, b->goal, b->B, s->goal);
     count += b->B;
   }
-  conclude(s->mean, s->inv, sum, square, s->obs, count);
-  conclude(s->mean + s->obs, s->inv + s->obs, sum + s->obs, square + s->obs, s->goal, 2 * count);
+  enum err err = check(square, s->obs, count, "observations");
+  if (err == ERR_OK) {
+    err = check(square + s->obs, s->goal, 2 * count, "goals");
+  }
+  if (err == ERR_OK) {
+    conclude(s->mean, s->inv, sum, square, s->obs, count);
+    conclude(s->mean + s->obs, s->inv + s->obs, sum + s->obs, square + s->obs, s->goal, 2 * count);
+  }
   free(sum);
   free(square);
+  return err;
 }
 
 float scaling_goal(const struct scaling *s, int i) {

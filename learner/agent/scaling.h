@@ -17,7 +17,7 @@
 #ifndef LEARNER_AGENT_SCALING_H
 #define LEARNER_AGENT_SCALING_H
 
-#include <stddef.h>
+#include "common/base/err.h"
 
 struct draws;
 struct policy_shape;
@@ -34,7 +34,8 @@ struct scaling *scaling_new(const struct policy_shape *shape);
 void scaling_free(struct scaling *s);  // NULL is allowed
 
 // Eq. (2), a function of what replay holds and the run's seed: draws RNG_SCALING 0, 1, ..
-void scaling_measure(struct scaling *s, const struct draws *draws);
+// ERR_NUMERIC: a number is not finite, or of a size beyond 2^60; logged, and nothing has changed.
+NODISCARD enum err scaling_measure(struct scaling *s, const struct draws *draws);
 
 // s of goal number i, and sqrt(mean_i s_i^2) over all of them, the spread of goals [goal units].
 float scaling_goal(const struct scaling *s, int i);

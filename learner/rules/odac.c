@@ -97,8 +97,10 @@ static enum err fit_outcome(struct odac *o, const struct draws *draws) {
     outcome_loglik(o->outcome, o->l, b);
     const float loss = (float)outcome_loss(o->outcome, b);
     if (!rows_finite(&loss, 1) || !rows_finite(net->grad, net->n)) {
-      log_error("odac: step %llu of the outcome model alone is not finite; %s",
-                (unsigned long long)i, net->remedy);
+      log_error(
+          "odac: step %llu of the outcome model alone is not finite; %s or look for unbounded "
+          "observations",
+          (unsigned long long)i, net->remedy);
       return ERR_NUMERIC;
     }
     net_step(net);
@@ -129,8 +131,7 @@ static enum err prepare(void *self, struct agent *ag, const struct draws *draws)
   if (!rows_finite(numbers, 2)) {
     log_error(
         "odac: the first minibatch has log-likelihoods over a range of %g and a level of %g: not "
-        "finite; "
-        "look for unbounded observations",
+        "finite; look for unbounded observations",
         N, level);
     return ERR_NUMERIC;
   }

@@ -45,13 +45,39 @@ void updater_free(struct updater *u) {
   free(u);
 }
 
-enum err updater_prepare(struct updater *u, const struct draws *draws) {
-  CHECK(u && draws && draws->draw);
-  if (u->standardize) {
-    scaling_measure(u->scaling, draws);
+static enum err prepare(struct updater *u, const struct draws *draws) {
+  const enum err err = u->standardize ? scaling_measure(u->scaling, draws) : ERR_OK;
+  if (err != ERR_OK) {
+    return err;
   }
   agent_begin(&u->agent);
   return u->rule->prepare ? u->rule->prepare(u->self, &u->agent, draws) : ERR_OK;
+}
+
+// a preparation steps nets, so that one which fails has to put the state back
+enum err updater_prepare(struct updater *u, const struct draws *draws) {
+  CHECK(u && draws && draws->draw);
+  const int n = updater_tensors(u, NULL, 0);
+  struct st_tensor *tensor = must_alloc((size_t)n, sizeof *tensor);
+  size_t bytes = 0;
+  updater_tensors(u, tensor, n);
+  for (int i = 0; i < n; i++) {
+    bytes += st_bytes(&tensor[i]);
+  }
+  char *kept = must_alloc(bytes, 1), *at = kept;
+  for (int i = 0; i < n; i++) {
+    memcpy(at, tensor[i].data, st_bytes(&tensor[i]));
+    at += st_bytes(&tensor[i]);
+  }
+  const enum err err = prepare(u, draws);
+  at = kept;
+  for (int i = 0; i < n && err != ERR_OK; i++) {
+    memcpy(tensor[i].data, at, st_bytes(&tensor[i]));
+    at += st_bytes(&tensor[i]);
+  }
+  free(kept);
+  free(tensor);
+  return err;
 }
 
 float updater_figure(const struct updater *u, int i) {

@@ -36,7 +36,7 @@ struct updater *updater_new(const struct rule *rule, const struct config *cfg,
 void updater_free(struct updater *u);  // NULL is allowed
 
 // Once, before the first update of a run: measures the scaling, then prepares the rule.
-// ERR_NUMERIC: logged; training cannot begin.
+// ERR_NUMERIC: logged; training cannot begin, and the whole state is as before the call.
 NODISCARD enum err updater_prepare(struct updater *u, const struct draws *draws);
 
 // One update on b, which is only read; index is its number. ERR_NUMERIC: a loss, a gradient or a

@@ -33,6 +33,7 @@ struct outcome {
   bool fixed;
   float known_scale;  // of a fixed model [goal units]
   float constant;     // C
+  float log_spread;   // log G
   struct net net;     // its bounds are those of o, with a head too
 
   struct mlp_tape *tape;
@@ -134,16 +135,16 @@ struct net *outcome_net(struct outcome *m) {
 // eq. (2) from the o of a row: a head's outputs, or the global ones
 static void set_scales(struct outcome *m, const float *o) {
   const float lowest = m->net.lowest, highest = m->net.highest;
-  const float log_spread = logf(scaling_spread(m->scaling));
   for (int i = 0; i < m->shape.goal; i++) {
     const float oi = m->kind == OUTCOME_SCALE_SCALAR ? o[0] : o[i];
-    m->log_b[i] = log_spread + (oi < lowest ? lowest : oi > highest ? highest : oi);
+    m->log_b[i] = m->log_spread + (oi < lowest ? lowest : oi > highest ? highest : oi);
     m->precision[i] = expf(-m->log_b[i]);
   }
 }
 
 // what does not change within a minibatch
 static void begin(struct outcome *m) {
+  m->log_spread = logf(scaling_spread(m->scaling));
   for (int i = 0; i < m->shape.goal; i++) {
     m->unit[i] = m->fixed ? 0.0f : scaling_goal(m->scaling, i);
   }
@@ -164,8 +165,8 @@ static void set_z(struct outcome *m, int row, const float *from, const float *g)
     set_scales(m, out + m->shape.goal);
   }
   for (int i = 0; i < m->shape.goal; i++) {
-    const float mean = from[i] + m->unit[i] * out[i];
-    m->z[i] = (g[i] - mean) * m->precision[i];
+    // g - phi(s) first: of near outcomes it is exact, however far from 0 both lie
+    m->z[i] = ((g[i] - from[i]) - m->unit[i] * out[i]) * m->precision[i];
   }
 }
 

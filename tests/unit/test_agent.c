@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/config/config.h"
+#include "learner/agent/scaling.h"
 #include "tests/unit/minibatch.h"
 
 enum { B = 16 };
@@ -17,6 +18,7 @@ static const struct policy_shape SHAPE = {.obs = 3, .act = 2, .goal = 2};
 
 struct subject {
   struct nets nets;
+  struct scaling *scaling;
   struct agent agent;
 };
 
@@ -26,9 +28,12 @@ static struct subject *subject_new(void) {
   cfg.train_batch = B;
   cfg.net_hidden = (struct widths){.n = 2, .v = {6, 5}};
   struct subject *s = must_alloc(1, sizeof *s);
-  agent_init(&s->agent, &s->nets, &cfg, &SHAPE);
+  s->scaling = scaling_new(&SHAPE);
+  agent_init(&s->agent, &s->nets, &cfg, &SHAPE, s->scaling);
   struct rng rng;
   rng_init(&rng, 1, RNG_TEST, 0);
+  rng_fill_uniform(&rng, s->scaling->mean, 5, -2, 2);
+  rng_fill_uniform(&rng, s->scaling->inv, 5, 0.5f, 2);
   for (int i = 0; i < s->nets.n; i++) {
     const struct net *net = s->nets.at[i];
     rng_fill_uniform(&rng, net->theta, net->n, -0.7f, 0.7f);
@@ -41,6 +46,7 @@ static struct subject *subject_new(void) {
 
 static void subject_free(struct subject *s) {
   agent_release(&s->agent);
+  scaling_free(s->scaling);
   free(s);
 }
 
@@ -48,6 +54,48 @@ static void policy_loss(struct agent *ag, const struct batch *b) {
   struct rng rng;
   rng_init(&rng, 2, RNG_TEST, 0);
   agent_policy_loss(ag, b, 0.3f, &rng);
+}
+
+// (s, g) of these arrays, standardised, and after it the actions, in rows of this width
+static void expect_rows(const struct subject *s, const float *x, int width, const float *obs,
+                        const float *goal, const float *act) {
+  const struct scaling *scaling = s->scaling;
+  for (int i = 0; i < B; i++, x += width) {
+    for (int j = 0; j < width; j++) {
+      const float plain = j < 3 ? obs[3 * i + j] : j < 5 ? goal[2 * i + j - 3] : act[2 * i + j - 5];
+      const float want = j < 5 ? (plain - scaling->mean[j]) * scaling->inv[j] : plain;
+      cr_assert_eq(x[j], want, "row %d column %d: %g, want %g", i, j, (double)x[j], (double)want);
+    }
+  }
+}
+
+// all that reads states: values, samples and both losses; the minibatch itself stays as it is
+Test(agent, networks_see_standardised_numbers_and_nothing_else_does) {
+  struct subject *s = subject_new();
+  struct agent *ag = &s->agent;
+  struct batch *b = minibatch_random(&DIMS, B, 5), *same = minibatch_random(&DIMS, B, 5);
+  const float *policy = mlp_input(ag->policy_tape), *critic = mlp_input(ag->critic_tape[0]);
+  const float y[B] = {0};
+  float V[B], act[B * 2], logp[B];
+  struct rng rng;
+  rng_init(&rng, 2, RNG_TEST, 0);
+  agent_begin(ag);
+  agent_sample(ag, act, logp, b->next_obs, b->goal, &rng, B);
+  expect_rows(s, policy, 5, b->next_obs, b->goal, NULL);
+  agent_min_target(ag, V, b->next_obs, b->goal, act, B);
+  expect_rows(s, critic, 7, b->next_obs, b->goal, act);
+  agent_critic_loss(ag, b, y);
+  expect_rows(s, critic, 7, b->obs, b->goal, b->act);
+  policy_loss(ag, b);
+  expect_rows(s, policy, 5, b->obs, b->goal, NULL);
+  expect_rows(s, critic, 7, b->obs, b->goal, ag->act);
+  expect_rows(s, mlp_input(ag->critic_tape[1]), 7, b->obs, b->goal, ag->act);
+  cr_assert_eq(memcmp(b->obs, same->obs, B * 3 * sizeof(float)), 0);
+  cr_assert_eq(memcmp(b->next_obs, same->next_obs, B * 3 * sizeof(float)), 0);
+  cr_assert_eq(memcmp(b->goal, same->goal, B * 2 * sizeof(float)), 0);
+  batch_free(b);
+  batch_free(same);
+  subject_free(s);
 }
 
 // alone, after the critics' loss of the same minibatch, after values of other states, and with a

@@ -1,4 +1,4 @@
-// Tests of learner/rules/backup.h, equations (5) to (8): against their other form, a search over q,
+// Tests of learner/rules/backup.h, equations (5) to (9): against their other form, a search over q,
 // and what follows from each option.
 #include "learner/rules/backup.h"
 
@@ -133,17 +133,81 @@ Test(backup, signs_of_the_time_kl) {
   }
 }
 
-// a true end bootstraps nothing: y = cl, whatever V
-Test(backup, a_true_end_gives_the_reward) {
-  const struct backup_options opt = {.gamma = 0.99, .q_max = 0.99, .kappa = 1, .kl_sign = -1};
-  const double V[] = {-1e4, -1, 0, 3, 1e4};
-  for (int i = 0; i < 5; i++) {
+// eq. (9): a true end has no next state, so q0 = 0 and nothing depends on V, for every q_max; the
+// KL of a certain outcome is log 1 / (1 - gamma)
+Test(backup, a_true_end_has_no_continuation) {
+  const double V[] = {-1e4, -1, 0, 3, 1e4}, gamma = 0.99, kappa = 0.3;
+  const double q_max[] = {0, 0.5, 0.99, 0.999999, 1};
+  for (int i = 0; i < 5 * 5 * 3; i++) {
+    const int sign = i / 25 - 1;
+    const struct backup_options opt = {
+        .gamma = gamma, .q_max = q_max[i / 5 % 5], .kappa = kappa, .kl_sign = sign};
     double y, q, kl;
-    target(&y, &q, &kl, -2.5, V[i], 1, &opt);
-    cr_assert_float_eq(y, -2.5, 1e-6);
-    cr_assert_float_eq(kl, 0, 1e-12);
+    target(&y, &q, &kl, -2.5, V[i % 5], 1, &opt);
+    cr_assert_eq(q, 0);
+    cr_assert_float_eq(kl, bernoulli_kl(0, gamma), 1e-6);
+    cr_assert_float_eq(y, -2.5 - sign * kappa * log1p(-gamma), 1e-6);
   }
-  // absent done is done = 0
+}
+
+// it is what (5) to (8) tend to as V falls, for every q_max that leaves q0 free there
+Test(backup, a_true_end_is_the_limit_of_a_hopeless_next_state) {
+  struct rng rng;
+  rng_init(&rng, 5, RNG_TEST, 0);
+  for (int i = 0; i < 1000; i++) {
+    const double kappa = exp(uniform(&rng, -2, 2));
+    const struct backup_options opt = {.gamma = uniform(&rng, 0.5, 0.9999),
+                                       .q_max = uniform(&rng, 0.1, 1),
+                                       .kappa = kappa,
+                                       .kl_sign = -1};
+    const float cl = (float)uniform(&rng, -20, 20);
+    double y[2], q[2], kl[2];
+    target(&y[0], &q[0], &kl[0], cl, cl - 60 * kappa, 0, &opt);
+    target(&y[1], &q[1], &kl[1], cl, uniform(&rng, -20, 20), 1, &opt);
+    cr_assert_float_eq(q[0], q[1], 1e-12);
+    cr_assert_float_eq(kl[0], kl[1], 1e-6);
+    cr_assert_float_eq(y[0], y[1], 1e-5);
+  }
+}
+
+// scaled by k, cl, V and kappa = c give the same q0 and KL, and k times the same y: a k that is
+// another one only changes the unit of values
+Test(backup, is_free_of_scale_when_kappa_follows_c) {
+  const double k[] = {1, 10, 100}, N = 37;
+  struct rng rng;
+  rng_init(&rng, 6, RNG_TEST, 0);
+  int moved = 0;
+  for (int i = 0; i < 2000; i++) {
+    const double l = uniform(&rng, -30, 5), V = uniform(&rng, -30, 5);
+    const double relative = i % 2 ? 1 : exp(uniform(&rng, -2, 2));
+    const bool done = i % 7 == 0;
+    struct backup_options opt = {.gamma = uniform(&rng, 0.5, 0.9999), .kl_sign = i % 3 - 1};
+    opt.q_max = i % 5 ? opt.gamma : 0.9999;
+    struct backup first = {0};
+    double other = 0;
+    for (int j = 0; j < 3; j++) {
+      const double c = k[j] / N;
+      opt.kappa = relative * c;
+      const struct backup_constants constants = backup_prepare(&opt);
+      struct backup out = backup_transition(c * l, c * V, done, &constants);
+      out.y /= k[j];
+      first = j == 0 ? out : first;
+      cr_assert_float_eq(out.y, first.y, 1e-12 * fmax(1, fabs(first.y)));
+      cr_assert_float_eq(out.q0, first.q0, 1e-12);
+      cr_assert_float_eq(out.kl, first.kl, 1e-11);
+      // with a kappa of its own it is not so
+      opt.kappa = 1;
+      const struct backup_constants alone = backup_prepare(&opt);
+      const double q0 = backup_transition(c * l, c * V, done, &alone).q0;
+      other = j == 0 ? q0 : other;
+      moved += fabs(q0 - other) > 0.01;
+    }
+  }
+  cr_assert_gt(moved, 1000);
+}
+
+Test(backup, absent_ends_are_none) {
+  const struct backup_options opt = {.gamma = 0.99, .q_max = 0.99, .kappa = 1, .kl_sign = -1};
   const float cl = -1, v = -2, zero = 0;
   float with, without;
   backup_outcome(&(struct backup_rows){.y = &with}, &cl, &v, &zero, &opt, 1);

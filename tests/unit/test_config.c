@@ -108,8 +108,9 @@ Test(config, defaults_are_those_of_the_table_and_valid) {
 #define X(type, group, name, def, min, max, unit, change, help) SAME_##type(group##_##name, def)
 #include "common/config/config.def"
 #undef X
-  cr_expect_eq(cfg.outcome_likelihood, OUTCOME_LIKELIHOOD_LAPLACE);
-  cr_expect_eq(cfg.outcome_scale, OUTCOME_SCALE_GLOBAL);
+  cr_expect_eq(cfg.outcome_model, OUTCOME_MODEL_LEARNED);
+  cr_expect_eq(cfg.outcome_likelihood, OUTCOME_LIKELIHOOD_RADIAL);
+  cr_expect_eq(cfg.outcome_scale, OUTCOME_SCALE_SCALAR);
   cr_expect_eq(cfg.net_hidden.n, 2);
   cr_expect_eq(cfg.net_hidden.v[1], 128);
   cr_expect_eq(config_check(&cfg), ERR_OK);
@@ -299,7 +300,7 @@ Test(config, a_range_error_names_key_value_range_unit_and_source) {
   refuse_yaml("train:\n  batch: 0\n",
               "run.yaml:2:10: train.batch = 0 is out of range; it must be 1 to 65536, in rows");
   refuse_yaml("odac.gamma: 1.5",
-              "run.yaml:1:13: odac.gamma = 1.5 is out of range; it must be 0.5 to 0.9999");
+              "run.yaml:1:13: odac.gamma = 1.5 is out of range; it must be 0.5 to 0.9999, or auto");
   refuse_yaml("net: {hidden: [64, 0]}",
               "run.yaml:1:15: net.hidden = 64,0 is out of range; it must be 1 to 4096, in units");
   refuse_set("odac.lr=2",
@@ -434,15 +435,17 @@ Test(config, words_truth_and_choices) {
   refuse_set("odac.alpha_auto=",
              "argument odac.alpha_auto=: odac.alpha_auto = : expected true or false");
   refuse_set("outcome.likelihood=cauchy",
-             "argument outcome.likelihood=cauchy: outcome.likelihood = cauchy: expected laplace or "
+             "argument outcome.likelihood=cauchy: outcome.likelihood = cauchy: expected radial or "
+             "laplace or "
              "gaussian");
   // a part of a choice, and the bar itself, are no choices
-  refuse_set("outcome.likelihood=lap",
-             "argument outcome.likelihood=lap: outcome.likelihood = lap: expected laplace or "
-             "gaussian");
+  refuse_set(
+      "outcome.likelihood=lap",
+      "argument outcome.likelihood=lap: outcome.likelihood = lap: expected radial or laplace or "
+      "gaussian");
   refuse_set("outcome.likelihood=laplace|gaussian",
              "argument outcome.likelihood=laplace|gaussian: outcome.likelihood = "
-             "laplace|gaussian: expected laplace or gaussian");
+             "laplace|gaussian: expected radial or laplace or gaussian");
   refuse_set(
       "wire.bind=a\nb",
       "argument wire.bind=a?b: wire.bind = a?b: expected 1 to 63 printable ASCII characters");
@@ -738,12 +741,12 @@ Test(config, diff_lists_what_differs) {
   char *all = config_diff(&a, &b, false);
   cr_expect_str_eq(all,
                    "run.steps: 40000 -> 50000\nnet.hidden: [128, 128] -> [256]\n"
-                   "odac.gamma: 0.97 -> 0.98\nledger.window: 16 -> 8\nledger.audit: 0 -> 0.5\n"
+                   "odac.gamma: auto -> 0.98\nledger.window: 16 -> 8\nledger.audit: 0 -> 0.5\n"
                    "ledger.timeout: 60000 -> 5\neval.every: 10000 -> 9\n"
                    "checkpoint.keep: 2 -> 9\nwire.port: 5555 -> 1\nstatus.every: 2 -> 9\n");
   char *fixed = config_diff(&a, &b, true);
   cr_expect_str_eq(fixed,
-                   "net.hidden: [128, 128] -> [256]\nodac.gamma: 0.97 -> 0.98\n"
+                   "net.hidden: [128, 128] -> [256]\nodac.gamma: auto -> 0.98\n"
                    "ledger.window: 16 -> 8\n");
   free(fixed);
   free(all);
@@ -751,12 +754,12 @@ Test(config, diff_lists_what_differs) {
 
 // ---- a setting that may be unset ----
 
-// odac.gamma as if its default were NAN
+// odac.gamma, whose default is NAN, as if it had a unit
 static struct config_row automatic(void) {
   const struct config_row *gamma = config_find_row("odac", "gamma");
   cr_assert_not_null(gamma);
   struct config_row row = *gamma;
-  row.def = "NAN";
+  cr_assert_str_eq(row.def, "NAN");
   row.unit = "steps";
   return row;
 }
@@ -788,7 +791,7 @@ Test(config, an_unset_real_goes_through_dump_and_diff) {
   struct config cfg, set;
   config_defaults(&cfg);
   set = cfg;
-  cfg.odac_gamma = NAN;
+  set.odac_gamma = 0.97;
   char *dump = config_dump(&cfg), *same = config_diff(&cfg, &cfg, false),
        *diff = config_diff(&cfg, &set, true);
   cr_expect(strstr(dump, "\n  gamma: auto\n") != NULL, "%s", dump);
@@ -822,8 +825,8 @@ Test(config, what_an_unset_real_accepts) {
   config_format_range(range, &row);
   cr_expect_str_eq(range, "0.5 to 0.9999, or auto");
   // a setting with a default has no auto
-  refuse_set("odac.gamma=auto",
-             "argument odac.gamma=auto: odac.gamma = auto: expected a number, e.g. 0.97");
+  refuse_set("odac.tau=auto",
+             "argument odac.tau=auto: odac.tau = auto: expected a number, e.g. 5e-3");
 }
 
 // ---- rules between settings ----
@@ -915,8 +918,9 @@ Test(config, markdown_has_one_row_per_setting_and_one_table_per_group) {
              "| `eval.episodes` | `50` | 2 to 10000 | episodes | yes | of one evaluation |\n") !=
       NULL);
   cr_expect(strstr(text,
-                   "| `outcome.likelihood` | `laplace` | laplace or gaussian |  |  | family of "
-                   "the outcome model |\n") != NULL);
+                   "| `outcome.likelihood` | `radial` | radial or laplace or gaussian |  |  | "
+                   "family: by distance, by the sum of the numbers' distances, or normal |\n") !=
+            NULL);
   // six cells in each row of a table
   for (char *rest, *line = strtok_r(text, "\n", &rest); line != NULL;
        line = strtok_r(NULL, "\n", &rest)) {

@@ -30,6 +30,27 @@ Test(rows, columns_are_laid_beside_others) {
   }
 }
 
+// (a - mean) inv in single precision, to the bit and without any bound
+Test(rows, columns_are_scaled_on_their_way) {
+  enum { B = 4, N = 3, AT = 2, WIDTH = 6 };
+  const float mean[N] = {0.3f, -1e3f, 7}, inv[N] = {2.5f, 1e-3f, 1e6f};
+  float x[B * WIDTH], a[B * N];
+  for (int i = 0; i < B * WIDTH; i++) {
+    x[i] = -1;
+  }
+  for (int i = 0; i < B * N; i++) {
+    a[i] = 0.1f + 3 * (float)i;
+  }
+  rows_set_scaled(x, WIDTH, AT, a, mean, inv, N, B);
+  for (int i = 0; i < B; i++) {
+    for (int j = 0; j < WIDTH; j++) {
+      const int k = j - AT;
+      const float want = k >= 0 && k < N ? (a[i * N + k] - mean[k]) * inv[k] : -1;
+      cr_assert_eq(x[i * WIDTH + j], want, "row %d column %d", i, j);
+    }
+  }
+}
+
 Test(rows, mean_is_summed_in_double) {
   const float x[] = {1e8f, 1, -1e8f, 2};
   cr_assert_eq(rows_mean(x, 4), 0.75);

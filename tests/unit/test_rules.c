@@ -25,22 +25,29 @@ static struct config tiny_config(void) {
   cfg.train_batch = B;
   cfg.net_hidden = (struct widths){.n = 2, .v = {6, 5}};
   cfg.outcome_hidden = (struct widths){.n = 1, .v = {4}};
+  cfg.outcome_prefit = 5;
   return cfg;
 }
 
 // defaults, and the settings that change which parameters there are
-enum { VARIANTS = 2 };
+enum { VARIANTS = 4 };
 
 static struct config variant(int i) {
   struct config cfg = tiny_config();
   if (i == 1) {
     cfg.outcome_likelihood = OUTCOME_LIKELIHOOD_GAUSSIAN;
     cfg.outcome_scale = OUTCOME_SCALE_HEAD;
+  } else if (i == 2) {
+    cfg.outcome_likelihood = OUTCOME_LIKELIHOOD_LAPLACE;
+    cfg.outcome_scale = OUTCOME_SCALE_DIMENSION;
+  } else if (i == 3) {
+    cfg.net_standardize = false;
   }
   return cfg;
 }
 
-// parameters of order 1, so that every gradient is well above rounding
+// parameters of order 1, so that every gradient is well above rounding, but not so large that a log
+// deviation of the policy leaves its clip, where the gradient is not the loss's derivative
 static struct updater *random_rule(const struct rule *rule, const struct config *cfg,
                                    uint64_t index) {
   struct updater *u = updater_new(rule, cfg, &DIMS);
@@ -48,9 +55,9 @@ static struct updater *random_rule(const struct rule *rule, const struct config 
   rng_init(&rng, 5, RNG_TEST, index);
   for (int i = 0; i < u->nets.n; i++) {
     const struct net *net = u->nets.at[i];
-    rng_fill_uniform(&rng, net->theta, net->n, -0.7f, 0.7f);
+    rng_fill_uniform(&rng, net->theta, net->n, -0.5f, 0.5f);
     if (net->target) {
-      rng_fill_uniform(&rng, net->target, net->n, -0.7f, 0.7f);
+      rng_fill_uniform(&rng, net->target, net->n, -0.5f, 0.5f);
     }
   }
   return u;
@@ -227,6 +234,38 @@ static void expect_accepted(struct updater *u) {
   struct batch *good = minibatch_random(&DIMS, B, 41);
   cr_assert_eq(updater_update(u, good, 18), ERR_OK);
   batch_free(good);
+}
+
+// a number in the minibatches that a preparation draws; then a good one goes through
+Test(rules, a_bad_number_prepares_nothing) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    for (int k = 0; k < NBAD * 3 * 2; k++) {
+      struct config cfg = tiny_config();
+      cfg.net_standardize = k % 2 == 1;
+      struct updater *u = random_rule(rule, &cfg, 40);
+      struct batch *b = minibatch_random(&DIMS, B, 40);
+      float *const array[] = {b->obs, b->goal, b->achieved};
+      array[k / 2 % 3][3] = BAD[k / 6];
+      size_t n, m;
+      unsigned char *before = minibatch_state(u, &n);
+      capture_begin();
+      const enum err err = minibatch_prepare(u, b);
+      const char *line = capture_end();
+      cr_assert_eq(err, ERR_NUMERIC);
+      cr_assert(strstr(line, "not finite") && strstr(line, "unbounded observations"), "%s", line);
+      unsigned char *after = minibatch_state(u, &m);
+      cr_assert(n == m && memcmp(before, after, n) == 0);
+      free(before);
+      free(after);
+      batch_free(b);
+      b = minibatch_random(&DIMS, B, 41);
+      cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
+      batch_free(b);
+      expect_accepted(u);
+      updater_free(u);
+    }
+  }
 }
 
 // a number in the minibatch, before the first step and later

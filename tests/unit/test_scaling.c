@@ -8,19 +8,24 @@
 #include <string.h>
 
 #include "common/base/rng.h"
+#include "common/nn/policy.h"
+#include "learner/agent/net.h"
 #include "learner/nn/mlp.h"
+#include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
 #include "learner/replay/replay.h"
+#include "tests/unit/capture.h"
 
 enum { OBS = 3, ACT = 1, GOAL = 2, T = 50, B = 64 };
 
 static const struct dims dims = {
     .obs = OBS, .act = ACT, .goal = GOAL, .horizon = T, .hindsight = 2};
+static const struct policy_shape shape = {.obs = OBS, .act = ACT, .goal = GOAL};
 
 // Observations with means 10, -3, 0.5 and deviations 2, 1 and 0; goals that move little around 5
 // and not at all, while the desired one is (7, 1).
-static struct replay *make_replay(void) {
-  struct replay *r = replay_new(&dims, 1000, 0.5);
+static struct replay *make_replay(double hindsight) {
+  struct replay *r = replay_new(&dims, 1000, hindsight);
   struct rng rng;
   rng_init(&rng, 1, RNG_TEST, 0);
   for (uint64_t k = 0; k < 10; k++) {
@@ -45,73 +50,155 @@ static struct replay *make_replay(void) {
   return r;
 }
 
+// minibatches of a replay, as the trainer draws them
+struct source {
+  struct replay *replay;
+  struct batch *batch;
+  uint64_t seed;
+  int n;  // draws so far
+};
+
+static const struct batch *draw(void *ctx, enum rng_stream stream, uint64_t index) {
+  struct source *source = ctx;
+  struct rng rng;
+  cr_assert_eq(stream, RNG_SCALING);
+  cr_assert_eq(index, (uint64_t)source->n++);
+  rng_init(&rng, source->seed, stream, index);
+  replay_sample(source->replay, source->batch, &rng);
+  return source->batch;
+}
+
+static const struct batch *fixed_batch(void *ctx, enum rng_stream stream, uint64_t index) {
+  (void)stream;
+  (void)index;
+  return ctx;
+}
+
+// the scales of a replay with this share of hindsight goals
+static struct scaling *measured(double hindsight, uint64_t seed) {
+  struct source source = {
+      .replay = make_replay(hindsight), .batch = batch_new(&dims, B), .seed = seed};
+  struct scaling *s = scaling_new(&shape);
+  cr_assert_eq(scaling_measure(s, &(struct draws){.draw = draw, .ctx = &source}), ERR_OK);
+  batch_free(source.batch);
+  replay_free(source.replay);
+  return s;
+}
+
 Test(scaling, numbers_have_unit_size_and_none_is_blown_up) {
-  struct replay *r = make_replay();
-  struct batch *b = batch_new(&dims, B);
-  struct scaling *s = scaling_new(&dims);
-  scaling_measure(s, r, b, 7);
+  struct scaling *s = measured(0.5, 7);
   // 1,024 draws of 500 transitions
   cr_expect_float_eq(s->mean[0], 10, 0.3);
   cr_expect_float_eq(s->mean[1], -3, 0.15);
   cr_expect_float_eq(s->mean[2], 0.5, 1e-5);
   cr_expect_float_eq(1 / (double)s->inv[0], 2, 0.2);
-  // half the root of (4 + 1 + 0) / 3 is 0.65, below 1 and above 0
+  // a tenth of the root of (4 + 1 + 0) / 3 is 0.129, below 1 and above 0
   cr_expect_float_eq(1 / (double)s->inv[1], 1, 0.1);
-  cr_expect_float_eq(1 / (double)s->inv[2], 0.645, 0.06);
-  // half of the goals are desired ones: 5 and 7, 0 and 1
-  cr_expect_float_eq(s->mean[3], 6, 0.15);
-  cr_expect_float_eq(1 / (double)s->inv[3], 1, 0.1);
-  cr_expect_float_eq(s->mean[4], 0.5, 0.08);
-  cr_expect_float_eq(1 / (double)s->inv[4], 0.5, 0.05);
+  cr_expect_float_eq(1 / (double)s->inv[2], 0.129, 0.012);
+  // a quarter are desired ones, 7 and 1; all others are achieved ones, 5 and 0
+  cr_expect_float_eq(s->mean[3], 5.5, 0.1);
+  cr_expect_float_eq(scaling_goal(s, 0), 2 * sqrt(3.0 / 16), 0.05);
+  cr_expect_float_eq(s->mean[4], 0.25, 0.04);
+  cr_expect_float_eq(scaling_goal(s, 1), sqrt(3.0 / 16), 0.03);
+  for (int i = 0; i < GOAL; i++) {
+    cr_expect_float_eq(scaling_goal(s, i) * s->inv[OBS + i], 1, 1e-6);
+  }
+  const double x = (double)scaling_goal(s, 0), y = (double)scaling_goal(s, 1);
+  cr_expect_float_eq(scaling_spread(s), sqrt((x * x + y * y) / 2), 1e-6);
+  scaling_free(s);
+}
+
+// one fixed goal and no hindsight: goals alone do not vary at all
+Test(scaling, a_fixed_goal_without_hindsight_has_the_scale_of_the_way_to_it) {
+  struct scaling *s = measured(0, 7);
+  cr_expect_float_eq(s->mean[3], 6, 0.05);
+  cr_expect_float_eq(scaling_goal(s, 0), 1, 0.02);
+  cr_expect_float_eq(s->mean[4], 0.5, 1e-5);
+  cr_expect_float_eq(scaling_goal(s, 1), 0.5, 1e-5);
+  scaling_free(s);
+}
+
+// every outcome is the goal: the floor of the others holds, and the smallest scale when all are so
+Test(scaling, what_never_varies_has_a_finite_scale) {
+  struct batch *b = batch_new(&dims, B);
+  struct scaling *s = scaling_new(&shape);
+  const struct draws draws = {.draw = fixed_batch, .ctx = b};
+  for (int i = 0; i < B; i++) {
+    b->goal[GOAL * i + 1] = b->achieved[GOAL * i + 1] = 3;
+  }
+  cr_assert_eq(scaling_measure(s, &draws), ERR_OK);
+  for (int i = 0; i < OBS + GOAL; i++) {
+    cr_expect_float_eq(s->inv[i], 1e6f, 1);
+    cr_expect_eq(s->mean[i], i == OBS + 1 ? 3 : 0);
+  }
+  cr_expect_float_eq(scaling_spread(s), 1e-6, 1e-9);
+  // one half of goals 0 at 10, all others at 0: a deviation of 10 sqrt(3 / 16)
+  for (int i = 0; i < B; i += 2) {
+    b->goal[GOAL * i] = 10;
+  }
+  cr_assert_eq(scaling_measure(s, &draws), ERR_OK);
+  cr_expect_float_eq(scaling_goal(s, 0), 10 * sqrt(3.0 / 16), 1e-5);
+  cr_expect_float_eq(scaling_goal(s, 1), sqrt(3.0 / 16) / sqrt(2), 1e-5);
   scaling_free(s);
   batch_free(b);
-  replay_free(r);
+}
+
+Test(scaling, a_number_that_is_not_finite_is_named_and_changes_nothing) {
+  struct batch *b = batch_new(&dims, B);
+  struct scaling *s = measured(0.5, 7), *same = measured(0.5, 7);
+  const struct {
+    float *at;
+    const char *words;
+  } place[] = {
+      {&b->obs[OBS * 5 + 2], "number 2 of observations"},
+      {&b->achieved[GOAL * 9 + 1], "number 1 of goals"},
+      {&b->goal[GOAL * 9], "number 0 of goals"},
+  };
+  const float bad[] = {NAN, INFINITY, -INFINITY, 1e30f};
+  for (int k = 0; k < 3 * 4; k++) {
+    *place[k % 3].at = bad[k / 3];
+    capture_begin();
+    const enum err err = scaling_measure(s, &(struct draws){.draw = fixed_batch, .ctx = b});
+    const char *line = capture_end();
+    cr_assert_eq(err, ERR_NUMERIC);
+    cr_assert(strstr(line, place[k % 3].words), "%s", line);
+    cr_assert_eq(memcmp(s->mean, same->mean, (OBS + GOAL) * sizeof(float)), 0);
+    cr_assert_eq(memcmp(s->inv, same->inv, (OBS + GOAL) * sizeof(float)), 0);
+    *place[k % 3].at = 0;
+  }
+  scaling_free(s);
+  scaling_free(same);
+  batch_free(b);
 }
 
 Test(scaling, is_a_function_of_replay_and_seed) {
-  struct replay *r = make_replay(), *same = make_replay();
-  struct batch *b = batch_new(&dims, B);
-  struct scaling *x = scaling_new(&dims), *y = scaling_new(&dims);
-  scaling_measure(x, r, b, 7);
-  scaling_measure(y, same, b, 7);
+  struct scaling *x = measured(0.5, 7), *y = measured(0.5, 7), *z = measured(0.5, 8);
   cr_expect_eq(memcmp(x->mean, y->mean, (OBS + GOAL) * sizeof(float)), 0);
   cr_expect_eq(memcmp(x->inv, y->inv, (OBS + GOAL) * sizeof(float)), 0);
-  scaling_measure(y, same, b, 8);
-  cr_expect_neq(memcmp(x->mean, y->mean, (OBS + GOAL) * sizeof(float)), 0);
+  cr_expect_neq(memcmp(x->mean, z->mean, (OBS + GOAL) * sizeof(float)), 0);
   scaling_free(x);
   scaling_free(y);
-  batch_free(b);
-  replay_free(r);
-  replay_free(same);
+  scaling_free(z);
 }
 
 Test(scaling, a_folded_policy_acts_alike_on_plain_numbers) {
-  const int width[] = {OBS + GOAL, 8, 2 * ACT};
-  struct replay *r = make_replay();
+  const int width[] = {OBS + GOAL, 8, 2 * ACT}, in = OBS + GOAL;
+  struct replay *r = make_replay(0.5);
   struct batch *b = batch_new(&dims, B);
-  struct scaling *s = scaling_new(&dims);
+  struct scaling *s = measured(0.5, 7);
   struct mlp *net = mlp_new(width, 2);
   struct mlp_tape *tape = mlp_tape_new(net, B);
   struct rng rng;
-  scaling_measure(s, r, b, 7);
   rng_init(&rng, 3, RNG_TEST, 0);
-  mlp_init_weights(net, &rng);
   rng_fill_uniform(&rng, net->theta, net->nparam, -1, 1);
-
   replay_sample(r, b, &rng);
-  float plain[B * (OBS + GOAL)], before[B * 2 * ACT];
-  for (size_t i = 0; i < B; i++) {
-    memcpy(plain + i * (OBS + GOAL), b->obs + i * OBS, OBS * sizeof(float));
-    memcpy(plain + i * (OBS + GOAL) + OBS, b->goal + i * GOAL, GOAL * sizeof(float));
-  }
-  scaling_apply(s, b);
-  for (size_t i = 0; i < B; i++) {
-    memcpy(mlp_input(tape) + i * (OBS + GOAL), b->obs + i * OBS, OBS * sizeof(float));
-    memcpy(mlp_input(tape) + i * (OBS + GOAL) + OBS, b->goal + i * GOAL, GOAL * sizeof(float));
-  }
+  rows_set_scaled(mlp_input(tape), in, 0, b->obs, s->mean, s->inv, OBS, B);
+  rows_set_scaled(mlp_input(tape), in, OBS, b->goal, s->mean + OBS, s->inv + OBS, GOAL, B);
+  float before[B * 2 * ACT];
   memcpy(before, mlp_forward(net, tape, B), sizeof before);
   scaling_fold(s, net->theta, width[1]);
-  memcpy(mlp_input(tape), plain, sizeof plain);
+  rows_set_columns(mlp_input(tape), in, 0, b->obs, OBS, B);
+  rows_set_columns(mlp_input(tape), in, OBS, b->goal, GOAL, B);
   const float *after = mlp_forward(net, tape, B);
   for (int i = 0; i < B * 2 * ACT; i++) {
     // inputs of size 10 in single precision
@@ -126,7 +213,7 @@ Test(scaling, a_folded_policy_acts_alike_on_plain_numbers) {
 
 // before the first measurement nothing changes, to the bit
 Test(scaling, starts_as_the_identity) {
-  struct scaling *s = scaling_new(&dims);
+  struct scaling *s = scaling_new(&shape);
   float theta[(OBS + GOAL) * 4 + 4], copy[(OBS + GOAL) * 4 + 4];
   struct rng rng;
   rng_init(&rng, 4, RNG_TEST, 0);
@@ -134,34 +221,27 @@ Test(scaling, starts_as_the_identity) {
   memcpy(copy, theta, sizeof theta);
   scaling_fold(s, theta, 4);
   cr_expect_eq(memcmp(copy, theta, sizeof theta), 0);
+  float rows[4], plain[4];
+  rng_fill_normal(&rng, plain, 4);
+  rows_set_scaled(rows, 2, 0, plain, s->mean, s->inv, 2, 2);
+  cr_expect_eq(memcmp(rows, plain, sizeof rows), 0);
+  cr_expect_eq(scaling_spread(s), 1);
   scaling_free(s);
 }
 
-Test(scaling, applies_to_every_state_and_goal_of_a_batch) {
-  struct replay *r = make_replay();
-  struct batch *b = batch_new(&dims, B), *plain = batch_new(&dims, B);
-  struct scaling *s = scaling_new(&dims);
-  scaling_measure(s, r, b, 7);
-  struct rng x, y;
-  rng_init(&x, 5, RNG_TEST, 0);
-  rng_init(&y, 5, RNG_TEST, 0);
-  replay_sample(r, b, &x);
-  replay_sample(r, plain, &y);
-  scaling_apply(s, b);
-  const float *const scaled[] = {b->obs, b->next_obs, b->achieved, b->next_achieved, b->goal};
-  const float *const was[] = {plain->obs, plain->next_obs, plain->achieved, plain->next_achieved,
-                              plain->goal};
-  for (int a = 0; a < 5; a++) {
-    const int n = a < 2 ? OBS : GOAL, at = a < 2 ? 0 : OBS;
-    for (int i = 0; i < B * n; i++) {
-      const float want = (was[a][i] - s->mean[at + i % n]) * s->inv[at + i % n];
-      cr_assert_float_eq(scaled[a][i], want, 1e-6);
-    }
+// what a checkpoint keeps is all of it
+Test(scaling, tensors_are_its_whole_state) {
+  struct scaling *s = measured(0.5, 7);
+  struct st_tensor tensor[2];
+  struct tensor_list list = {.out = tensor, .max = 2};
+  scaling_tensors(s, &list);
+  cr_assert_eq(list.n, 2);
+  cr_expect_str_eq(tensor[0].name, "scaling.mean");
+  cr_expect_str_eq(tensor[1].name, "scaling.inv");
+  cr_expect_eq(tensor[0].data, s->mean);
+  cr_expect_eq(tensor[1].data, s->inv);
+  for (int i = 0; i < 2; i++) {
+    cr_expect_eq(tensor[i].shape[0], OBS + GOAL);
   }
-  cr_expect_eq(memcmp(b->act, plain->act, B * ACT * sizeof(float)), 0);
-  cr_expect_eq(memcmp(b->done, plain->done, B * sizeof(float)), 0);
   scaling_free(s);
-  batch_free(b);
-  batch_free(plain);
-  replay_free(r);
 }
