@@ -144,6 +144,7 @@ telos_fuzz(config MUTATIONS 512 LIBS base)
 telos_fuzz(wire MUTATIONS 2048 LIBS proto)
 telos_fuzz(safetensors MUTATIONS 2048 LIBS nn)
 telos_fuzz(tfrecord MUTATIONS 2048 LIBS base)
+telos_fuzz(mjcf MUTATIONS 512 LIBS task)
 telos_fuzz(task MUTATIONS 16 LIBS task)
 
 # ---- integration ----
