@@ -109,7 +109,7 @@ if(TELOS_SANITIZE MATCHES "thread")
 endif()
 
 # ---- unit ----
-foreach(t test_base test_number test_words test_options test_config test_metrics test_rng test_episode test_evaluation test_tfrecord)
+foreach(t test_base test_number test_words test_options test_shell test_config test_metrics test_rng test_episode test_evaluation test_tfrecord)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS base)
 endforeach()
 foreach(t test_policy test_policy_file test_safetensors)
