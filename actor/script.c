@@ -162,7 +162,12 @@ void script_action(const struct script *s, float *action, const struct task *tas
     i++;
   }
   const double *row = s->row + (size_t)i * (size_t)s->act;
-  const mjtNum *from = a->mode == TASK_MOCAP ? d->mocap_pos + 3 * a->mocap : d->xpos + 3 * a->hand;
+  mjtNum from[3] = {0, 0, 0};
+  if (a->mode == TASK_MOCAP) {
+    tether_set_point(from, a, d);
+  } else if (a->mode == TASK_MOCAP_RELATIVE) {
+    mju_copy3(from, d->xpos + 3 * a->hand);
+  }
   for (int k = 0; k < s->act; k++) {
     const double x = k < a->naxis ? (row[k] - from[a->axis[k]]) / a->scale[k] : row[k];
     action[k] = (float)fmax(-1.0, fmin(1.0, x));

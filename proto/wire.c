@@ -7,7 +7,7 @@
 //           once, of the right wire type, text without NUL bytes, counts within limits. What is
 //           left for protobuf-c is plain: it never merges, never keeps unknown fields
 //   read_*  take the unpacked message and check values: lengths against the run's sizes, ranges,
-//           digests, finiteness
+//           digests, finiteness (of an episode: episode_read)
 // protobuf-c unpacks into an arena that is bounded by the frame's size, and is simply rewound for
 // the next frame. Zero is what proto3 decodes for a field that is missing, so wherever a field is
 // needed zero is no valid value of it.
@@ -22,7 +22,7 @@
 #include "common/base/check.h"
 #include "proto/telos.pb-c.h"
 
-// as in episode.c: digests are computed by AVX2 code compiled into this file
+// digests of weights are computed by AVX2 code compiled into this file
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -143,37 +143,13 @@ static const void *pack_grant(struct wire_encoder *e, size_t *n, const struct wi
   return pack(e, n, &envelope);
 }
 
-// Bytes that an episode of T steps has in each array.
-struct lengths {
-  size_t obs, act, achieved, desired, reward, hindsight;
-};
-
-static struct lengths lengths_of(const struct dims *dims, size_t T) {
-  return (struct lengths){.obs = (T + 1) * (size_t)dims->obs * sizeof(float),
-                          .act = T * (size_t)dims->act * sizeof(float),
-                          .achieved = (T + 1) * (size_t)dims->goal * sizeof(float),
-                          .desired = (size_t)dims->goal * sizeof(float),
-                          .reward = T * (size_t)dims->reward * sizeof(float),
-                          .hindsight = T * (size_t)dims->hindsight * sizeof(uint16_t)};
-}
-
 static const void *pack_episode(struct wire_encoder *e, size_t *n, const struct wire_episode *w) {
   const struct episode *ep = w->episode;
-  CHECK(ep->T >= 1 && ep->T <= ep->dims.horizon);
-  struct lengths length = lengths_of(&ep->dims, (size_t)ep->T);
-  Telos__Pb__Ticket ticket = ticket_message(&ep->ticket);
+  CHECK(ep->bytes > 0);
   Telos__Pb__Episode m = TELOS__PB__EPISODE__INIT;
   m.run = w->run;
-  m.ticket = &ticket;
-  m.steps = (uint32_t)ep->T;
-  m.terminated = ep->terminated;
-  m.obs = bytes(ep->obs, length.obs);
-  m.act = bytes(ep->act, length.act);
-  m.achieved = bytes(ep->achieved, length.achieved);
-  m.desired = bytes(ep->desired, length.desired);
-  m.reward = bytes(ep->reward, length.reward);
-  m.hindsight = bytes(ep->hindsight, length.hindsight);
-  m.digest = w->digest;
+  m.digest = ep->digest;
+  m.content = bytes(ep->content, ep->bytes);
   Telos__Pb__Envelope envelope = TELOS__PB__ENVELOPE__INIT;
   envelope.body_case = TELOS__PB__ENVELOPE__BODY_EPISODE;
   envelope.episode = &m;
@@ -557,52 +533,15 @@ static const char *read_grant(struct wire_decoder *d, struct wire_msg *msg,
   return NULL;
 }
 
-// an empty field has no data at all
-static void copy_bytes(void *dst, const ProtobufCBinaryData *field) {
-  if (field->len > 0) {
-    memcpy(dst, field->data, field->len);
-  }
-}
-
-// Lengths are compared with what dims and T demand before the episode is made.
 static const char *read_episode(const struct wire_decoder *d, struct wire_msg *msg,
                                 const Telos__Pb__Episode *m) {
-  struct ticket ticket;
   if (!d->has_dims) {
     return "episode before the task is known";
   }
-  if (!ticket_read(&ticket, m->ticket)) {
-    return "ticket of an unknown kind";
-  }
-  if (m->steps < 1 || m->steps > (uint32_t)d->dims.horizon) {
-    return "episode length outside 1..horizon";
-  }
-  struct lengths length = lengths_of(&d->dims, m->steps);
-  if (m->obs.len != length.obs || m->act.len != length.act || m->achieved.len != length.achieved ||
-      m->desired.len != length.desired || m->reward.len != length.reward ||
-      m->hindsight.len != length.hindsight) {
-    return "episode of a wrong shape";
-  }
-  struct episode *ep = episode_new(&d->dims);
-  ep->ticket = ticket;
-  ep->T = (int)m->steps;
-  ep->terminated = m->terminated != 0;
-  copy_bytes(ep->obs, &m->obs);
-  copy_bytes(ep->act, &m->act);
-  copy_bytes(ep->achieved, &m->achieved);
-  copy_bytes(ep->desired, &m->desired);
-  copy_bytes(ep->reward, &m->reward);
-  copy_bytes(ep->hindsight, &m->hindsight);
-  const char *fault = episode_fault(ep);
-  if (!fault && episode_digest(ep) != m->digest) {
-    fault = "digest of the episode is wrong";
-  }
-  if (fault) {
-    episode_free(ep);
-    return fault;
-  }
-  msg->episode = (struct wire_episode){.run = m->run, .episode = ep, .digest = m->digest};
-  return NULL;
+  const char *fault;
+  msg->episode.run = m->run;
+  msg->episode.episode = episode_read(&fault, &d->dims, m->content.data, m->content.len, m->digest);
+  return fault;
 }
 
 static bool all_finite(const float *x, size_t n) {
@@ -656,6 +595,14 @@ static const char *read_weights(const struct wire_decoder *d, struct wire_msg *m
   msg->weights =
       (struct wire_weights){.run = m->run, .weights = weights_new(m->version, width, nlayer, data)};
   return NULL;
+}
+
+void wire_drop(const struct wire_msg *msg) {
+  if (msg->type == WIRE_EPISODE) {
+    episode_free(msg->episode.episode);
+  } else if (msg->type == WIRE_WEIGHTS) {
+    weights_unref(msg->weights.weights);
+  }
 }
 
 // Gate 3: values of the body.

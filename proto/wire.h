@@ -22,7 +22,7 @@
 #include "common/nn/weights.h"
 
 enum {
-  WIRE_PROTOCOL = 1,
+  WIRE_PROTOCOL = 2,
   WIRE_MAX_TEXT = 4096,       // bytes of one string, config excepted
   WIRE_MAX_CONFIG = 1 << 20,  // bytes
   WIRE_MAX_TICKETS = 4096,    // of one grant
@@ -88,8 +88,7 @@ struct wire_grant {
 
 struct wire_episode {
   uint64_t run;
-  struct episode *episode;  // decode: made with episode_new, the caller's to keep or free
-  uint64_t digest;          // as stated by the sender; decode has checked it against the content
+  struct episode *episode;  // sealed; decode: checked, the caller's to keep or free
 };
 
 struct wire_ack {
@@ -128,7 +127,8 @@ struct wire_decoder;
 struct wire_encoder *wire_encoder_new(void);
 void wire_encoder_free(struct wire_encoder *e);  // NULL is allowed
 
-// The frame, valid until the next call; its size in *n. Digests are sent as they stand in *msg.
+// The frame, valid until the next call; its size in *n. Digests are sent as they stand in *msg, and
+// an episode as it was sealed.
 // Texts, at most WIRE_MAX_TEXT bytes without control characters (config: WIRE_MAX_CONFIG), are the
 // caller's care: a decoder refuses others. Texts may not be NULL; 1 <= grant.n <= WIRE_MAX_TICKETS.
 const void *wire_encode(struct wire_encoder *e, size_t *n, const struct wire_msg *msg);
@@ -144,6 +144,9 @@ void wire_decoder_set_dims(struct wire_decoder *d, const struct dims *dims);
 // envelope's protocol number is in wire_peer_protocol).
 NODISCARD enum err wire_decode(struct wire_decoder *d, struct wire_msg *msg, const void *frame,
                                size_t n);
+
+// Frees the episode or the weights of a decoded message that nobody takes over.
+void wire_drop(const struct wire_msg *msg);
 
 // Why the last wire_decode failed: static text, few and fixed, fit for counting by reason.
 const char *wire_fault(const struct wire_decoder *d);

@@ -118,21 +118,25 @@ endforeach()
 telos_test(test_mj LABEL unit TIMEOUT 120 LIBS task)
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_zpoll LABEL unit TIMEOUT 120 LIBS proto)
-foreach(t test_script test_task test_task_readme test_bad_tasks test_tasks test_task_tendon_arm test_task_gym
+telos_test(test_link LABEL unit TIMEOUT 120 LIBS proto)
+foreach(t test_desk test_pool test_script test_compile test_tether test_trial test_task test_task_readme test_bad_tasks test_tasks
+          test_task_tendon_arm test_task_gym
           test_task_sawyer_push test_task_box2d test_task_ant test_env test_goal test_rollout)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
 endforeach()
 foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
-foreach(t test_mlp test_adam test_replay test_scaling test_outcome test_backup test_rules test_odac test_tabular test_segments
-          test_checkpoint)
+foreach(t test_rows test_mlp test_adam test_replay test_scaling test_agent test_outcome test_backup
+          test_rules test_odac test_tabular test_segments test_fold test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
 telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
+telos_test(test_publisher LABEL unit TIMEOUT 120 LIBS learner)
 foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
+target_link_options(test_trainer PRIVATE -Wl,--wrap=updater_prepare)
 
 # ---- fuzz ----
 # a task costs the compilation of a model and YAML a parser, so their files get fewer mutations

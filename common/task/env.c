@@ -1,10 +1,6 @@
 // env.c - one MuJoCo simulation: reset, step, observe.
 //
-// mj_step computes forces from the state at its start and then moves, so after it positions and
-// sensors still show the state before. What a policy sees has to be the present, so a control step
-// ends with the kinematics of the new state and its sensors alone: no collision detection, no
-// constraints, no forces (those belong to the next mj_step). Only sensors of the acceleration stage
-// and of limits need more than kinematics; models that observe those pay one mj_forward a step.
+// After each control step the sensors are brought to the present state, by common/task/sense.c.
 #include "common/task/env.h"
 
 #include <math.h>
@@ -13,81 +9,17 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/task/hook.h"
+#include "common/task/sense.h"
 
 enum { MAX_DRAWS = 1000 };  // of a reset or a goal that rules reject
 
 struct env {
   const struct task *task;
   mjData *d;
-  mjData *goal;   // TASK_GOAL_JOINTS: where goals are posed, else NULL
-  double *rate;   // rate.* sensors before the step
-  bool forward;   // sensors need mj_forward
-  bool tendons;   // tendon or actuator sensors
-  bool cameras;   // sensors of, or in, the frame of a camera
-  bool velocity;  // sensors of the velocity stage that joint velocities do not give
-  bool contact_forces;
+  mjData *goal;  // TASK_GOAL_JOINTS: where goals are posed, else NULL
+  double *rate;  // rate.* sensors before the step
+  struct sense sense;
 };
-
-// ---- which computations the sensors in use need ----
-
-enum need { NEED_KINEMATICS, NEED_VELOCITY, NEED_TENDONS, NEED_FORWARD };
-
-// What is not listed, and so may come with a later MuJoCo, gets the whole computation. So do the
-// velocities of subtrees, which MuJoCo 3 computes once a step and not again.
-static enum need need_of(const mjModel *m, int sensor) {
-  switch (m->sensor_type[sensor]) {
-    case mjSENS_JOINTPOS:
-    case mjSENS_JOINTVEL:
-    case mjSENS_BALLQUAT:
-    case mjSENS_BALLANGVEL:
-    case mjSENS_FRAMEPOS:
-    case mjSENS_FRAMEQUAT:
-    case mjSENS_FRAMEXAXIS:
-    case mjSENS_FRAMEYAXIS:
-    case mjSENS_FRAMEZAXIS:
-    case mjSENS_SUBTREECOM:
-    case mjSENS_MAGNETOMETER:
-    case mjSENS_RANGEFINDER:
-      return NEED_KINEMATICS;
-    case mjSENS_FRAMELINVEL:
-    case mjSENS_FRAMEANGVEL:
-    case mjSENS_VELOCIMETER:
-    case mjSENS_GYRO:
-      return NEED_VELOCITY;
-    case mjSENS_TENDONPOS:
-    case mjSENS_TENDONVEL:
-    case mjSENS_ACTUATORPOS:
-    case mjSENS_ACTUATORVEL:
-      return NEED_TENDONS;
-    case mjSENS_USER:
-      return m->sensor_needstage[sensor] == mjSTAGE_POS   ? NEED_KINEMATICS
-             : m->sensor_needstage[sensor] == mjSTAGE_VEL ? NEED_VELOCITY
-                                                          : NEED_FORWARD;
-    default:
-      return NEED_FORWARD;
-  }
-}
-
-static bool of_camera(const mjModel *m, int sensor) {
-  return m->sensor_objtype[sensor] == mjOBJ_CAMERA || m->sensor_reftype[sensor] == mjOBJ_CAMERA;
-}
-
-static void find_needs(struct env *env) {
-  const struct task *task = env->task;
-  for (int role = 0; role < TASK_NROLE; role++) {
-    for (int i = 0; i < task->sensors[role].n; i++) {
-      const int sensor = task->sensors[role].id[i];
-      const enum need need = need_of(task->model, sensor);
-      env->forward = env->forward || need == NEED_FORWARD;
-      env->tendons = env->tendons || need == NEED_TENDONS;
-      env->velocity = env->velocity || need == NEED_VELOCITY;
-      env->cameras = env->cameras || of_camera(task->model, sensor);
-      env->contact_forces =
-          env->contact_forces || (task->hook[sensor] && task->hook[sensor]->contact_forces);
-    }
-  }
-}
 
 struct env *env_new(const struct task *task) {
   struct env *env = must_alloc(1, sizeof *env);
@@ -99,7 +31,7 @@ struct env *env_new(const struct task *task) {
     CHECK(env->goal);
   }
   env->rate = must_alloc((size_t)task->sensors[TASK_RATE].width + 1, sizeof *env->rate);
-  find_needs(env);
+  sense_init(&env->sense, task);
   return env;
 }
 
@@ -118,50 +50,6 @@ struct mjData_ *env_data(struct env *env) {
 
 // ---- sensors ----
 
-// MuJoCo clips to the cutoff by itself, except what a hook computes
-static void compute_hooks(const struct task *task, mjData *d) {
-  const mjModel *m = task->model;
-  for (int i = 0; i < m->nsensor; i++) {
-    if (!task->hook[i]) {
-      continue;
-    }
-    mjtNum *out = d->sensordata + m->sensor_adr[i];
-    task->hook[i]->compute(m, d, i, out);
-    const mjtNum cutoff = m->sensor_cutoff[i];
-    for (int j = 0; cutoff > 0 && j < m->sensor_dim[i]; j++) {
-      out[j] = mju_clip(out[j], -cutoff, cutoff);
-    }
-  }
-}
-
-// brings the sensors to the present state
-static void sense(const struct env *env, mjData *d) {
-  const mjModel *m = env->task->model;
-  if (env->forward) {
-    mj_forward(m, d);
-  } else {
-    mj_kinematics(m, d);
-    mj_comPos(m, d);
-    if (env->cameras) {
-      mj_camlight(m, d);
-    }
-    if (env->tendons) {
-      mj_tendon(m, d);
-      mj_transmission(m, d);
-    }
-    mj_sensorPos(m, d);
-    if (env->tendons) {
-      mj_fwdVelocity(m, d);
-    } else if (env->velocity) {
-      mj_comVel(m, d);
-    }
-    mj_sensorVel(m, d);
-  }
-  if (env->task->has_hooks) {
-    compute_hooks(env->task, d);
-  }
-}
-
 static double number(const struct task_sensors *s, const mjData *d, int i) {
   return d->sensordata[s->adr[i]] * s->scale[i];
 }
@@ -175,7 +63,7 @@ static void keep_rates(struct env *env) {
 }
 
 void env_refresh(struct env *env) {
-  sense(env, env->d);
+  sense_update(&env->sense, env->task, env->d);
   keep_rates(env);
 }
 
@@ -264,13 +152,23 @@ static bool too_close(const struct task *task, const mjData *d) {
   return false;
 }
 
+// the mocap body where the hand stays as it is
+static void place_mocap(const struct task *task, mjData *d) {
+  const struct task_action *t = &task->action;
+  mj_kinematics(task->model, d);
+  tether_place(d->mocap_pos + 3 * t->mocap, d->mocap_quat + 4 * t->mocap, t, d);
+}
+
 static enum err draw_state(struct env *env, struct rng *rng) {
   const struct task *task = env->task;
   for (int draw = 0; draw < MAX_DRAWS; draw++) {
     reset_state(task->model, env->d);
     add_reset_noise(task, env->d, rng);
+    if (task->action.tether.follows) {
+      place_mocap(task, env->d);
+    }
     const bool rejected = task->max_overlap < TASK_NO_LIMIT && overlaps(task, env->d);
-    sense(env, env->d);
+    sense_update(&env->sense, task, env->d);
     if (!rejected && !too_close(task, env->d)) {
       return ERR_OK;
     }
@@ -292,7 +190,7 @@ static bool pose_goal(struct env *env, float *goal, struct rng *rng) {
     env->goal->qpos[t->joint_qpos[i]] = between(rng, t->joint_low[i], t->joint_high[i]);
   }
   const bool rejected = task->max_overlap < TASK_NO_LIMIT && overlaps(task, env->goal);
-  sense(env, env->goal);
+  sense_update(&env->sense, task, env->goal);
   copy_numbers(goal, &task->sensors[TASK_GOAL], env->goal);
   return !rejected;
 }
@@ -384,11 +282,15 @@ enum err env_reset(struct env *env, float *desired, struct rng *reset) {
 
 // ---- step ----
 
-// the mocap body's new place [m] for normalised actions a (naxis)
+// the mocap body's new place [m] for normalised actions a (naxis); it is the set-point meanwhile
 static void move_set_point(const struct task *task, mjData *d, const double *a) {
   const struct task_action *t = &task->action;
-  mjtNum *point = d->mocap_pos + 3 * t->mocap;
+  mjtNum *point = d->mocap_pos + 3 * t->mocap, offset[3];
   const mjtNum *hand = d->xpos + 3 * t->hand;
+  if (t->tether.apart) {
+    tether_offset(offset, t, d);
+    mju_subFrom3(point, offset);
+  }
   if (t->mode == TASK_MOCAP_RELATIVE) {
     mju_copy3(point, hand);
   }
@@ -403,6 +305,9 @@ static void move_set_point(const struct task *task, mjData *d, const double *a) 
   const mjtNum length = mju_norm3(lead);
   if (length > t->lead) {
     mju_addScl3(point, hand, lead, t->lead / length);
+  }
+  if (t->tether.apart) {
+    mju_addTo3(point, offset);
   }
 }
 
@@ -474,10 +379,10 @@ enum err env_step(struct env *env, const float *act, struct rng *dynamics, struc
   for (int i = 0; i < task->frame_skip; i++) {
     mj_step(m, d);
   }
-  if (env->contact_forces) {
+  if (env->sense.contact_forces) {
     mj_rnePostConstraint(m, d);
   }
-  sense(env, d);
+  sense_update(&env->sense, task, d);
   *out = (struct env_step){.terminated = !alive(env)};
   if (task->has_reward) {
     out->reward = (float)reward(env);

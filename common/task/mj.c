@@ -14,12 +14,15 @@
 // itself. After reading, the model is saved again and must give the same bytes.
 #include "common/task/mj.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <limits.h>
 #include <mujoco/mjxmacro.h>
 #include <mujoco/mujoco.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +114,52 @@ bool mj_try(void (*fn)(void *ctx), void *ctx, char *text, size_t n) {
   return !back;
 }
 
+// ---- plugins ----
+
+#if mjVERSION_HEADER >= 300
+static int is_library(const struct dirent *entry) {
+  const size_t n = strlen(entry->d_name);
+  return n > 3 && strcmp(entry->d_name + n - 3, ".so") == 0;
+}
+
+static void call_load_plugin(void *ctx) {
+  mj_loadPluginLibrary(ctx);
+}
+
+// Those in plugin/ beside the library, in order of their names: a compiled model has the numbers
+// that plugins are given as they come, and these must be equal in every process.
+static void load_plugins(void) {
+  Dl_info library;
+  char folder[4096], text[MAX_LINE];
+  struct dirent **entry = NULL;
+  if (!dladdr((void *)(uintptr_t)mj_step, &library) || !library.dli_fname) {
+    return;
+  }
+  const char *slash = strrchr(library.dli_fname, '/');
+  snprintf(folder, sizeof folder, "%.*splugin", slash ? (int)(slash + 1 - library.dli_fname) : 0,
+           library.dli_fname);
+  const int n = scandir(folder, &entry, is_library, alphasort);
+  for (int i = 0; i < n; i++) {
+    char path[sizeof folder + sizeof entry[i]->d_name];
+    snprintf(path, sizeof path, "%s/%s", folder, entry[i]->d_name);
+    if (!mj_try(call_load_plugin, path, text, sizeof text)) {
+      log_warn("MuJoCo cannot load the plugins of %s: %s", path, text);
+    }
+    free(entry[i]);
+  }
+  free(entry);
+}
+#else
+static void load_plugins(void) {
+}  // 2.2.2 has none
+#endif
+
+// before the first model of the process
+static void ensure_plugins(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, load_plugins);
+}
+
 // ---- loading ----
 
 // a virtual file system that holds one file
@@ -150,6 +199,7 @@ static void call_load_mjb(void *ctx) {
 
 static mjModel *compile(const char *path, const mjVFS *vfs, char *text, size_t n) {
   struct load load = {.path = path, .vfs = vfs};
+  ensure_plugins();
   mj_try(call_load_xml, &load, text, n);
   if (load.said[0]) {
     one_line(text, n, load.said);
@@ -163,12 +213,18 @@ mjModel *mj_load_xml(const char *path, char *text, size_t n) {
   return compile(path, NULL, text, n);
 }
 
-mjModel *mj_load_text(const char *xml, size_t size, char *text, size_t n) {
-  static const char path[] = "task.xml";
+mjModel *mj_load_text(const char *path, const char *xml, size_t size, char *text, size_t n) {
+  static const char name[] = "task.xml";  // MuJoCo 2 has room for 100 letters
   CHECK(size > 0 && size <= INT_MAX);
-  mjVFS *vfs = vfs_new(path, xml, size);
-  mjModel *model = compile(path, vfs, text, n);
+  const char *slash = strrchr(path, '/');
+  const size_t folder = slash ? (size_t)(slash + 1 - path) : 0;
+  char *place = must_alloc(folder + sizeof name, 1);
+  memcpy(place, path, folder);
+  memcpy(place + folder, name, sizeof name);
+  mjVFS *vfs = vfs_new(name, xml, size);
+  mjModel *model = compile(place, vfs, text, n);
   vfs_free(vfs);
+  free(place);
   return model;
 }
 
@@ -176,10 +232,11 @@ mjModel *mj_load_text(const char *xml, size_t size, char *text, size_t n) {
 
 void *mj_save_mjb(const mjModel *model, size_t *size) {
   const long long n = (long long)mj_sizeModel(model);
-  if (n < 1 || n > MJ_MAX_MJB) {
+  // MuJoCo 2 counts in int: what does not fit there is negative, or more than that
+  *size = n < 1 ? (size_t)INT_MAX : (size_t)n;
+  if (*size > MJ_MAX_MJB) {
     return NULL;
   }
-  *size = (size_t)n;
   void *bytes = must_alloc(1, *size);
   mj_saveModel(model, NULL, bytes, (int)n);
   return bytes;
@@ -192,7 +249,7 @@ static bool header_fits(const void *mjb, size_t size) {
   if (size < MJB_HEADER || size > MJ_MAX_MJB) {
     return false;
   }
-  mjModel *m = mj_load_text(empty, sizeof empty - 1, text, sizeof text);
+  mjModel *m = mj_load_text("", empty, sizeof empty - 1, text, sizeof text);
   CHECK(m);
   size_t own_size;
   void *own = mj_save_mjb(m, &own_size);
@@ -263,6 +320,16 @@ bool mj_has_sensor_noise(const mjModel *model) {
 #else
   (void)model;  // the flag is gone
   return false;
+#endif
+}
+
+bool mj_joins_bodies(const mjModel *model, int equality) {
+#if mjVERSION_HEADER < 300
+  return model->eq_active[equality];
+#elif mjVERSION_HEADER < 320
+  return model->eq_active0[equality];
+#else
+  return model->eq_active0[equality] && model->eq_objtype[equality] == mjOBJ_BODY;
 #endif
 }
 

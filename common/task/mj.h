@@ -2,6 +2,7 @@
 //
 // Telos builds on MuJoCo 2.2.2 and 3.x. What a version names, lays out or checks differently is
 // behind these functions: its fatal errors, its virtual files, its compiled form (MJB) and flags.
+// The plugins that come with a library of 3.x are there with the first model, as in its Python.
 //
 // MuJoCo reports a fatal error through one handler a process, and ends the process when that
 // handler returns. Ours goes back to the innermost mj_try of the same thread instead; outside of
@@ -35,19 +36,25 @@ void mj_pass_warning(const char *text);
 // Else text has the warnings, or "". Free with mj_deleteModel.
 struct mjModel_ *mj_load_xml(const char *path, char *text, size_t n);
 
-// The same from 1 <= size <= INT_MAX bytes of MJCF text.
-struct mjModel_ *mj_load_text(const char *xml, size_t size, char *text, size_t n);
+// The same from 1 <= size <= INT_MAX bytes of MJCF text that stand for the file at path: what it
+// names is found from there. "": the working folder.
+struct mjModel_ *mj_load_text(const char *path, const char *xml, size_t size, char *text, size_t n);
 
 // A model from size bytes of MJB. NULL: text has the reason, which is another MuJoCo version or
 // damage. Checked against damage, not against a model made to do harm.
 struct mjModel_ *mj_load_mjb(const void *mjb, size_t size, char *text, size_t n);
 
 // The model as MJB. The bytes hold no padding, time or address, so that one file compiles to equal
-// bytes in every process. NULL when they would be more than MJ_MAX_MJB. Free with free().
+// bytes in every process; *size is their number. NULL when that is more than MJ_MAX_MJB. Free with
+// free().
 void *mj_save_mjb(const struct mjModel_ *model, size_t *size);
 
 // Whether sensors read with noise that MuJoCo draws from a generator of the whole process.
 bool mj_has_sensor_noise(const struct mjModel_ *model);
+
+// Whether an equality (a connect or weld) holds two bodies together from the start, rather than two
+// sites or nothing.
+bool mj_joins_bodies(const struct mjModel_ *model, int equality);
 
 // The name of the actuator that ctrl[control] drives; NULL when it has none.
 const char *mj_control_name(const struct mjModel_ *model, int control);

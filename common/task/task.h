@@ -16,6 +16,7 @@
 
 #include "common/base/err.h"
 #include "common/episode.h"
+#include "common/task/tether.h"
 
 struct mjModel_;
 struct hook;
@@ -50,12 +51,14 @@ enum task_action_mode {
   TASK_MOCAP_RELATIVE,  // set-point = hand + scale a, then limits; actuators as in TASK_CTRL
 };
 
-// Actions are in [-1, 1]: the mocap axes first, then the actuators in file order.
+// Actions are in [-1, 1]: the mocap axes first, then the actuators in file order. The set-point is
+// where the hand is asked to be; the mocap body is there, or where its tether says.
 struct task_action {
   enum task_action_mode mode;
   int naxis, axis[3];      // coordinates of the set-point that actions move; 0 in TASK_CTRL
   int mocap;               // row of mocap_pos
   int hand;                // body that follows it
+  struct tether tether;    // how it follows
   double low[3], high[3];  // set-point limits [m]; -+TASK_NO_LIMIT: none
   double lead;             // largest distance of set-point and hand [m], or TASK_NO_LIMIT
   double *scale, *offset;  // (act)
@@ -147,6 +150,11 @@ void task_list(void (*each)(void *ctx, const char *name, const char *path), void
 // What number i of an observation, achieved goal, .. is called: "goal.handle[2]", or "obs.x" for
 // sensors of one number. At most n bytes.
 void task_number_name(char *out, size_t n, const struct task *task, enum task_role role, int i);
+
+// The frame that a sensor reads, in words: "inertial frame of pole" (objtype body: its origin is
+// the centre of mass), "frame of pole" (xbody), "site tip", with the frame that it is measured in
+// when there is one. "" for a sensor of no frame. At most n bytes.
+void task_sensor_frame(char *out, size_t n, const struct task *task, int sensor);
 
 // What action i is called: "mocap x", or the actuator's name.
 void task_action_name(char *out, size_t n, const struct task *task, int i);

@@ -4,6 +4,9 @@
 // files is the index, and no index can disagree with them. The record's ticket must be the next
 // number, which finds a lost, swapped or repeated record that every CRC calls sound.
 //
+// A segment's header is written with its first record, in the same write: an empty file is a
+// segment without records, and no file has a header alone.
+//
 // The files are only trusted up to a checkpoint's position. What stands after it was written by a
 // process that died before the next checkpoint; opening cuts it off, since the same episodes come
 // again.
@@ -24,16 +27,15 @@
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/tfrecord.h"
-#include "proto/wire.h"
 
-enum { MAX_NAME = 64, MAX_PROTO_BYTES = 4096 };
+enum { MAX_NAME = 64, MAX_HEADER = 256, FORMAT = 1 };
 
 #define NAME_FORMAT "episodes-%09" PRIu64 ".tfrecord"
 
 struct segments {
   char *dir;   // <run>/replay
   char *path;  // of the segment being written
-  uint64_t run;
+  char header[MAX_HEADER];
   int fd;
   uint64_t bytes;    // length of the segment being written
   uint64_t limit;    // a segment is closed at this length
@@ -41,8 +43,7 @@ struct segments {
   uint64_t evicted;  // episodes below this left replay
   uint64_t *starts;  // first episodes of the segments on disk, ascending; the last is being written
   size_t nstart, room;
-  struct wire_encoder *encoder;
-  void *frame;  // grows to the largest record seen
+  unsigned char *frame;  // a header and a record; grows to the largest seen
   size_t frame_room;
 };
 
@@ -75,6 +76,20 @@ static bool parse_name(uint64_t *start, const char *name) {
 static enum err fail(const char *verb, const char *path) {
   log_error("cannot %s %s: %s", verb, path, strerror(errno));
   return ERR_IO;
+}
+
+// What every segment of this run begins with.
+static void header_text(char out[MAX_HEADER], uint64_t run, const struct dims *d) {
+  const int n = snprintf(out, MAX_HEADER,
+                         "telos-replay %d run %016" PRIx64
+                         " obs %d act %d goal %d horizon %d hindsight %d reward %d\n",
+                         FORMAT, run, d->obs, d->act, d->goal, d->horizon, d->hindsight, d->reward);
+  CHECK(n > 0 && n < MAX_HEADER);
+}
+
+// Bytes of an episode's record, without its frame.
+static size_t record_bytes(size_t content) {
+  return sizeof(uint64_t) + content;
 }
 
 // ---- the list of segments ----
@@ -159,12 +174,11 @@ enum err segments_open(struct segments **out, const char *run_dir, uint64_t run,
   CHECK(at->first <= at->last && dims->horizon >= 1);
   struct segments *s = must_alloc(1, sizeof *s);
   s->dir = replay_dir(run_dir);
-  s->run = run;
+  header_text(s->header, run, dims);
   s->fd = -1;
   s->limit = SEGMENT_BYTES;
   s->next = at->first + at->episodes;
   s->evicted = at->first;
-  s->encoder = wire_encoder_new();
   enum err err = fsio_mkdirs(s->dir);
   if (err == ERR_OK) {
     err = list_segments(s, at->last);
@@ -190,7 +204,6 @@ void segments_close(struct segments *s) {
   if (s->fd >= 0) {
     close(s->fd);
   }
-  wire_encoder_free(s->encoder);
   free(s->frame);
   free(s->starts);
   free(s->path);
@@ -223,29 +236,35 @@ static enum err roll(struct segments *s) {
   return fsio_sync_dir(s->dir);
 }
 
-enum err segments_append(struct segments *s, const struct episode *ep) {
-  CHECK(ep->ticket.id == s->next);
-  // wire_encode only reads the episode
-  struct wire_msg msg = {
-      .type = WIRE_EPISODE,
-      .episode = {
-          .run = s->run, .episode = (struct episode *)(uintptr_t)ep, .digest = episode_digest(ep)}};
-  size_t n;
-  const void *data = wire_encode(s->encoder, &n, &msg);
-  size_t framed = n + TFRECORD_OVERHEAD;
-  if (framed > s->frame_room) {
+// The bytes that append ep: the header first where the segment has none yet. Returns how many.
+static size_t frame_episode(struct segments *s, const struct episode *ep) {
+  const size_t header = s->bytes == 0 ? strlen(s->header) + TFRECORD_OVERHEAD : 0;
+  const size_t record = record_bytes(ep->bytes), n = header + record + TFRECORD_OVERHEAD;
+  if (n > s->frame_room) {
     free(s->frame);
-    s->frame_room = framed + framed / 4;
+    s->frame_room = n + n / 4;
     s->frame = must_alloc(s->frame_room, 1);
   }
-  tfrecord_frame(s->frame, data, n);
+  if (header > 0) {
+    tfrecord_frame(s->frame, s->header, strlen(s->header));
+  }
+  unsigned char *frame = s->frame + header, *data = frame + TFRECORD_HEADER;
+  memcpy(data, &ep->digest, sizeof ep->digest);
+  memcpy(data + sizeof ep->digest, ep->content, ep->bytes);
+  tfrecord_frame(frame, data, record);
+  return n;
+}
 
-  if (s->bytes > 0 && s->bytes + framed > s->limit) {
+enum err segments_append(struct segments *s, const struct episode *ep) {
+  CHECK(ep->ticket.id == s->next && ep->bytes > 0);
+  const size_t record = record_bytes(ep->bytes) + TFRECORD_OVERHEAD;
+  if (s->bytes > 0 && s->bytes + record > s->limit) {
     enum err err = roll(s);
     if (err != ERR_OK) {
       return err;
     }
   }
+  const size_t framed = frame_episode(s, ep);
   enum err err = fsio_write_all(s->fd, s->frame, framed, s->path);
   if (err != ERR_OK) {
     if (ftruncate(s->fd, (off_t)s->bytes) != 0) {
@@ -299,48 +318,57 @@ void segments_remove(struct segments *s, const struct segment_position *oldest) 
 // ---- reading ----
 
 struct reader {
-  struct wire_decoder *decoder;
+  const struct dims *dims;
+  char header[MAX_HEADER];
   size_t max_record;  // bytes
-  uint64_t run;
-  uint64_t next;  // number of the next episode
+  uint64_t next;      // number of the next episode
   enum err (*visit)(void *ctx, const struct episode *ep);
   void *ctx;
 };
-
-// Bytes of the largest episode that these sizes allow, as a message.
-static size_t largest_record(const struct dims *d) {
-  size_t T = (size_t)d->horizon;
-  size_t floats = (T + 1) * (size_t)(d->obs + d->goal) + T * (size_t)d->act + (size_t)d->goal;
-  return floats * sizeof(float) + T * (size_t)d->hindsight * sizeof(uint16_t) + MAX_PROTO_BYTES;
-}
 
 static enum err damaged(const struct reader *r, const char *path, size_t at, const char *what) {
   log_error("%s: episode %" PRIu64 " at byte %zu: %s", path, r->next, at, what);
   return ERR_FORMAT;
 }
 
+static enum err read_header(const struct reader *r, const char *path, const void *data, size_t n) {
+  char text[MAX_HEADER] = "";
+  int format;
+  memcpy(text, data, n < MAX_HEADER ? n : MAX_HEADER - 1);
+  if (sscanf(text, "telos-replay %d ", &format) != 1) {
+    return damaged(r, path, 0, "no header of a replay log");
+  }
+  if (format != FORMAT) {
+    log_error("%s has format %d, this telos reads format %d; resume with the telos that wrote it",
+              path, format, FORMAT);
+    return ERR_CONFIG;
+  }
+  return strcmp(text, r->header) == 0
+             ? ERR_OK
+             : damaged(r, path, 0, "the log of another run, or of other sizes");
+}
+
 static enum err read_record(struct reader *r, const char *path, size_t at, const void *data,
                             size_t n) {
-  struct wire_msg msg;
-  if (wire_decode(r->decoder, &msg, data, n) != ERR_OK) {
-    return damaged(r, path, at, wire_fault(r->decoder));
+  uint64_t digest = 0;
+  const char *fault = "the record is too short";
+  struct episode *ep = NULL;
+  if (n > sizeof digest) {
+    memcpy(&digest, data, sizeof digest);
+    ep = episode_read(&fault, r->dims, (const char *)data + sizeof digest, n - sizeof digest,
+                      digest);
   }
-  if (msg.type != WIRE_EPISODE) {
-    if (msg.type == WIRE_WEIGHTS) {
-      weights_unref(msg.weights.weights);
-    }
-    return damaged(r, path, at, "the record is another message");
+  if (!ep) {
+    return damaged(r, path, at, fault);
   }
   enum err err;
-  if (msg.episode.run != r->run) {
-    err = damaged(r, path, at, "the record is of another run");
-  } else if (msg.episode.episode->ticket.id != r->next) {
+  if (ep->ticket.id != r->next) {
     err = damaged(r, path, at, "the record is of another ticket");
   } else {
-    err = r->visit(r->ctx, msg.episode.episode);
+    err = r->visit(r->ctx, ep);
     r->next++;
   }
-  episode_free(msg.episode.episode);
+  episode_free(ep);
   return err;
 }
 
@@ -353,7 +381,8 @@ static enum err read_segment(struct reader *r, const char *path, bool last, uint
   }
   void *bytes;
   size_t n;
-  enum err err = fsio_read(&bytes, &n, path, SEGMENT_BYTES + r->max_record + TFRECORD_OVERHEAD);
+  enum err err = fsio_read(&bytes, &n, path,
+                           SEGMENT_BYTES + MAX_HEADER + r->max_record + 2 * TFRECORD_OVERHEAD);
   if (err != ERR_OK) {
     return err;
   }
@@ -371,7 +400,7 @@ static enum err read_segment(struct reader *r, const char *path, bool last, uint
       err = damaged(r, path, at, got == ERR_FORMAT ? "wrong CRC or length" : "cut short");
       break;
     }
-    err = read_record(r, path, at, data, size);
+    err = at == 0 ? read_header(r, path, data, size) : read_record(r, path, at, data, size);
     at += used;
   }
   free(bytes);
@@ -384,13 +413,13 @@ enum err segments_read(const char *run_dir, uint64_t run, const struct dims *dim
   if (at->episodes == 0) {
     return ERR_OK;
   }
-  size_t max_record = largest_record(dims);
-  struct reader r = {.decoder = wire_decoder_new(dims, max_record),
-                     .max_record = max_record,
-                     .run = run,
+  const size_t largest = record_bytes(episode_bytes(dims, dims->horizon));
+  struct reader r = {.dims = dims,
+                     .max_record = largest > MAX_HEADER ? largest : MAX_HEADER,
                      .next = at->first,
                      .visit = visit,
                      .ctx = ctx};
+  header_text(r.header, run, dims);
   char *dir = replay_dir(run_dir);
   enum err err = ERR_OK;
   for (bool more = true; err == ERR_OK && more;) {
@@ -413,6 +442,5 @@ enum err segments_read(const char *run_dir, uint64_t run, const struct dims *dim
     err = ERR_FORMAT;
   }
   free(dir);
-  wire_decoder_free(r.decoder);
   return err;
 }

@@ -1,6 +1,11 @@
 // segments.h - every committed episode, append-only on disk, so that replay survives a restart.
 //
-//   <run>/replay/episodes-000000000.tfrecord ..   one record an episode: the wire's Episode message
+//   <run>/replay/episodes-000000000.tfrecord ..   a header record, then one record an episode
+//   header   "telos-replay 1 run <16 hex digits> obs 3 act 2 goal 2 horizon 8 hindsight 4 reward
+//   0\n" record   u64 digest, little-endian | content of the episode (common/episode.h)
+//
+// The number after telos-replay is the format's own: messages may change, and a log stays readable.
+// An episode is logged as it was received, with the digest that its actor stated.
 //
 // A segment is named by the number of its first episode; episode n is the one of ticket n, so a
 // segment and its records say by themselves what they hold, and where the next segment begins.
@@ -46,8 +51,8 @@ void segments_close(struct segments *s);  // NULL is allowed
 // Closes segments at this size instead of SEGMENT_BYTES: for tests.
 void segments_set_limit(struct segments *s, uint64_t bytes);
 
-// One record with one write; ep must be the next episode (CHECKed by its ticket). ERR_IO: what was
-// written of it is cut off again.
+// One record with one write; ep, which is sealed, must be the next episode (CHECKed by its ticket).
+// ERR_IO: what was written of it is cut off again.
 NODISCARD enum err segments_append(struct segments *s, const struct episode *ep);
 
 // The oldest `evicted` episodes, counted since the run began, have left replay: the next
@@ -62,8 +67,9 @@ NODISCARD enum err segments_sync(struct segments *s, struct segment_position *at
 void segments_remove(struct segments *s, const struct segment_position *oldest);
 
 // Calls visit for each episode up to *at, in commit order; visit copies what it needs. Stops at
-// its first error. ERR_FORMAT: a record is damaged, or missing; the line names file and offset.
-// Deletes and changes nothing, so an older checkpoint can be tried next.
+// its first error. ERR_FORMAT: a record is damaged, or missing, or of another run; the line names
+// file and offset. ERR_CONFIG: another format of the log. Deletes and changes nothing, so an older
+// checkpoint can be tried next.
 NODISCARD enum err segments_read(const char *run_dir, uint64_t run, const struct dims *dims,
                                  const struct segment_position *at,
                                  enum err (*visit)(void *ctx, const struct episode *ep), void *ctx);

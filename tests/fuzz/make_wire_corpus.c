@@ -50,9 +50,9 @@ static void small_messages(void) {
   seed("bye", &(struct wire_msg){.type = WIRE_BYE, .bye = {WIRE_BYE_DONE, "done"}});
   seed("weights_request", &(struct wire_msg){.type = WIRE_WEIGHTS_REQUEST, .weights_request = 17});
   // another protocol; a field from the future; nothing but the protocol
-  write_seed("another_protocol", true, "\x08\x02\x3a\x02\x10\x01", 6);
-  write_seed("unknown_field", true, "\x08\x01\x3a\x04\x10\x01\x48\x01", 8);
-  write_seed("no_body", true, "\x08\x01", 2);
+  write_seed("another_protocol", true, "\x08\x7f\x3a\x02\x10\x01", 6);
+  write_seed("unknown_field", true, "\x08\x02\x3a\x04\x10\x01\x48\x01", 8);
+  write_seed("no_body", true, "\x08\x02", 2);
 }
 
 static void episodes(void) {
@@ -62,18 +62,19 @@ static void episodes(void) {
   for (int i = 0; i < ep->T * DIMS.hindsight; i++) {
     ep->hindsight[i] = 3;
   }
-  struct wire_msg m = {.type = WIRE_EPISODE, .episode = {9, ep, episode_digest(ep)}};
+  struct wire_msg m = {.type = WIRE_EPISODE, .episode = {9, ep}};
+  episode_seal(ep);
   seed("episode", &m);
   size_t n;
   const void *frame = wire_encode(encoder, &n, &m);
   write_seed("episode_without_task", false, frame, n);
   write_seed("episode_truncated", true, frame, n * 2 / 3);
   ep->obs[4] = NAN;
-  m.episode.digest = episode_digest(ep);
+  episode_seal(ep);
   seed("episode_nan", &m);
   ep->obs[4] = 0;
   ep->hindsight[11] = 4;
-  m.episode.digest = episode_digest(ep);
+  episode_seal(ep);
   seed("episode_hindsight", &m);
   episode_free(ep);
 }

@@ -146,8 +146,11 @@ static struct episode *plain_episode(const struct dims *dims) {
   return ep;
 }
 
-static void send_episode(struct peer *p, uint64_t run, struct episode *ep, uint64_t digest) {
-  const struct wire_msg msg = {.type = WIRE_EPISODE, .episode = {run, ep, digest}};
+// wrong: bits of the digest that are
+static void send_episode(struct peer *p, uint64_t run, struct episode *ep, uint64_t wrong) {
+  episode_seal(ep);
+  ep->digest ^= wrong;
+  const struct wire_msg msg = {.type = WIRE_EPISODE, .episode = {run, ep}};
   send_msg(p, &msg);
 }
 
@@ -155,22 +158,22 @@ static void send_episode(struct peer *p, uint64_t run, struct episode *ep, uint6
 static void send_wrong_episodes(struct peer *p, uint64_t run, const struct dims *dims,
                                 const struct ticket *held) {
   struct episode *ep = plain_episode(dims);
-  send_episode(p, run, ep, episode_digest(ep));      // unknown ticket
-  send_episode(p, run + 1, ep, episode_digest(ep));  // another run
+  send_episode(p, run, ep, 0);      // unknown ticket
+  send_episode(p, run + 1, ep, 0);  // another run
   ep->ticket = *held;
-  send_episode(p, run, ep, episode_digest(ep) ^ 1);  // wrong digest
+  send_episode(p, run, ep, 1);  // wrong digest
   ep->obs[3] = NAN;
-  send_episode(p, run, ep, episode_digest(ep));
+  send_episode(p, run, ep, 0);
   ep->obs[3] = 0.0f;
   ep->act[1] = INFINITY;
-  send_episode(p, run, ep, episode_digest(ep));
+  send_episode(p, run, ep, 0);
   ep->act[1] = 1.5f;  // outside [-1, 1]
-  send_episode(p, run, ep, episode_digest(ep));
+  send_episode(p, run, ep, 0);
   ep->act[1] = 0.0f;
   ep->hindsight[0] = 0;  // not behind its step
-  send_episode(p, run, ep, episode_digest(ep));
+  send_episode(p, run, ep, 0);
   ep->hindsight[0] = (uint16_t)(ep->T + 1);
-  send_episode(p, run, ep, episode_digest(ep));
+  send_episode(p, run, ep, 0);
   episode_free(ep);
 
   // a task of other sizes
@@ -178,7 +181,7 @@ static void send_wrong_episodes(struct peer *p, uint64_t run, const struct dims 
   other.obs++;
   ep = plain_episode(&other);
   ep->ticket = *held;
-  send_episode(p, run, ep, episode_digest(ep));
+  send_episode(p, run, ep, 0);
   episode_free(ep);
 }
 
@@ -306,11 +309,11 @@ Test(messages, learner_goes_on) {
   size_t n;
   uint8_t *frame = (uint8_t *)(uintptr_t)wire_encode(stranger.encoder, &n, &hello);
   cr_assert(frame[0] == 0x08 && frame[1] == WIRE_PROTOCOL);
-  frame[1] = 2;
+  frame[1] = 99;
   send_bytes(&stranger, frame, n);
   await(&stranger, &msg, WIRE_REFUSE);
   cr_assert_eq(msg.refuse.code, WIRE_REFUSE_PROTOCOL);
-  cr_assert(strstr(msg.refuse.reason, "protocol 2") != NULL, "%s", msg.refuse.reason);
+  cr_assert(strstr(msg.refuse.reason, "protocol 99") != NULL, "%s", msg.refuse.reason);
   proc_wait_line(learner, "another protocol version; install the same telos on both sides");
   hello.hello.mujoco_version = 9999;
   expect_refusal(&stranger, hello, WIRE_REFUSE_MUJOCO, "MuJoCo version 9999");
@@ -322,7 +325,7 @@ Test(messages, learner_goes_on) {
 
   // an episode before the hello
   struct episode *ep = plain_episode(&dims);
-  send_episode(&stranger, 1, ep, episode_digest(ep));
+  send_episode(&stranger, 1, ep, 0);
   await(&stranger, &msg, WIRE_REFUSE);
   cr_assert_eq(msg.refuse.code, WIRE_REFUSE_HELLO_FIRST);
 
@@ -344,7 +347,7 @@ Test(messages, learner_goes_on) {
   send_bytes(&member, "", 0);
   send_frames(&member, 2);
   send_frames(&stranger, 5);
-  const struct wire_msg whole = {.type = WIRE_EPISODE, .episode = {run, ep, episode_digest(ep)}};
+  const struct wire_msg whole = {.type = WIRE_EPISODE, .episode = {run, ep}};
   send_truncated(&member, &whole);
   send_truncated(&stranger, &whole);
   send_random(&member, 2000);
@@ -727,7 +730,7 @@ Test(messages, actor_gives_up) {
     fake_free(f);
   }
   static const char *const words[][3] = {
-      {"protocol 2", "same telos"},  {"not the one that it announced", "anew"},
+      {"protocol 99", "same telos"}, {"not the one that it announced", "anew"},
       {"compiled model", "damaged"}, {"learner's configuration", "odac.gamma"},
       {"no model", "restart"},
   };
@@ -746,7 +749,7 @@ Test(messages, actor_gives_up) {
     size_t n;
     uint8_t *frame = (uint8_t *)(uintptr_t)wire_encode(f->codec.encoder, &n, &msg);
     if (i == 0) {
-      frame[1] = 2;
+      frame[1] = 99;
     }
     fake_bytes(f, frame, n);
     small_assert_end(f->actor, 78, words[i][0], words[i]);

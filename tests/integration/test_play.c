@@ -179,6 +179,58 @@ Test(play, a_png_shows_scene_and_goal) {
   cr_expect_float_eq(ghost.y, 0.5, 0.02);
 }
 
+// A goal that is a place is drawn without a site of its name, as a sphere; with one in a group that
+// is not drawn otherwise, as a model's defaults may put it; and with one of air.
+Test(play, a_place_is_drawn_whatever_its_site) {
+  static const char *const sites[] = {"",
+                                      "<site name='goal.p' group='4' size='0.2' rgba='0 1 0 1'/>",
+                                      "<site name='goal.p' size='0.2' rgba='0 1 0 0'/>"};
+  for (int i = 0; i < 3; i++) {
+    const char *path = harness_path("place%d.xml", i), *out = harness_path("place%d.png", i);
+    const char *text = harness_text(puck, "1.5 0.5 0", "", sites[i],
+                                    "<framepos name='goal.p' objtype='xbody' objname='puck'/>");
+    harness_write(path, text, strlen(text));
+    struct proc *p = PLAY(path, "--policy", "zero", "--frame", "0", "--out", out);
+    drawn(p);
+    cr_expect_str_empty(proc_stderr(p));
+    const struct blob goal = find(out, GREEN);
+    cr_expect(goal.n > 3, "%s: %d", sites[i], goal.n);
+    cr_expect_float_eq(goal.x, 0.5 + 0.5 * 1.5 / 2.485, 0.02);
+    cr_expect_float_eq(goal.y, 0.5 - 0.5 * 0.5 / 1.243, 0.02);
+  }
+}
+
+// What cannot be drawn is told in one line; what would be hidden altogether is shown.
+Test(play, what_is_left_out_is_told) {
+  const char *path = harness_path("speed.xml"), *out = harness_path("speed.png");
+  // as the defaults of an included model may have it
+  const char *text =
+      harness_text(puck, "0.5", "</custom><default><geom group='3'/></default><custom>", "",
+                   "<jointvel name='goal.v' joint='x'/>");
+  harness_write(path, text, strlen(text));
+  struct proc *p = PLAY(path, "--policy", "zero", "--frame", "0", "--out", out);
+  drawn(p);
+  cr_expect_eq(small_count(proc_stderr(p), "W "), 1, "%s", proc_stderr(p));
+  cr_expect(strstr(proc_stderr(p), "\"goal.v\" of the goal is not drawn") != NULL);
+  cr_expect_gt(find(out, ORANGE).n, 100);
+}
+
+// the camera that sees everything sees a goal that is far away, too
+Test(play, the_default_camera_takes_in_the_goal) {
+  const char *path = harness_path("away.xml"), *out = harness_path("away.png");
+  char *text =
+      (char *)harness_text(puck, "0 9 2", "", "<site name='goal.p' size='0.9' rgba='0 1 0 1'/>",
+                           "<framepos name='goal.p' objtype='xbody' objname='puck'/>");
+  memcpy(strstr(text, "name='view'"), "name='top_'", 11);
+  harness_write(path, text, strlen(text));
+  drawn(PLAY(path, "--policy", "zero", "--frame", "0", "--size", "320x240", "--out", out));
+  cr_expect_gt(find(out, GREEN).n, 50);
+  cr_expect_gt(find(out, ORANGE).n, 2);
+  const char *tall = harness_path("tall.png");
+  drawn(PLAY(path, "--policy", "zero", "--frame", "0", "--size", "120x320", "--out", tall));
+  cr_expect_gt(find(tall, GREEN).n, 10);
+}
+
 // without a camera of its own, or with another one, at another size
 Test(play, cameras_and_sizes) {
   const char *near = harness_path("near.png"), *far = harness_path("far.png"), *task = ghost_task();

@@ -128,7 +128,7 @@ static void on_episode(struct learner *l, const struct wire_episode *e) {
   const enum err err =
       rollout_run(l->rollout, expected, &l->tickets[i], l->weights[l->tickets[i].version], NULL);
   CHECK(err == ERR_OK);
-  if (episode_digest(expected) != e->digest) {
+  if (episode_seal(expected) != e->episode->digest) {
     fprintf(stderr, "ticket %d: another episode than the direct one\n", i);
     l->wrong++;
   }

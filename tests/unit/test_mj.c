@@ -17,7 +17,7 @@ static const char ball[] =
 
 static mjModel *load(const char *xml) {
   char text[256];
-  mjModel *m = mj_load_text(xml, strlen(xml), text, sizeof text);
+  mjModel *m = mj_load_text("", xml, strlen(xml), text, sizeof text);
   cr_assert_not_null(m, "%s", text);
   cr_assert_str_eq(text, "");
   return m;
@@ -177,7 +177,7 @@ Test(mj, what_cannot_be_loaded_has_a_reason) {
       "<mujoco><size nuserdata='2000000000'/><worldbody><bad/></worldbody></mujoco>"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     char text[256] = "";
-    cr_expect_null(mj_load_text(bad[i], strlen(bad[i]), text, sizeof text));
+    cr_expect_null(mj_load_text("", bad[i], strlen(bad[i]), text, sizeof text));
     cr_expect(text[0] != '\0' && !strchr(text, '\n'), "%s: %s", bad[i], text);
   }
   char text[256] = "";

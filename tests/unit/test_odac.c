@@ -16,6 +16,7 @@
 #include "learner/rules/updater.h"
 #include "learner/worth/outcome.h"
 #include "tests/unit/minibatch.h"
+#include "tests/unit/source.h"
 
 static double bernoulli_kl(double q, double gamma) {
   const double stay = q > 0 ? q * log(q / gamma) : 0;
@@ -487,6 +488,25 @@ Test(odac, reward_scale_follows_the_running_magnitude) {
   updater_free(u);
 }
 
+// N has a floor: a minibatch all of whose likelihoods are 1 does not divide by zero
+Test(odac, likelihoods_of_one_stay_finite) {
+  struct config cfg = tiny_config();
+  cfg.odac_reward_decay = 0;
+  struct updater *u = new_odac(&cfg);
+  struct net *outcome = net_of(u, "outcome");
+  memset(outcome->theta, 0, outcome->n * sizeof(float));
+  outcome->theta[outcome->n - 1] = (float)log(0.5);
+  struct batch *b = random_batch(B, 35);
+  memcpy(b->goal, b->achieved, B * GOAL * sizeof(float));
+  cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
+  cr_assert_eq(updater_update(u, b, 0), ERR_OK);
+  cr_assert_eq(odac_of(u)->figures.log_lik_max, 0);
+  cr_assert_gt(odac_of(u)->N, 0);
+  cr_assert_eq(updater_update(u, b, 1), ERR_OK);
+  batch_free(b);
+  updater_free(u);
+}
+
 Test(odac, bias_initialisation_happens_once) {
   for (int on = 0; on <= 1; on++) {
     struct config cfg = tiny_config();
@@ -585,6 +605,27 @@ Test(odac, tensors_keep_their_names) {
     cr_assert_eq(found, 1, "%s", want[i]);
   }
   updater_free(u);
+}
+
+// every setting that the table of odac.h names can be set to the value that it gives
+Test(odac, the_table_of_deviations_names_real_settings) {
+  FILE *f = fopen(source_path("learner/rules/odac.h"), "r");
+  cr_assert_not_null(f);
+  struct config cfg = tiny_config();
+  char line[256];
+  int found = 0;
+  while (fgets(line, sizeof line, f) && strncmp(line, "#ifndef", 7) != 0) {
+    char *rest = line;
+    for (char *word; (word = strtok_r(rest, " ;\n", &rest)) != NULL;) {
+      char *dot = strchr(word, '.');
+      if (dot != NULL && strchr(dot, '=') != NULL) {
+        cr_assert_eq(config_set(&cfg, word), ERR_OK, "%s", word);
+        found++;
+      }
+    }
+  }
+  fclose(f);
+  cr_assert_gt(found, 15);
 }
 
 // slow copies start as copies of their critics; twins differ; a policy has the stated shape

@@ -14,9 +14,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/tfrecord.h"
 
 enum { RUN = 4711 };
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 8, .hindsight = 2};
@@ -65,12 +67,13 @@ static struct episode *make_episode(uint64_t id) {
     ep->hindsight[i] = (uint16_t)ep->T;
   }
   cr_assert_null(episode_fault(ep));
+  episode_seal(ep);
   return ep;
 }
 
 static uint64_t digest_of(uint64_t id) {
   struct episode *ep = make_episode(id);
-  uint64_t digest = episode_digest(ep);
+  uint64_t digest = ep->digest;
   episode_free(ep);
   return digest;
 }
@@ -107,7 +110,7 @@ struct seen {
 static enum err see(void *ctx, const struct episode *ep) {
   struct seen *seen = ctx;
   cr_assert_eq(ep->ticket.id, seen->first + seen->count);
-  cr_assert_eq(episode_digest(ep), digest_of(ep->ticket.id));
+  cr_assert_eq(ep->digest, digest_of(ep->ticket.id));
   seen->count++;
   return seen->count == seen->stop_at ? ERR_NUMERIC : ERR_OK;
 }
@@ -126,11 +129,12 @@ static void expect_episodes(const struct segment_position *at, uint64_t want) {
 }
 
 // segments_read must refuse with exactly one line, which holds both texts.
-static void expect_damaged(const struct segment_position *at, const char *a, const char *b) {
+static void expect_refused(enum err want, const struct segment_position *at, const char *a,
+                           const char *b) {
   int fd = memfd_create("log", 0);
   log_set_file(fd);
   uint64_t count;
-  cr_expect_eq(read_from(at, &count), ERR_FORMAT, "%s %s", a, b);
+  cr_expect_eq(read_from(at, &count), want, "%s %s", a, b);
   log_set_file(-1);
   char text[4096] = "";
   ssize_t got = pread(fd, text, sizeof text - 1, 0);
@@ -138,6 +142,10 @@ static void expect_damaged(const struct segment_position *at, const char *a, con
   cr_assert(got > 0);
   cr_expect(strchr(text, '\n') == text + got - 1, "one line, not %s", text);
   cr_expect(strstr(text, a) && strstr(text, b), "'%s' and '%s' in %s", a, b, text);
+}
+
+static void expect_damaged(const struct segment_position *at, const char *a, const char *b) {
+  expect_refused(ERR_FORMAT, at, a, b);
 }
 
 static uint64_t size_of(const char *path) {
@@ -222,6 +230,164 @@ Test(segments, a_record_larger_than_a_segment_stands_alone) {
   cr_expect_eq(count_files(), 5);
   cr_expect_eq(at.last, 4);
   expect_episodes(&at, 5);
+}
+
+// ---- the format, put together by hand from what segments.h and common/episode.h say ----
+
+struct bytes {
+  unsigned char at[4096];
+  size_t n;
+};
+
+static void put(struct bytes *b, const void *data, size_t n) {
+  memcpy(b->at + b->n, data, n);
+  b->n += n;
+}
+
+static void put_record(struct bytes *file, const void *data, size_t n) {
+  tfrecord_frame(file->at + file->n, data, n);
+  file->n += n + TFRECORD_OVERHEAD;
+}
+
+// Episode `id` of make_episode as a record.
+static void put_episode(struct bytes *file, uint64_t id) {
+  struct episode *ep = make_episode(id);
+  const size_t T = (size_t)ep->T;
+  const uint64_t head[7] = {id, ep->ticket.seed, ep->ticket.version, (uint64_t)ep->ticket.kind,
+                            T,  ep->terminated,  ep->unstable};
+  struct bytes content = {.n = 0}, record = {.n = 0};
+  put(&content, head, sizeof head);
+  put(&content, ep->obs, (T + 1) * 3 * 4);
+  put(&content, ep->act, T * 2 * 4);
+  put(&content, ep->achieved, (T + 1) * 2 * 4);
+  put(&content, ep->desired, 2 * 4);
+  put(&content, ep->hindsight, T * 2 * 2);
+  const uint64_t digest = XXH3_64bits(content.at, content.n);
+  put(&record, &digest, sizeof digest);
+  put(&record, content.at, content.n);
+  put_record(file, record.at, record.n);
+  episode_free(ep);
+}
+
+#define HEADER " run 0000000000001267 obs 3 act 2 goal 2 horizon 8 hindsight 2 reward 0\n"
+
+static void log_by_hand(struct bytes *file, const char *header) {
+  file->n = 0;
+  put_record(file, header, strlen(header));
+  put_episode(file, 0);
+  put_episode(file, 1);
+}
+
+// So another protocol of the messages, whatever it changes, leaves the log as it is: a file that
+// knows nothing of messages is read, and is what is written.
+Test(segments, the_format_is_its_own) {
+  struct segment_position at;
+  struct bytes file;
+  log_by_hand(&file, "telos-replay 1" HEADER);
+  write_log(&at, 2, SEGMENT_BYTES);
+  void *data;
+  size_t n;
+  cr_assert_eq(fsio_read(&data, &n, file_of(0), 1 << 20), ERR_OK);
+  cr_assert_eq(n, file.n);
+  cr_expect_arr_eq(data, file.at, n);
+  free(data);
+  cr_assert_eq(fsio_write_atomic(file_of(0), file.at, file.n), ERR_OK);
+  expect_episodes(&at, 2);
+}
+
+Test(segments, another_format_is_told_apart) {
+  static const struct {
+    const char *header;
+    enum err err;
+    const char *word;
+  } cases[] = {
+      {"telos-replay 2" HEADER, ERR_CONFIG, "has format 2, this telos reads format 1"},
+      {"telos-replay 1 what comes next", ERR_FORMAT, "another run, or of other sizes"},
+      {"telos-replay 1 run 0000000000001268 obs 3 act 2 goal 2 horizon 8 hindsight 2 reward 0\n",
+       ERR_FORMAT, "another run"},
+      {"telos-replay 1 run 0000000000001267 obs 3 act 2 goal 2 horizon 8 hindsight 2 reward 1\n",
+       ERR_FORMAT, "of other sizes"},
+      {"telos-replay", ERR_FORMAT, "no header"},
+      {"\x08\x01\x32\x10", ERR_FORMAT, "no header"},
+      {"", ERR_FORMAT, "no header"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct bytes file;
+    log_by_hand(&file, cases[i].header);
+    const struct segment_position at = {.bytes = file.n, .episodes = 2};
+    segments_close(open_at(&FRESH));
+    cr_assert_eq(fsio_write_atomic(file_of(0), file.at, file.n), ERR_OK);
+    expect_refused(cases[i].err, &at, file_of(0), cases[i].word);
+  }
+}
+
+// a record whose every CRC is right, and which is no episode of this run
+Test(segments, a_sound_record_of_no_episode_is_found) {
+  struct bytes file;
+  for (size_t n = 0; n < 60; n++) {
+    log_by_hand(&file, "telos-replay 1" HEADER);
+    const unsigned char zeros[60] = {0};
+    put_record(&file, zeros, n);
+    const struct segment_position at = {.bytes = file.n, .episodes = 3};
+    segments_close(open_at(&FRESH));
+    cr_assert_eq(fsio_write_atomic(file_of(0), file.at, file.n), ERR_OK);
+    expect_damaged(&at, file_of(0), "episode 2 at byte");
+  }
+}
+
+// ---- the longest records ----
+
+static enum err see_longest(void *ctx, const struct episode *ep) {
+  struct seen *seen = ctx;
+  cr_assert_eq(ep->T, ep->dims.horizon);
+  cr_assert_eq(ep->reward[ep->T - 1], 0.5f);
+  cr_assert_eq(ep->hindsight[ep->T * ep->dims.hindsight - 1], ep->T);
+  seen->count++;
+  return ERR_OK;
+}
+
+// Full-length episodes of these sizes, written and read back.
+static void longest_there_and_back(const struct dims *dims) {
+  struct segments *s;
+  struct segment_position at;
+  cr_assert_eq(segments_open(&s, run_dir, RUN, dims, &FRESH), ERR_OK);
+  for (uint64_t id = 0; id < 2; id++) {
+    struct episode *ep = episode_new(dims);
+    ep->ticket = (struct ticket){.id = id, .seed = 1, .version = 1, .kind = TICKET_TRAIN};
+    ep->T = dims->horizon;
+    ep->reward[ep->T - 1] = 0.5f;
+    for (int i = 0; i < ep->T * dims->hindsight; i++) {
+      ep->hindsight[i] = (uint16_t)ep->T;
+    }
+    episode_seal(ep);
+    cr_assert_eq(segments_append(s, ep), ERR_OK);
+    episode_free(ep);
+  }
+  cr_assert_eq(segments_sync(s, &at), ERR_OK);
+  segments_close(s);
+  struct seen seen = {.first = 0};
+  cr_assert_eq(segments_read(run_dir, RUN, dims, &at, see_longest, &seen), ERR_OK);
+  cr_assert_eq(seen.count, 2);
+}
+
+Test(segments, the_longest_episode_comes_back) {
+  static const struct dims sizes[] = {
+      // a task of rewards alone, as narrow and as wide as can be
+      {.obs = 1, .act = 1, .horizon = 1000, .hindsight = 1, .reward = 1},
+      {.obs = 17, .act = 6, .horizon = 1000, .hindsight = 4, .reward = 1},
+      {.obs = DIMS_MAX_WIDTH,
+       .act = DIMS_MAX_WIDTH,
+       .goal = DIMS_MAX_WIDTH,
+       .horizon = 1000,
+       .hindsight = DIMS_MAX_HINDSIGHT,
+       .reward = 1},
+      {.obs = 1, .act = 1, .horizon = DIMS_MAX_HORIZON, .hindsight = 1, .reward = 1},
+      // records that are shorter than the header
+      {.obs = 1, .act = 1, .horizon = 1, .hindsight = 1, .reward = 1},
+  };
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    longest_there_and_back(&sizes[i]);
+  }
 }
 
 Test(segments, visit_stops_the_reading) {
