@@ -109,7 +109,7 @@ if(TELOS_SANITIZE MATCHES "thread")
 endif()
 
 # ---- unit ----
-foreach(t test_base test_number test_words test_options test_config test_metrics test_rng test_episode test_evaluation test_tfrecord)
+foreach(t test_base test_number test_words test_options test_shell test_config test_metrics test_rng test_episode test_evaluation test_tfrecord)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS base)
 endforeach()
 foreach(t test_policy test_policy_file test_safetensors)
@@ -156,6 +156,7 @@ set_target_properties(telos-actor-perturbed PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
+telos_integration(test_commands TIMEOUT 900)
 foreach(t test_determinism test_train test_train_tasks test_bad_input test_messages test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
