@@ -19,6 +19,7 @@
 #include "common/config/config.h"
 #include "common/run_files.h"
 #include "common/task/task.h"
+#include "learner/fleet.h"
 #include "learner/nn/gemm.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/rules.h"
@@ -225,6 +226,10 @@ int main(int argc, char **argv) {
   }
   gemm_init();
   if ((err = read_config(&cfg, &a)) != ERR_OK || (err = load_task(&task, a.task)) != ERR_OK) {
+    return err_exit_code(err);
+  }
+  if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK) {
+    task_free(task);
     return err_exit_code(err);
   }
   char *command = shell_join(argv, argc);
