@@ -17,7 +17,6 @@
 #include "common/base/process.h"
 #include "common/base/shell.h"
 #include "common/config/config.h"
-#include "common/run_files.h"
 #include "common/task/task.h"
 #include "learner/fleet.h"
 #include "learner/nn/gemm.h"
@@ -149,10 +148,8 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
 static enum err read_config(struct config *cfg, const struct arguments *a) {
   config_defaults(cfg);
   enum err err = ERR_OK;
-  if (a->resume != RESUME_NEVER && run_files_exist(a->run)) {
-    char *path = run_files_path(a->run, "config.yaml");
-    err = config_read_file(cfg, path);
-    free(path);
+  if (a->resume != RESUME_NEVER) {
+    err = rundir_settings(cfg, a->run);
   }
   if (err == ERR_OK && a->config != NULL) {
     err = config_read_file(cfg, a->config);

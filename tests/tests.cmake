@@ -162,8 +162,8 @@ set_target_properties(telos-actor-perturbed PROPERTIES
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
-foreach(t test_determinism test_train test_train_tasks test_bad_input test_messages test_sizes test_disk
-          test_signals)
+foreach(t test_determinism test_train test_train_tasks test_bad_input test_damaged_runs test_messages
+          test_sizes test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
 if(TARGET telos-play)
