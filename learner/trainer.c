@@ -368,9 +368,13 @@ static void record_evaluation(struct trainer *t, const struct evaluation *e) {
   memmove(&f->evals[i], &f->evals[i + 1], (size_t)(f->nevals - i) * sizeof f->evals[0]);
   const double figures[] = {(double)steps, e->distance, e->score, e->ci, e->success};
   memcpy(f->last_eval, figures, sizeof f->last_eval);
+  char unstable[64] = "";
+  if (e->unstable > 0) {
+    snprintf(unstable, sizeof unstable, " (%d of %d episodes unstable)", e->unstable, e->n);
+  }
   log_info("evaluation of version %" PRIu64 " (%" PRIu64
-           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes",
-           e->version, steps, e->distance, e->score, e->ci, e->success, e->n);
+           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes%s",
+           e->version, steps, e->distance, e->score, e->ci, e->success, e->n, unstable);
   publish_figures(t, NULL);
 }
 

@@ -134,7 +134,7 @@ foreach(t test_mlp test_adam test_replay test_scaling test_outcome test_odac tes
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
 telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
-foreach(t test_publisher test_fleet)
+foreach(t test_publisher test_fleet test_report)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS learner)
 endforeach()
 foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
@@ -158,7 +158,7 @@ set_target_properties(telos-actor-perturbed PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
-foreach(t test_determinism test_train test_train_tasks test_bad_input test_messages test_sizes test_disk
+foreach(t test_determinism test_train test_train_tasks test_bad_input test_messages test_sizes test_report_lines test_disk
           test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
