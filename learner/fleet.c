@@ -54,6 +54,14 @@ int fleet_size(const struct fleet *f) {
   return f->peers.used;
 }
 
+int fleet_threads(const struct fleet *f) {
+  int threads = 0;
+  for (int i = 0; i < f->peers.highest; i++) {
+    threads += f->peers.peer[i].used ? f->peers.peer[i].threads : 0;
+  }
+  return threads;
+}
+
 int fleet_find(const struct fleet *f, const void *id, size_t id_size) {
   return peers_find(&f->peers, id, id_size);
 }
@@ -176,6 +184,7 @@ void fleet_hello(struct fleet *f, const void *id, size_t id_size, const struct w
                  "the learner has as many actors as it can serve");
     return;
   }
+  f->peers.peer[i].threads = (int)h->threads;
   ledger_join(f->ledger, i, h->actor, (int)h->slots);
   log_info("actor %s joined with %d slots (%s, %s); %d connected", f->peers.peer[i].name,
            (int)h->slots, h->build, h->cpu, f->peers.used);
@@ -246,6 +255,16 @@ void fleet_grant(struct fleet *f, int64_t now_ms) {
       grant_to(f, i, now_ms);
     }
   }
+}
+
+void fleet_heard(struct fleet *f, int i, const struct wire_heartbeat *beat) {
+  struct peer *p = &f->peers.peer[i];
+  // the first one since it joined says what was before
+  if (p->beaten && beat->busy > p->busy_ms) {
+    f->busy_ms += beat->busy - p->busy_ms;
+  }
+  p->beaten = true;
+  p->busy_ms = beat->busy;
 }
 
 void fleet_beat(struct fleet *f, const struct wire_msg *beat, int64_t now_ms, int64_t limit_ms) {

@@ -32,6 +32,7 @@ struct fleet {
   struct wire_encoder *encoder;
   uint64_t rejected;        // bad messages
   uint64_t audit_failures;  // digests that disagreed
+  uint64_t busy_ms;         // CPU time of all actors' rollouts, as far as heartbeats told
 };
 
 // What a run of this task with these settings sends must fit wire.max_message. ERR_CONFIG: a line
@@ -43,6 +44,7 @@ void fleet_init(struct fleet *f);
 void fleet_release(struct fleet *f);
 
 int fleet_size(const struct fleet *f);
+int fleet_threads(const struct fleet *f);  // rollout threads of all actors that are here
 
 // Index of the actor with this routing id, or -1: a stranger.
 int fleet_find(const struct fleet *f, const void *id, size_t id_size);
@@ -70,6 +72,9 @@ void fleet_refuse_faulty(struct fleet *f);
 
 // Counts a bad message of actor i (-1: a stranger). reason is static text.
 void fleet_fault(struct fleet *f, int i, const char *reason);
+
+// A heartbeat of actor i.
+void fleet_heard(struct fleet *f, int i, const struct wire_heartbeat *beat);
 
 // Once a heartbeat: loses who was silent for limit_ms, and sends beat (NULL: none) to the others.
 void fleet_beat(struct fleet *f, const struct wire_msg *beat, int64_t now_ms, int64_t limit_ms);

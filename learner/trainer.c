@@ -176,8 +176,10 @@ static void set_rule_figures(struct metrics *m, const struct updater *u) {
     size_t at;
   } column[] = {
 #define M(name, format, unit, help) {#name, offsetof(struct metrics, name)},
+#define W(name, words, help)
 #include "common/config/metrics.def"
 #undef M
+#undef W
   };
   for (int i = 0; i < u->rule->nfigure; i++) {
     for (size_t k = 0; k < sizeof column / sizeof *column; k++) {
@@ -297,9 +299,14 @@ static void record_evaluation(struct trainer *t, const struct evaluation *e) {
   fold_evaluated(&t->fold, e);
   write_video_policy(t, evaluated, before);
   weights_unref(evaluated);
+  char unstable[64] = "";
+  if (e->unstable > 0) {
+    snprintf(unstable, sizeof unstable, " (%d of %d episodes unstable)", e->unstable, e->n);
+  }
   log_info("evaluation of version %" PRIu64 " (%" PRIu64
-           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes",
-           e->version, t->fold.last.steps, e->distance, e->score, e->ci, e->success, e->n);
+           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes%s",
+           e->version, t->fold.last.steps, e->distance, e->score, e->ci, e->success, e->n,
+           unstable);
   publish_figures(t, false);
 }
 
