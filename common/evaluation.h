@@ -21,6 +21,7 @@ struct evaluation {
   double initial;    // mean d [goal units]
   double score;      // eq. (1)
   double ci;         // eq. (2)
+  int unstable;      // episodes that an unstable simulation cut
   double success;    // share that ends within radius, over the counted numbers; NaN: no radius
 };
 

@@ -24,14 +24,6 @@ enum { MAX_NAME = 64 };
 
 #define STEP_FORMAT "step_%09" PRIu64
 
-enum err fault_set(struct fault *fault, const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(fault->text, sizeof fault->text, fmt, ap);
-  va_end(ap);
-  return ERR_FORMAT;
-}
-
 // ---- names ----
 
 static char *text_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -185,7 +177,9 @@ out:
 
 // One checkpoint. ERR_FORMAT: damaged, not logged yet, *fault says how.
 static enum err read_one(struct checkpoint *c, const char *folder, struct fault *fault,
-                         enum err (*accept)(void *ctx, const struct checkpoint *c), void *ctx) {
+                         enum err (*accept)(void *ctx, const struct checkpoint *c,
+                                            struct fault *fault),
+                         void *ctx) {
   struct fold fold;
   struct state_tensors tensors;
   struct checkpoint r = *c;
@@ -196,10 +190,7 @@ static enum err read_one(struct checkpoint *c, const char *folder, struct fault 
     err = tensors_read(&r, &tensors, folder, fault);
   }
   if (err == ERR_OK) {
-    err = accept(ctx, &r);
-    if (err == ERR_FORMAT) {
-      fault_set(fault, "its episodes cannot be read back");
-    }
+    err = accept(ctx, &r, fault);
   }
   if (err == ERR_OK) {
     fold_swap(c->fold, &fold);
@@ -210,7 +201,9 @@ static enum err read_one(struct checkpoint *c, const char *folder, struct fault 
 }
 
 enum err checkpoint_read(const char *run_dir, struct checkpoint *c, int *found,
-                         enum err (*accept)(void *ctx, const struct checkpoint *c), void *ctx) {
+                         enum err (*accept)(void *ctx, const struct checkpoint *c,
+                                            struct fault *fault),
+                         void *ctx) {
   char *parent = text_of("%s/checkpoints", run_dir);
   uint64_t *steps;
   int n;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/fault.h"
 #include "common/nn/safetensors.h"
 #include "learner/fold.h"
 #include "learner/replay/segments.h"
@@ -38,8 +39,9 @@ NODISCARD enum err checkpoint_write(const char *run_dir, const struct checkpoint
 // when none can be read.
 NODISCARD enum err checkpoint_oldest_needed(const char *run_dir, struct segment_position *out);
 
-// Tries checkpoints newest first until one is whole and accept(ctx, c) returns ERR_OK (accept
-// rebuilds replay from the segments; ERR_FORMAT from it means: try the one before).
+// Tries checkpoints newest first until one is whole and accept(ctx, c, fault) returns ERR_OK
+// (accept rebuilds replay from the segments; ERR_FORMAT from it, with the reason in *fault, means:
+// try the one before).
 //
 // On entry c holds what is expected: run, task_digest, a fresh fold, whose plan has the window, and
 // tensors with their names, types and shapes. A whole checkpoint that differs in these, or has
@@ -47,7 +49,8 @@ NODISCARD enum err checkpoint_oldest_needed(const char *run_dir, struct segment_
 // only by a whole checkpoint; fold and position only on success.
 // *found = 0 and ERR_OK when there is none at all; ERR_FORMAT when all are damaged.
 NODISCARD enum err checkpoint_read(const char *run_dir, struct checkpoint *c, int *found,
-                                   enum err (*accept)(void *ctx, const struct checkpoint *c),
+                                   enum err (*accept)(void *ctx, const struct checkpoint *c,
+                                                      struct fault *fault),
                                    void *ctx);
 
 #endif

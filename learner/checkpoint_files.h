@@ -9,13 +9,6 @@
 #include "common/nn/mlp_shape.h"
 #include "learner/checkpoint.h"
 
-struct fault {
-  char text[256];
-};
-
-// Formats the reason; returns ERR_FORMAT.
-enum err fault_set(struct fault *fault, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
 // What state.json says about the other file.
 struct state_tensors {
   uint64_t digest;                // XXH3-64 of learner.safetensors

@@ -20,6 +20,9 @@ struct peer {
   uint64_t actor;  // from hello
   char name[PEER_MAX_NAME + 1];
   int64_t last_seen_ms;
+  int threads;       // rollout threads
+  bool beaten;       // busy_ms is known
+  uint64_t busy_ms;  // CPU time of its rollouts, by its last heartbeat
   uint64_t reasons;  // bit i: fault reason i was logged for this peer
 };
 

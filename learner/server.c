@@ -72,6 +72,7 @@ static int64_t now_ms(const struct server *s) {
 // episodes that became final go to the trainer, complete evaluations too
 static void hand_over_final(struct server *s) {
   for (struct episode *ep; (ep = ledger_next(s->ledger)) != NULL;) {
+    report_episode(&s->report, ep);
     trainer_push(s->trainer, &ep);
   }
   uint64_t version;
@@ -120,6 +121,7 @@ static void on_actor_message(struct server *s, int i, struct wire_msg *msg) {
       on_episode(s, i, &msg->episode);
       break;
     case WIRE_HEARTBEAT:
+      fleet_heard(&s->fleet, i, &msg->heartbeat);
       break;
     case WIRE_BYE:
       fleet_lose(&s->fleet, i, "left");
@@ -141,6 +143,8 @@ static void on_message(struct server *s, const void *id, size_t id_size, int i,
   if (msg->type == WIRE_HELLO) {
     fleet_hello(&s->fleet, id, id_size, &msg->hello, now_ms(s));
     fleet_grant(&s->fleet, now_ms(s));
+  } else if (msg->type == WIRE_MODEL_REQUEST) {
+    fleet_send_piece(&s->fleet, id, id_size, &msg->model_request);
   } else if (i >= 0) {
     s->fleet.peers.peer[i].last_seen_ms = now_ms(s);
     on_actor_message(s, i, msg);
@@ -199,6 +203,7 @@ static void on_farewell(uv_timer_t *handle) {
 static void leave(struct server *s, enum err result, enum wire_farewell code, const char *reason) {
   s->result = result;
   s->stopping = true;
+  report_end(&s->report, s->trainer, &s->fleet);
   fleet_say_bye(&s->fleet, code, reason);
   CHECK(uv_timer_stop(&s->beat) == 0 && uv_timer_stop(&s->status) == 0);
   CHECK(uv_timer_start(&s->farewell, on_farewell, fleet_size(&s->fleet) > 0 ? FAREWELL_MS : 0, 0) ==
@@ -224,8 +229,10 @@ static void on_trainer_event(struct server *s, struct trainer_event *e) {
         CHECK(ledger_evaluate(s->ledger, e->version));
       }
       publisher_forget(s->publisher, e->oldest);
+      report_committed(&s->report, s->trainer, &s->fleet);
       break;
     case TRAINER_COMPLETE:
+      report_complete(&s->report, s->trainer, &s->fleet);
       ledger_finish(s->ledger);
       break;
     case TRAINER_FINISHED:
@@ -341,10 +348,11 @@ static enum err make_ledger(struct server *s) {
   };
   const struct fold *fold = trainer_fold(s->trainer);
   s->ledger = ledger_new(&opt, fold);
-  s->publisher = publisher_new(s->run->run);
+  s->publisher = publisher_new(s->run->run, s->task);
   for (int i = 0; i < fold->nweights; i++) {
     publisher_add(s->publisher, fold->weights[i]);
   }
+  s->fleet.cfg = s->cfg;
   s->fleet.task = s->task;
   s->fleet.ledger = s->ledger;
   s->fleet.publisher = s->publisher;
@@ -369,7 +377,7 @@ static void start_loop(struct server *s) {
   CHECK(uv_signal_start(&s->sigint, on_signal, SIGINT) == 0);
   CHECK(uv_signal_start(&s->sigterm, on_signal, SIGTERM) == 0);
   s->last_progress_ms = now_ms(s);
-  report_init(&s->report, s->run->progress_fd, s->trainer);
+  report_init(&s->report, s->cfg, s->run->progress_fd, s->trainer);
   trainer_start(s->trainer);
 }
 
@@ -413,7 +421,7 @@ enum err server_run(struct server **out, const struct server_options *opt) {
   s->task = opt->task;
   s->run = opt->run;
   s->decoder = wire_decoder_new(&dims, (size_t)opt->cfg->wire_max_message);
-  fleet_init(&s->fleet, opt->cfg);
+  fleet_init(&s->fleet);
   CHECK(uv_loop_init(&s->loop) == 0);
   CHECK(uv_async_init(&s->loop, &s->wake, on_wake) == 0);
   s->wake.data = s;

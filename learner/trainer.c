@@ -23,6 +23,7 @@
 #include "common/run_files.h"
 #include "learner/checkpoint.h"
 #include "learner/fold.h"
+#include "learner/manifest.h"
 #include "learner/replay/batch.h"
 #include "learner/replay/replay.h"
 #include "learner/replay/segments.h"
@@ -54,6 +55,7 @@ struct trainer {
 
   pthread_t thread;
   bool started;
+  bool saved;            // the run's folder knows that there is a checkpoint
   uint64_t video_every;  // env steps; 0: no videos
   struct queue *in, *out;
   atomic_bool stop;
@@ -150,6 +152,10 @@ static enum err save(struct trainer *t) {
     return err;
   }
   segments_remove(t->segments, &oldest);
+  if (!t->saved && (err = manifest_set_saved(t->run->path)) != ERR_OK) {
+    return err;
+  }
+  t->saved = true;
   return write_policy(t);
 }
 
@@ -167,8 +173,10 @@ static void set_rule_figures(struct metrics *m, const struct updater *u) {
     size_t at;
   } column[] = {
 #define M(name, format, unit, help) {#name, offsetof(struct metrics, name)},
+#define W(name, words, help)
 #include "common/config/metrics.def"
 #undef M
+#undef W
   };
   for (int i = 0; i < u->rule->nfigure; i++) {
     for (size_t k = 0; k < sizeof column / sizeof *column; k++) {
@@ -278,9 +286,14 @@ static void record_evaluation(struct trainer *t, const struct evaluation *e) {
   fold_evaluated(&t->fold, e);
   write_video_policy(t, evaluated, before);
   weights_unref(evaluated);
+  char unstable[64] = "";
+  if (e->unstable > 0) {
+    snprintf(unstable, sizeof unstable, " (%d of %d episodes unstable)", e->unstable, e->n);
+  }
   log_info("evaluation of version %" PRIu64 " (%" PRIu64
-           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes",
-           e->version, t->fold.last.steps, e->distance, e->score, e->ci, e->success, e->n);
+           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes%s",
+           e->version, t->fold.last.steps, e->distance, e->score, e->ci, e->success, e->n,
+           unstable);
   publish_figures(t, false);
 }
 
@@ -391,11 +404,11 @@ static void reset_replay(struct trainer *t) {
   t->replay = replay_new(&t->dims, t->cfg->replay_capacity, t->cfg->replay_hindsight);
 }
 
-static enum err accept_checkpoint(void *ctx, const struct checkpoint *c) {
+static enum err accept_checkpoint(void *ctx, const struct checkpoint *c, struct fault *fault) {
   struct trainer *t = ctx;
   reset_replay(t);
   t->replay_base = c->position.first;
-  return segments_read(t->run->path, t->run->run, &t->dims, &c->position, add_episode, t);
+  return segments_read(t->run->path, t->run->run, &t->dims, &c->position, add_episode, t, fault);
 }
 
 static enum err restore(struct trainer *t) {
@@ -412,12 +425,18 @@ static enum err restore(struct trainer *t) {
   }
   if (err == ERR_OK && found) {
     log_info("resuming at %" PRIu64 " of %" PRId64 " steps", t->fold.steps, t->cfg->run_steps);
+  } else if (err == ERR_OK && t->run->saved) {
+    return rundir_refuse(t->run->path, "checkpoints/step_*");
   } else if (err == ERR_OK) {
     reset_replay(t);
     fold_publish(&t->fold, snapshot(t));
   }
   if (err == ERR_OK) {
     err = segments_open(&t->segments, t->run->path, t->run->run, &t->dims, &c.position);
+  }
+  // what may change in a resumed run stays as it was until it does go on
+  if (err == ERR_OK) {
+    err = rundir_keep_settings(t->run, t->cfg);
   }
   // a finished run has its policy, whatever happened to the file since
   return err == ERR_OK && fold_complete(&t->fold) ? write_policy(t) : err;
@@ -430,6 +449,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->cfg = cfg;
   t->task = task;
   t->run = run;
+  t->saved = run->saved;
   t->dims = task_dims(task, (int)cfg->replay_hindsight_k);
   t->notify = notify;
   t->ctx = ctx;

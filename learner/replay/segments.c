@@ -321,35 +321,38 @@ struct reader {
   const struct dims *dims;
   char header[MAX_HEADER];
   size_t max_record;  // bytes
+  const char *path;   // of the segment being read ..
+  uint64_t start;     // .. and its first episode
   uint64_t next;      // number of the next episode
   enum err (*visit)(void *ctx, const struct episode *ep);
   void *ctx;
+  struct fault *fault;
 };
 
-static enum err damaged(const struct reader *r, const char *path, size_t at, const char *what) {
-  log_error("%s: episode %" PRIu64 " at byte %zu: %s", path, r->next, at, what);
-  return ERR_FORMAT;
+#define FILE_FORMAT "replay/" NAME_FORMAT
+
+static enum err damaged(const struct reader *r, size_t at, const char *what) {
+  return fault_set(r->fault, FILE_FORMAT ": episode %" PRIu64 " at byte %zu: %s", r->start, r->next,
+                   at, what);
 }
 
-static enum err read_header(const struct reader *r, const char *path, const void *data, size_t n) {
+static enum err read_header(const struct reader *r, const void *data, size_t n) {
   char text[MAX_HEADER] = "";
   int format;
   memcpy(text, data, n < MAX_HEADER ? n : MAX_HEADER - 1);
   if (sscanf(text, "telos-replay %d ", &format) != 1) {
-    return damaged(r, path, 0, "no header of a replay log");
+    return damaged(r, 0, "no header of a replay log");
   }
   if (format != FORMAT) {
     log_error("%s has format %d, this telos reads format %d; resume with the telos that wrote it",
-              path, format, FORMAT);
+              r->path, format, FORMAT);
     return ERR_CONFIG;
   }
-  return strcmp(text, r->header) == 0
-             ? ERR_OK
-             : damaged(r, path, 0, "the log of another run, or of other sizes");
+  return strcmp(text, r->header) == 0 ? ERR_OK
+                                      : damaged(r, 0, "the log of another run, or of other sizes");
 }
 
-static enum err read_record(struct reader *r, const char *path, size_t at, const void *data,
-                            size_t n) {
+static enum err read_record(struct reader *r, size_t at, const void *data, size_t n) {
   uint64_t digest = 0;
   const char *fault = "the record is too short";
   struct episode *ep = NULL;
@@ -359,11 +362,11 @@ static enum err read_record(struct reader *r, const char *path, size_t at, const
                       digest);
   }
   if (!ep) {
-    return damaged(r, path, at, fault);
+    return damaged(r, at, fault);
   }
   enum err err;
   if (ep->ticket.id != r->next) {
-    err = damaged(r, path, at, "the record is of another ticket");
+    err = damaged(r, at, "the record is of another ticket");
   } else {
     err = r->visit(r->ctx, ep);
     r->next++;
@@ -374,20 +377,20 @@ static enum err read_record(struct reader *r, const char *path, size_t at, const
 
 // The records of one file, which must end with a record at its end, or, when it is the last one,
 // at byte `last_bytes`.
-static enum err read_segment(struct reader *r, const char *path, bool last, uint64_t last_bytes) {
-  if (!fsio_exists(path)) {
-    log_error("%s is missing: it begins with episode %" PRIu64, path, r->next);
-    return ERR_FORMAT;
+static enum err read_segment(struct reader *r, bool last, uint64_t last_bytes) {
+  if (!fsio_exists(r->path)) {
+    return fault_set(r->fault, FILE_FORMAT " is missing", r->start);
   }
   void *bytes;
   size_t n;
-  enum err err = fsio_read(&bytes, &n, path,
+  enum err err = fsio_read(&bytes, &n, r->path,
                            SEGMENT_BYTES + MAX_HEADER + r->max_record + 2 * TFRECORD_OVERHEAD);
   if (err != ERR_OK) {
+    fault_set(r->fault, FILE_FORMAT " cannot be read", r->start);
     return err;
   }
   if (last && n < last_bytes) {
-    err = damaged(r, path, n, "the file is shorter than the checkpoint says");
+    err = damaged(r, n, "the file is shorter than the checkpoint says");
   } else if (last) {
     n = last_bytes;
   }
@@ -397,10 +400,10 @@ static enum err read_segment(struct reader *r, const char *path, bool last, uint
     size_t size, used;
     enum err got = tfrecord_next(&data, &size, &used, (char *)bytes + at, n - at, r->max_record);
     if (got != ERR_OK) {
-      err = damaged(r, path, at, got == ERR_FORMAT ? "wrong CRC or length" : "cut short");
+      err = damaged(r, at, got == ERR_FORMAT ? "wrong CRC or length" : "cut short");
       break;
     }
-    err = at == 0 ? read_header(r, path, data, size) : read_record(r, path, at, data, size);
+    err = at == 0 ? read_header(r, data, size) : read_record(r, at, data, size);
     at += used;
   }
   free(bytes);
@@ -409,7 +412,8 @@ static enum err read_segment(struct reader *r, const char *path, bool last, uint
 
 enum err segments_read(const char *run_dir, uint64_t run, const struct dims *dims,
                        const struct segment_position *at,
-                       enum err (*visit)(void *ctx, const struct episode *ep), void *ctx) {
+                       enum err (*visit)(void *ctx, const struct episode *ep), void *ctx,
+                       struct fault *fault) {
   if (at->episodes == 0) {
     return ERR_OK;
   }
@@ -418,28 +422,29 @@ enum err segments_read(const char *run_dir, uint64_t run, const struct dims *dim
                      .max_record = largest > MAX_HEADER ? largest : MAX_HEADER,
                      .next = at->first,
                      .visit = visit,
-                     .ctx = ctx};
+                     .ctx = ctx,
+                     .fault = fault};
   header_text(r.header, run, dims);
   char *dir = replay_dir(run_dir);
   enum err err = ERR_OK;
   for (bool more = true; err == ERR_OK && more;) {
-    uint64_t start = r.next;
-    more = start != at->last;
-    char *path = path_of(dir, start);
-    err = read_segment(&r, path, !more, at->bytes);
+    r.start = r.next;
+    more = r.start != at->last;
+    char *path = path_of(dir, r.start);
+    r.path = path;
+    err = read_segment(&r, !more, at->bytes);
     // the next segment is named by what this one holds
-    if (err == ERR_OK && more && (r.next == start || r.next > at->last)) {
-      log_error("%s ends with episode %" PRIu64 ", where the next file should begin with %" PRIu64
-                " at most",
-                path, r.next - 1, at->last);
-      err = ERR_FORMAT;
+    if (err == ERR_OK && more && (r.next == r.start || r.next > at->last)) {
+      err = fault_set(fault,
+                      FILE_FORMAT " ends with episode %" PRIu64
+                                  ", where the next file should begin with %" PRIu64 " at most",
+                      r.start, r.next - 1, at->last);
     }
     free(path);
   }
   if (err == ERR_OK && r.next != at->first + at->episodes) {
-    log_error("%s: %" PRIu64 " episodes where the checkpoint names %" PRIu64, dir,
-              r.next - at->first, at->episodes);
-    err = ERR_FORMAT;
+    err = fault_set(fault, "replay has %" PRIu64 " episodes where it names %" PRIu64,
+                    r.next - at->first, at->episodes);
   }
   free(dir);
   return err;

@@ -20,7 +20,8 @@
 //   checkpoint_write(run, &c, keep); checkpoint_oldest_needed(run, &oldest);
 //   segments_remove(s, &oldest);
 //
-// One owner thread. Errors are logged once, here, with the file's name.
+// One owner thread. Errors are logged once, here, with the file's name, but for what segments_read
+// finds.
 #ifndef LEARNER_REPLAY_SEGMENTS_H
 #define LEARNER_REPLAY_SEGMENTS_H
 
@@ -28,6 +29,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/fault.h"
 #include "common/episode.h"
 
 enum { SEGMENT_BYTES = 64 << 20 };
@@ -67,11 +69,12 @@ NODISCARD enum err segments_sync(struct segments *s, struct segment_position *at
 void segments_remove(struct segments *s, const struct segment_position *oldest);
 
 // Calls visit for each episode up to *at, in commit order; visit copies what it needs. Stops at
-// its first error. ERR_FORMAT: a record is damaged, or missing, or of another run; the line names
-// file and offset. ERR_CONFIG: another format of the log. Deletes and changes nothing, so an older
-// checkpoint can be tried next.
+// its first error. ERR_FORMAT: a record is damaged, or missing, or of another run; *fault names
+// file and offset, and nothing is logged, since an older checkpoint may be tried next. ERR_CONFIG:
+// another format of the log. Deletes and changes nothing.
 NODISCARD enum err segments_read(const char *run_dir, uint64_t run, const struct dims *dims,
                                  const struct segment_position *at,
-                                 enum err (*visit)(void *ctx, const struct episode *ep), void *ctx);
+                                 enum err (*visit)(void *ctx, const struct episode *ep), void *ctx,
+                                 struct fault *fault);
 
 #endif

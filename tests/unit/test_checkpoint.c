@@ -175,15 +175,17 @@ static void expect_equal(const struct state *a, const struct state *b) {
 
 // ---- reading, with what was logged ----
 
-static enum err accept_all(void *ctx, const struct checkpoint *c) {
-  (void)ctx, (void)c;
+static enum err accept_all(void *ctx, const struct checkpoint *c, struct fault *fault) {
+  (void)ctx, (void)c, (void)fault;
   return ERR_OK;
 }
 
 static char logged[8192];
 
 static enum err read_logged(struct checkpoint *c, int *found,
-                            enum err (*accept)(void *ctx, const struct checkpoint *c), void *ctx) {
+                            enum err (*accept)(void *ctx, const struct checkpoint *c,
+                                               struct fault *fault),
+                            void *ctx) {
   int fd = memfd_create("log", 0);
   log_set_file(fd);
   enum err err = checkpoint_read(run_dir, c, found, accept, ctx);
@@ -534,9 +536,10 @@ struct verdict {
   int asked;
 };
 
-static enum err judge(void *ctx, const struct checkpoint *c) {
+static enum err judge(void *ctx, const struct checkpoint *c, struct fault *fault) {
   struct verdict *v = ctx;
   v->asked++;
+  fault_set(fault, "a bad replay");
   return c->fold->steps == v->refused ? v->err : ERR_OK;
 }
 
@@ -552,6 +555,7 @@ Test(checkpoint, a_replay_that_cannot_be_read_falls_back) {
   cr_expect_eq(v.asked, 2);
   cr_expect_eq(found, 1);
   cr_expect_eq(count_lines(), 1);
+  cr_expect(strstr(logged, "a bad replay"));
   expect_equal(&s, &want);
   fold_release(&s.fold);
   fold_release(&want.fold);
