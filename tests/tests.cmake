@@ -126,7 +126,7 @@ foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
 foreach(t test_rows test_mlp test_adam test_replay test_scaling test_agent test_outcome test_backup
-          test_rules test_odac test_tabular test_units test_segments test_checkpoint)
+          test_rules test_odac test_tabular test_theorems test_units test_segments test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
 telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
