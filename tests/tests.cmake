@@ -131,7 +131,7 @@ foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
 foreach(t test_rows test_mlp test_adam test_replay test_scaling test_agent test_outcome test_backup
-          test_rules test_odac test_tabular test_segments test_fold test_checkpoint)
+          test_rules test_odac test_tabular test_theorems test_units test_segments test_fold test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
 telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
@@ -141,7 +141,8 @@ endforeach()
 foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
-target_link_options(test_trainer PRIVATE -Wl,--wrap=updater_prepare)
+target_link_options(test_trainer PRIVATE
+  -Wl,--wrap=updater_prepare,--wrap=replay_sample,--wrap=outcome_loglik,--wrap=mlp_forward)
 
 # ---- fuzz ----
 # a task costs the compilation of a model and YAML a parser, so their files get fewer mutations

@@ -18,14 +18,16 @@
 // smallest N: a minibatch of equal log-likelihoods must not divide by zero
 static const double N_MIN = 1e-6;
 
-// the range of the setting, for what follows from a horizon
-static const double GAMMA_MIN = 0.5, GAMMA_MAX = 0.9999;
+// What follows from a horizon stays in this range. Its end is measured: with 0.99 on tasks of 100
+// steps an action is worth a third as much beside the noise of the critics, and the tasks in which
+// a hand has to touch something are found, lost and found again.
+static const double GAMMA_MIN = 0.5, GAMMA_MAX = 0.97;
 
 // ---- construction ----
 
 double odac_gamma(const struct config *cfg, int horizon) {
-  const double gamma = isnan(cfg->odac_gamma) ? 1 - 1.0 / horizon : cfg->odac_gamma;
-  return fmin(fmax(gamma, GAMMA_MIN), GAMMA_MAX);
+  return isnan(cfg->odac_gamma) ? fmin(fmax(1 - 1.0 / horizon, GAMMA_MIN), GAMMA_MAX)
+                                : cfg->odac_gamma;
 }
 
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {

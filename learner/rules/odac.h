@@ -152,7 +152,8 @@ struct odac {
   float *y, *q0, *kl;  // (B)
 };
 
-// gamma for episodes of at most horizon steps: odac.gamma, or 1 - 1 / horizon when that is unset.
+// gamma for episodes of at most horizon steps: odac.gamma; when that is unset, 1 - 1 / horizon, at
+// least 0.5 and at most 0.97.
 double odac_gamma(const struct config *cfg, int horizon);
 
 // Nets: policy, critic1, critic2, log_alpha, outcome. Noise of update u: (seed, RNG_UPDATE, u).

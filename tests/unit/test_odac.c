@@ -690,13 +690,13 @@ Test(odac, far_goals_stay_finite) {
   }
 }
 
-// gamma looks as far as an episode lasts, unless it is set
+// unset, gamma looks as far as an episode lasts
 Test(odac, gamma_follows_the_horizon) {
   struct config cfg = tiny_config();
   const struct {
     int horizon;
     double gamma;
-  } unset[] = {{1, 0.5}, {10, 0.9}, {50, 0.98}, {100, 0.99}, {800, 0.99875}, {1000000, 0.9999}};
+  } unset[] = {{1, 0.5}, {10, 0.9}, {20, 0.95}, {50, 0.97}, {100, 0.97}, {1000000, 0.97}};
   for (size_t i = 0; i < sizeof unset / sizeof *unset; i++) {
     cr_assert_float_eq(odac_gamma(&cfg, unset[i].horizon), unset[i].gamma, 1e-15);
   }

@@ -12,12 +12,16 @@
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/run_files.h"
+#include "learner/agent/scaling.h"
 #include "learner/fold.h"
 #include "learner/ledger.h"
 #include "learner/nn/gemm.h"
+#include "learner/replay/batch.h"
+#include "learner/replay/replay.h"
 #include "learner/rules/updater.h"
 #include "learner/rundir.h"
 #include "learner/trainer.h"
+#include "learner/worth/outcome.h"
 #include "tests/unit/source.h"
 
 enum { MAX_VERSIONS = 4096 };
@@ -40,15 +44,105 @@ struct bench {  // one life of a learner with one imagined actor
   bool no_figures;  // the rule's figures were not there though there were updates, or the reverse
 };
 
-// the linker puts this between trainer and updater (tests.cmake)
+// ---- between trainer, replay and networks: the linker puts these there (tests.cmake) ----
+
 enum err __real_updater_prepare(struct updater *u, const struct draws *draws);
 enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws);
+void __real_replay_sample(struct replay *r, struct batch *b, struct rng *rng);
+void __wrap_replay_sample(struct replay *r, struct batch *b, struct rng *rng);
+void __real_outcome_loglik(struct outcome *m, float *loglik, const struct batch *b);
+void __wrap_outcome_loglik(struct outcome *m, float *loglik, const struct batch *b);
+const float *__real_mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B);
+const float *__wrap_mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B);
+
+enum { MAX_NUMBERS = 16 * 2 };  // of one array of a minibatch of small_config
+
 static int prepared;
+static struct {
+  bool on;
+  struct updater *u;
+  // the last minibatch, as replay gave it
+  struct {
+    float obs[MAX_NUMBERS], next_obs[MAX_NUMBERS], achieved[MAX_NUMBERS],
+        next_achieved[MAX_NUMBERS], goal[MAX_NUMBERS];
+  } raw;
+  int desired;              // rows so far whose goal was box2d's own, to the bit
+  int likelihoods, inputs;  // calls that have been looked at
+  int changed;              // of them, those whose numbers were not the ones of replay
+  int plain;                // forward passes whose rows were not the standardised ones
+  float least, most;        // scales of goals, of the last preparation
+} spy;
 
 enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws) {
   prepared++;
-  return __real_updater_prepare(u, draws);
+  spy.u = u;
+  const enum err err = __real_updater_prepare(u, draws);
+  spy.least = INFINITY;
+  spy.most = 0;
+  for (int i = 0; i < u->scaling->goal; i++) {
+    spy.least = fminf(spy.least, scaling_goal(u->scaling, i));
+    spy.most = fmaxf(spy.most, scaling_goal(u->scaling, i));
+  }
+  return err;
 }
+
+void __wrap_replay_sample(struct replay *r, struct batch *b, struct rng *rng) {
+  __real_replay_sample(r, b, rng);
+  if (spy.on) {
+    const size_t bytes = (size_t)b->B * 2 * sizeof(float);
+    CHECK(bytes <= sizeof spy.raw.obs);
+    memcpy(spy.raw.obs, b->obs, bytes);
+    memcpy(spy.raw.next_obs, b->next_obs, bytes);
+    memcpy(spy.raw.achieved, b->achieved, bytes);
+    memcpy(spy.raw.next_achieved, b->next_achieved, bytes);
+    memcpy(spy.raw.goal, b->goal, bytes);
+    for (int i = 0; i < b->B; i++) {
+      spy.desired += b->goal[2 * i] == 3.5f && b->goal[2 * i + 1] == 2.0f;
+    }
+  }
+}
+
+void __wrap_outcome_loglik(struct outcome *m, float *loglik, const struct batch *b) {
+  if (spy.on) {
+    const size_t bytes = (size_t)b->B * 2 * sizeof(float);
+    spy.likelihoods++;
+    spy.changed += memcmp(b->achieved, spy.raw.achieved, bytes) != 0 ||
+                   memcmp(b->next_achieved, spy.raw.next_achieved, bytes) != 0 ||
+                   memcmp(b->goal, spy.raw.goal, bytes) != 0;
+  }
+  __real_outcome_loglik(m, loglik, b);
+}
+
+// columns [at, at + 2) of the rows are this array, standardised by the scales from `from` on
+static bool standardised(const float *rows, int width, int at, const float *raw, int from, int B) {
+  const struct scaling *s = spy.u->scaling;
+  bool same = true;
+  for (int i = 0; i < B; i++) {
+    for (int j = 0; j < 2; j++) {
+      const float want = (raw[2 * i + j] - s->mean[from + j]) * s->inv[from + j];
+      same &= rows[i * width + at + j] == want;
+    }
+  }
+  return same;
+}
+
+const float *__wrap_mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B) {
+  if (spy.on) {
+    const float *rows = mlp_input(tape);
+    const int width = net->width[0];
+    const struct net *outcome = spy.u->nets.at[spy.u->nets.n - 1];
+    spy.inputs++;
+    const bool state = standardised(rows, width, 0, spy.raw.obs, 0, B) ||
+                       standardised(rows, width, 0, spy.raw.next_obs, 0, B);
+    // after the state comes the goal, or the action of the outcome model
+    const bool goal =
+        net->theta == outcome->theta || standardised(rows, width, 2, spy.raw.goal, 2, B);
+    spy.plain += !state || !goal;
+  }
+  return __real_mlp_forward(net, tape, B);
+}
+
+// ---- a life ----
 
 static void on_notify(void *ctx) {
   struct bench *b = ctx;
@@ -313,4 +407,45 @@ Test(trainer, seed_and_settings_matter) {
     free(f.data);
   }
   free(base.data);
+}
+
+// what replay gives reaches the likelihood bit for bit, and networks only standardised
+Test(trainer, likelihoods_see_raw_units_and_networks_standardised_ones) {
+  struct config cfg;
+  small_config(&cfg);
+  set(&cfg, "run.steps=800");
+  set(&cfg, "outcome.prefit=20");
+  spy.on = true;
+  struct file f = train(&cfg, INT32_MAX);
+  spy.on = false;
+  // the first fit, the preparation with an action drawn, then 166 updates: one pass of the outcome
+  // model, two of the policy and six of critics
+  cr_assert_eq(spy.likelihoods, 20 + 1 + 166);
+  cr_assert_eq(spy.inputs, 20 + 2 + 166 * 9);
+  cr_assert_eq(spy.changed, 0);
+  cr_assert_eq(spy.plain, 0);
+  cr_assert_gt(spy.desired, 300);
+  // scales of metres, and not the identity
+  cr_assert(spy.least > 0.2f && spy.most < 4 && spy.most != 1, "%g %g", (double)spy.least,
+            (double)spy.most);
+  free(f.data);
+}
+
+// no row has the goal of its rollout, or every row has: one fixed goal that does not vary at all
+Test(trainer, hindsight_may_be_all_or_nothing) {
+  const char *const share[] = {"replay.hindsight=0", "replay.hindsight=1"};
+  for (int i = 0; i < 2; i++) {
+    struct config cfg;
+    small_config(&cfg);
+    set(&cfg, "run.steps=2000");
+    set(&cfg, share[i]);
+    spy.desired = 0;
+    spy.on = true;
+    struct file f = train(&cfg, INT32_MAX);
+    spy.on = false;
+    cr_assert_eq(spy.desired > 0, i == 0);
+    cr_assert(spy.least > 0.1f && spy.most < 4, "%s: %g %g", share[i], (double)spy.least,
+              (double)spy.most);
+    free(f.data);
+  }
 }
