@@ -43,7 +43,7 @@ NODISCARD enum err checkpoint_oldest_needed(const char *run_dir, struct segment_
 // (accept rebuilds replay from the segments; ERR_FORMAT from it, with the reason in *fault, means:
 // try the one before).
 //
-// On entry c holds what is expected: run, task_digest, a fresh fold, whose plan has the window, and
+// On entry c holds what is expected: run, task_digest, a fresh fold with the plan, and
 // tensors with their names, types and shapes. A whole checkpoint that differs in these, or has
 // another format, is ERR_CONFIG, with both values in the line. The tensors' data is overwritten
 // only by a whole checkpoint; fold and position only on success.

@@ -17,10 +17,9 @@
 #include "learner/checkpoint_files.h"
 
 enum {
-  FORMAT = 2,            // of state.json
-  MAX_STATE = 4 << 20,   // bytes of state.json
-  MAX_WINDOW = 1 << 16,  // tickets
-  MAX_LAYER = 1 << 20,   // floats of one layer
+  FORMAT = 3,           // of state.json
+  MAX_STATE = 4 << 20,  // bytes of state.json
+  MAX_LAYER = 1 << 20,  // floats of one layer
 };
 
 #define START_OVER "use the settings and task of this run, or start over in another folder"
@@ -36,6 +35,8 @@ static const struct {
     COUNT("steps", steps),
     COUNT("episodes", episodes),
     COUNT("updates", updates),
+    COUNT("recent_steps", recent_steps),
+    COUNT("recent_episodes", recent_episodes),
     COUNT("next_ticket", next),
     COUNT("version", version),
     COUNT("since_publish", since_publish),
@@ -104,7 +105,7 @@ static json_t *evaluation_json(const struct evaluation *e) {
 
 static json_t *state_json(const struct checkpoint *c, uint64_t digest) {
   const struct fold *f = c->fold;
-  json_t *o = json_object(), *versions = json_array(), *widths = json_array(), *owed = json_array();
+  json_t *o = json_object(), *open = json_array(), *widths = json_array(), *owed = json_array();
   put(o, "format", json_integer(FORMAT));
   put(o, "learner_xxh3", hex(digest));
   put(o, "run", hex(c->run));
@@ -116,10 +117,13 @@ static json_t *state_json(const struct checkpoint *c, uint64_t digest) {
     const char *at = (const char *)&c->position + PLACES[i].offset;
     put(o, PLACES[i].name, counter(*(const uint64_t *)at));
   }
-  for (int i = 0; i < f->plan.window; i++) {
-    push(versions, counter(f->versions[i]));
+  for (int i = 0; i < f->nopen; i++) {
+    json_t *entry = json_object();
+    put(entry, "version", counter(f->open[i].version));
+    put(entry, "warmup", json_boolean(f->open[i].warmup));
+    push(open, entry);
   }
-  put(o, "window_versions", versions);
+  put(o, "open_tickets", open);
   const struct weights *newest = fold_newest(f);
   for (int l = 0; l <= newest->nlayer; l++) {
     push(widths, json_integer(newest->width[l]));
@@ -199,7 +203,7 @@ static enum err parse_position(struct segment_position *out, const json_t *o, st
                                  : fault_set(fault, "state.json names no position in the replay");
 }
 
-// The format, run, task and window that are expected, else ERR_CONFIG.
+// The format, run and task that are expected, else ERR_CONFIG.
 static enum err check_identity(const struct checkpoint *c, const json_t *o, const char *folder,
                                struct fault *fault) {
   uint64_t format, run, task;
@@ -226,15 +230,6 @@ static enum err check_identity(const struct checkpoint *c, const json_t *o, cons
               task, c->task_digest);
     return ERR_CONFIG;
   }
-  const size_t window = json_array_size(json_object_get(o, "window_versions"));
-  if (window < 1 || window > MAX_WINDOW) {
-    return lacks(fault, "window_versions");
-  }
-  if (window != (size_t)c->fold->plan.window) {
-    log_error("%s has ledger.window %zu, this configuration %d; " START_OVER, folder, window,
-              c->fold->plan.window);
-    return ERR_CONFIG;
-  }
   return ERR_OK;
 }
 
@@ -256,6 +251,25 @@ static enum err parse_evaluation(struct evaluation *e, const json_t *o, struct f
   return ERR_OK;
 }
 
+static enum err parse_open(struct fold *f, const json_t *open, struct fault *fault) {
+  const size_t n = json_array_size(open);
+  if (n < FOLD_MIN_OPEN || n > (size_t)fold_room(f)) {
+    return lacks(fault, "open_tickets");
+  }
+  f->nopen = (int)n;
+  for (int i = 0; i < f->nopen; i++) {
+    const json_t *entry = json_array_get(open, (size_t)i);
+    const json_t *warmup = json_object_get(entry, "warmup");
+    struct fold_ticket *t = &f->open[i];
+    if (!get_counter(&t->version, json_object_get(entry, "version")) || !json_is_boolean(warmup) ||
+        t->version > f->version || (i > 0 && t->version < f->open[i - 1].version)) {
+      return fault_set(fault, "state.json has open_tickets that cannot be");
+    }
+    t->warmup = json_is_true(warmup);
+  }
+  return ERR_OK;
+}
+
 static enum err parse_fold(struct fold *f, const json_t *o, struct fault *fault) {
   for (int i = 0; i < NCOUNT; i++) {
     uint64_t *field = (uint64_t *)((char *)f + COUNTS[i].offset);
@@ -263,15 +277,9 @@ static enum err parse_fold(struct fold *f, const json_t *o, struct fault *fault)
       return lacks(fault, COUNTS[i].name);
     }
   }
-  const json_t *versions = json_object_get(o, "window_versions");
-  for (int i = 0; i < f->plan.window; i++) {
-    if (!get_counter(&f->versions[i], json_array_get(versions, (size_t)i)) ||
-        (i > 0 && f->versions[i] < f->versions[i - 1])) {
-      return fault_set(fault, "state.json has window_versions that cannot be");
-    }
-  }
-  if (f->versions[f->plan.window - 1] != f->version) {
-    return fault_set(fault, "state.json has window_versions that cannot be");
+  enum err err = parse_open(f, json_object_get(o, "open_tickets"), fault);
+  if (err != ERR_OK) {
+    return err;
   }
   const json_t *owed = json_object_get(o, "evaluations_owed");
   if (!json_is_array(owed) || json_array_size(owed) > FOLD_MAX_EVALS) {

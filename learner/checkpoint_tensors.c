@@ -33,7 +33,7 @@ static bool is_wide(const struct st_tensor *t) {
 
 enum err tensors_write(const char *folder, const struct checkpoint *c, uint64_t *digest) {
   const struct fold *f = c->fold;
-  uint64_t *named = must_alloc((size_t)f->plan.window + FOLD_MAX_EVALS, sizeof *named);
+  uint64_t *named = must_alloc((size_t)f->nopen + (size_t)f->nowed + 1, sizeof *named);
   const int nnamed = fold_named(f, named);
   int total = c->ntensors + nnamed, n = 0;
   struct st_tensor *all = must_alloc((size_t)total, sizeof *all);
@@ -110,7 +110,7 @@ static enum err check_tensors(const struct st_file *file, const struct checkpoin
 // The weights that the fold names.
 static enum err take_weights(struct fold *f, const struct state_tensors *t,
                              const struct st_file *file, struct fault *fault) {
-  uint64_t *named = must_alloc((size_t)f->plan.window + FOLD_MAX_EVALS, sizeof *named);
+  uint64_t *named = must_alloc((size_t)f->nopen + (size_t)f->nowed + 1, sizeof *named);
   const int n = fold_named(f, named);
   enum err err = ERR_OK;
   for (int i = 0; i < n && err == ERR_OK; i++) {

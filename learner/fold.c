@@ -1,8 +1,13 @@
 // fold.c - plain bookkeeping, in one place.
 //
-// Weights that nothing names any more are dropped wherever a name can go: when the window moves on,
-// and when a result comes in. So there is never more of them than the window and the evaluations
-// can name, and one that is published but not named yet.
+// Weights that nothing names any more are dropped wherever a name can go: when a ticket is
+// committed, and when a result comes in. The newest ones stay, since what comes next names them. So
+// there is never more of them than tickets and evaluations can name, and one that is just
+// published.
+//
+// The length of episodes is that of recent ones, since policies learn to stay alive: after many
+// short episodes the mean of all of them would leave too many tickets open for a long time. Two
+// sums that are halved now and then forget old episodes without keeping a list.
 #include "learner/fold.h"
 
 #include <stdlib.h>
@@ -10,16 +15,43 @@
 
 #include "common/base/check.h"
 
+enum { MAX_RECENT = 64 };  // episodes; then both sums are halved
+
+static uint64_t clamp(uint64_t x, uint64_t low, uint64_t high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+int fold_room(const struct fold *f) {
+  // an episode has at least one step
+  return (int)clamp(f->plan.window, FOLD_MIN_OPEN, FOLD_MAX_OPEN);
+}
+
+// Issues what makes up the window, eqs. (1) and (2).
+static struct fold_issue fill_window(struct fold *f, uint64_t version) {
+  const bool known = f->recent_steps > 0;
+  const uint64_t S = known ? f->recent_steps : f->plan.horizon;
+  const uint64_t E = known ? f->recent_episodes : 1;
+  const uint64_t n = (2 * f->plan.window * E + S) / (2 * S);
+  const int want = (int)clamp(n, FOLD_MIN_OPEN, (uint64_t)fold_room(f));
+  const uint64_t warmup_left = f->steps < f->plan.warmup ? f->plan.warmup - f->steps : 0;
+  struct fold_issue issue = {.version = version};
+  for (; f->nopen < want; f->nopen++, issue.n++) {
+    const bool warmup = (uint64_t)f->nopen * S < warmup_left * E;
+    f->open[f->nopen] = (struct fold_ticket){.version = version, .warmup = warmup};
+    issue.warmup += warmup;
+  }
+  return issue;
+}
+
 void fold_init(struct fold *f, const struct fold_plan *plan) {
-  CHECK(plan->window >= 1);
+  CHECK(plan->horizon >= 1);
   *f = (struct fold){.plan = *plan,
                      .next_eval_steps = plan->eval_every,
                      .next_checkpoint_steps = plan->checkpoint_every};
-  f->versions = must_alloc((size_t)plan->window, sizeof *f->versions);
-  for (int i = 0; i < plan->window; i++) {
-    f->versions[i] = 1;
-  }
-  f->weights = must_alloc((size_t)plan->window + FOLD_MAX_EVALS + 1, sizeof(struct weights *));
+  const size_t room = (size_t)fold_room(f);
+  f->open = must_alloc(room, sizeof *f->open);
+  f->weights = must_alloc(room + FOLD_MAX_EVALS + 1, sizeof(struct weights *));
+  fill_window(f, 1);
 }
 
 void fold_release(struct fold *f) {
@@ -27,7 +59,7 @@ void fold_release(struct fold *f) {
     weights_unref(f->weights[i]);
   }
   free(f->weights);
-  free(f->versions);
+  free(f->open);
   *f = (struct fold){0};
 }
 
@@ -41,11 +73,7 @@ bool fold_complete(const struct fold *f) {
   return f->steps >= f->plan.steps;
 }
 
-static bool is_named(const struct fold *f, uint64_t version) {
-  // versions never fall, so the first ticket names the oldest of the window
-  if (version >= f->versions[0]) {
-    return true;
-  }
+static bool is_owed(const struct fold *f, uint64_t version) {
   for (int i = 0; i < f->nowed; i++) {
     if (f->owed[i].version == version) {
       return true;
@@ -55,9 +83,15 @@ static bool is_named(const struct fold *f, uint64_t version) {
 }
 
 static void drop_unnamed(struct fold *f) {
-  int kept = 0;
+  int kept = 0, ticket = 0;
   for (int i = 0; i < f->nweights; i++) {
-    if (is_named(f, f->weights[i]->version)) {
+    const uint64_t version = f->weights[i]->version;
+    // both lists ascend
+    while (ticket < f->nopen && f->open[ticket].version < version) {
+      ticket++;
+    }
+    const bool open = ticket < f->nopen && f->open[ticket].version == version;
+    if (open || version == f->version || is_owed(f, version)) {
       f->weights[kept++] = f->weights[i];
     } else {
       weights_unref(f->weights[i]);
@@ -69,6 +103,11 @@ static void drop_unnamed(struct fold *f) {
 void fold_add(struct fold *f, int T) {
   f->steps += (uint64_t)T;
   f->episodes++;
+  f->recent_steps += (uint64_t)T;
+  if (++f->recent_episodes == MAX_RECENT) {
+    f->recent_steps /= 2;
+    f->recent_episodes /= 2;
+  }
   f->since_publish++;
 }
 
@@ -77,18 +116,19 @@ bool fold_publishes(const struct fold *f) {
 }
 
 void fold_publish(struct fold *f, struct weights *w) {
-  CHECK(w->version == f->version + 1 && f->nweights <= f->plan.window + FOLD_MAX_EVALS);
+  CHECK(w->version == f->version + 1 && f->nweights <= fold_room(f) + FOLD_MAX_EVALS);
   f->since_publish = 0;
   f->version++;
   f->weights[f->nweights++] = w;
 }
 
-void fold_commit(struct fold *f) {
-  const size_t stay = (size_t)f->plan.window - 1;
-  memmove(f->versions, f->versions + 1, stay * sizeof *f->versions);
-  f->versions[stay] = f->version;
+struct fold_issue fold_commit(struct fold *f) {
+  f->nopen--;
+  memmove(f->open, f->open + 1, (size_t)f->nopen * sizeof *f->open);
   f->next++;
+  const struct fold_issue issue = fill_window(f, f->version);
   drop_unnamed(f);
+  return issue;
 }
 
 // When what comes every so many steps comes next.
@@ -135,7 +175,7 @@ void fold_evaluated(struct fold *f, const struct evaluation *e) {
 }
 
 uint64_t fold_oldest(const struct fold *f) {
-  uint64_t oldest = f->versions[0];
+  uint64_t oldest = f->open[0].version;
   for (int i = 0; i < f->nowed; i++) {
     oldest = f->owed[i].version < oldest ? f->owed[i].version : oldest;
   }
@@ -162,11 +202,14 @@ static int ascending(const void *a, const void *b) {
 }
 
 int fold_named(const struct fold *f, uint64_t *versions) {
-  const int window = f->plan.window, all = window + f->nowed;
-  memcpy(versions, f->versions, (size_t)window * sizeof *versions);
-  for (int i = 0; i < f->nowed; i++) {
-    versions[window + i] = f->owed[i].version;
+  const int all = f->nopen + f->nowed + 1;
+  for (int i = 0; i < f->nopen; i++) {
+    versions[i] = f->open[i].version;
   }
+  for (int i = 0; i < f->nowed; i++) {
+    versions[f->nopen + i] = f->owed[i].version;
+  }
+  versions[all - 1] = f->version;
   qsort(versions, (size_t)all, sizeof *versions, ascending);
   int n = 1;
   for (int i = 1; i < all; i++) {

@@ -19,7 +19,7 @@
 #include "learner/fold.h"
 
 // a ticket that needs at most two more answers has at most two holders
-enum { MAX_HOLDS = 2, REMEMBERED_WINDOWS = 4, WORD_BITS = 64 };
+enum { MAX_HOLDS = 2, REMEMBERED_ROOMS = 4, WORD_BITS = 64 };
 
 struct hold {
   uint64_t who;
@@ -60,6 +60,7 @@ struct actor {
 
 struct past {
   uint64_t version, digest;
+  enum ticket_kind kind;
 };
 
 enum { TRAIN, EVAL, RINGS };
@@ -89,13 +90,10 @@ static bool is_audited(const struct ledger *l, uint64_t id) {
   return (double)rng_float(&rng) < l->opt.audit;
 }
 
-static struct ticket training_ticket(const struct ledger *l, uint64_t id, uint64_t version) {
+static struct ticket training_ticket(const struct ledger *l, uint64_t id, uint64_t version,
+                                     enum ticket_kind kind) {
   return (struct ticket){
-      .id = id,
-      .seed = ticket_seed(l->opt.seed, id),
-      .version = version,
-      .kind = id < l->opt.warmup ? TICKET_WARMUP : TICKET_TRAIN,
-  };
+      .id = id, .seed = ticket_seed(l->opt.seed, id), .version = version, .kind = kind};
 }
 
 static bool same_ticket(const struct ticket *a, const struct ticket *b) {
@@ -151,11 +149,11 @@ static void issue(struct ledger *l, struct ring *r, const struct ticket *t, bool
   refresh(r, s);
 }
 
-static void issue_training(struct ledger *l, uint64_t version) {
+static void issue_training(struct ledger *l, uint64_t version, bool warmup) {
   struct ring *r = &l->rings[TRAIN];
   CHECK(version >= l->newest);
   l->newest = version;
-  struct ticket t = training_ticket(l, r->end, version);
+  struct ticket t = training_ticket(l, r->end, version, warmup ? TICKET_WARMUP : TICKET_TRAIN);
   issue(l, r, &t, is_audited(l, t.id));
 }
 
@@ -199,8 +197,10 @@ static bool is_left_to_others(const struct ledger *l, const struct slot *s, cons
 // the oldest ticket of the ring that may be given to this actor, or NULL
 static struct slot *oldest_for(const struct ledger *l, const struct ring *r, const struct actor *a,
                                int64_t now_ms) {
-  int start = (int)(r->first % (uint64_t)r->room);
-  int from[2] = {start, 0}, to[2] = {r->room, start};
+  // slots first .. end - 1, which may go around the ring's end
+  const int start = (int)(r->first % (uint64_t)r->room), end = start + (int)(r->end - r->first);
+  const int around = end > r->room ? end - r->room : 0;
+  const int from[2] = {start, 0}, to[2] = {end - around, around};
   for (int half = 0; half < 2; half++) {
     int i = next_wanted(r, from[half], to[half]);
     for (; i < to[half]; i = next_wanted(r, i + 1, to[half])) {
@@ -345,19 +345,19 @@ int ledger_faulty(struct ledger *l) {
 // ---- life ----
 
 struct ledger *ledger_new(const struct ledger_options *opt, const struct fold *fold) {
-  const int window = fold->plan.window;
-  CHECK(window >= 1 && opt->eval_episodes >= 1 && opt->timeout_ms >= 0);
+  const int room = fold_room(fold);
+  CHECK(opt->eval_episodes >= 1 && opt->timeout_ms >= 0);
   CHECK(opt->audit >= 0 && opt->audit <= 1 && fold->next >> TICKET_ID_BITS == 0);
   struct ledger *l = must_alloc(1, sizeof *l);
   l->opt = *opt;
-  ring_init(&l->rings[TRAIN], window, LEDGER_MAX_ANSWERS);
+  ring_init(&l->rings[TRAIN], room, LEDGER_MAX_ANSWERS);
   ring_init(&l->rings[EVAL], FOLD_MAX_EVALS * opt->eval_episodes, 1);
-  l->npast = (uint64_t)REMEMBERED_WINDOWS * (uint64_t)window;
+  l->npast = (uint64_t)REMEMBERED_ROOMS * (uint64_t)room;
   l->past = must_alloc(l->npast, sizeof *l->past);
   l->begun = l->taken = fold->next;
   l->rings[TRAIN].first = l->rings[TRAIN].end = fold->next;
-  for (int i = 0; i < window; i++) {
-    issue_training(l, fold->versions[i]);
+  for (int i = 0; i < fold->nopen; i++) {
+    issue_training(l, fold->open[i].version, fold->open[i].warmup);
   }
   for (int i = 0; i < fold->nowed; i++) {
     CHECK(ledger_evaluate(l, fold->owed[i].version));
@@ -544,7 +544,7 @@ enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **
   bool recent = t->id < r->first && r->first - t->id <= l->npast && t->id >= l->begun;
   if (t->kind != TICKET_EVAL && recent) {
     const struct past *past = &l->past[t->id % l->npast];
-    struct ticket was = training_ticket(l, t->id, past->version);
+    struct ticket was = training_ticket(l, t->id, past->version, past->kind);
     if (same_ticket(t, &was)) {
       return compare(l, a->name, is_audited(l, t->id), (*ep)->digest, past->digest);
     }
@@ -569,15 +569,15 @@ struct episode *ledger_next(struct ledger *l) {
   return ep;
 }
 
-void ledger_committed(struct ledger *l, uint64_t version) {
+void ledger_committed(struct ledger *l, const struct fold_issue *issue) {
   struct ring *r = &l->rings[TRAIN];
   CHECK(r->first < l->taken);
   const struct slot *s = slot_of(r, r->first);
-  l->past[r->first % l->npast] =
-      (struct past){.version = s->ticket.version, .digest = s->answers[0].digest};
+  l->past[r->first % l->npast] = (struct past){
+      .version = s->ticket.version, .digest = s->answers[0].digest, .kind = s->ticket.kind};
   r->first++;
-  if (!l->finished) {
-    issue_training(l, version);
+  for (int i = 0; i < issue->n && !l->finished; i++) {
+    issue_training(l, issue->version, i < issue->warmup);
   }
 }
 

@@ -1,11 +1,10 @@
-// ledger.h - tickets: deterministic issue, window, reorder, in-order commit, re-issue, audit.
+// ledger.h - tickets: issue, reorder, in-order commit, re-issue, audit.
 //
 // Pure logic: no sockets, no clock (now_ms is an argument), no threads. One owner.
 //
-//   ticket k        seed = f(run seed, k); its version is fixed when it is issued
-//   issue           tickets 0..window-1 exist at the start and name the initial version;
-//                   ticket k is issued when episode k - window commits, and names the newest
-//                   published version at that moment
+//   ticket k        seed = f(run seed, k); its version and kind are fixed when it is issued
+//   issue           how many tickets, of which kind and version, and when, is the fold's to decide:
+//                   those that are open at the start, and with each commit none or several
 //   life            open -> assigned to an actor -> answered -> final -> taken -> committed
 //   commit          strictly in the order of ids; whoever answered, whenever
 //   identity        an actor is its name, a number that the caller gives at ledger_join: who leaves
@@ -24,7 +23,7 @@
 //                   everything of its own that is neither taken nor confirmed by an audit is
 //                   dropped and issued again
 //   exactly once    the first final answer of an id commits; later ones are compared by digest
-//                   with it (the last 4 x window committed digests are remembered) and dropped
+//                   with it and dropped; remembered are 4 x as many commits as tickets can be open
 //   evaluation      batches of tickets with a fixed seed list (seed, index) at a stated version;
 //                   handed out in issue order among training tickets, collected separately, never
 //                   waited for by training. A resumed run issues its pending ones again
@@ -35,7 +34,7 @@
 // with each other; and as long as enough actors stay (one; two where there are audits), it never
 // stops.
 //
-// Cost: ledger_assign and ledger_answer are O(1) as a rule and O(window + evaluation tickets) at
+// Cost: ledger_assign and ledger_answer are O(1) as a rule and O(open + evaluation tickets) at
 // worst, which is also the cost of leave, expire, finish and counts. Only ledger_new allocates.
 // Misuse (an index without a join, a commit without a take) aborts through CHECK.
 #ifndef LEARNER_LEDGER_H
@@ -47,6 +46,7 @@
 #include "common/episode.h"
 
 struct fold;
+struct fold_issue;
 struct ledger;
 
 enum {
@@ -58,13 +58,12 @@ struct ledger_options {
   uint64_t seed;       // run seed
   double audit;        // share in [0, 1]
   int64_t timeout_ms;  // assigned tickets are assignable again after this
-  uint64_t warmup;     // tickets below this id are TICKET_WARMUP
   int eval_episodes;   // tickets of one evaluation, at least 1
 };
 
-// Goes on where the fold stands, fresh or resumed: the tickets of its window are open, the
-// evaluations that it owes are issued; when it is complete, there are no training tickets. The fold
-// is read in this call alone.
+// Goes on where the fold stands, fresh or resumed: its open tickets are open here, the evaluations
+// that it owes are issued; when it is complete, there are no training tickets. The fold is read in
+// this call alone.
 struct ledger *ledger_new(const struct ledger_options *opt, const struct fold *fold);
 void ledger_free(struct ledger *l);  // NULL is allowed
 
@@ -103,12 +102,12 @@ enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **
 int ledger_faulty(struct ledger *l);
 
 // The next episode in commit order when it is final, else NULL; the caller owns it. Each id is
-// returned once; at most window can be out before ledger_committed.
+// returned once; all that are open can be out before ledger_committed.
 struct episode *ledger_next(struct ledger *l);
 
-// The fold of the oldest episode taken by ledger_next is done, and version is the newest published
-// one (it never falls): issues the ticket window ids later.
-void ledger_committed(struct ledger *l, uint64_t version);
+// The fold of the oldest episode taken by ledger_next is done: its ticket is committed, and what
+// the fold issues (versions never fall) is open.
+void ledger_committed(struct ledger *l, const struct fold_issue *issue);
 
 // No more training tickets: open ones are dropped, except taken ones, which still commit.
 // Evaluations go on.

@@ -224,9 +224,9 @@ static void on_trainer_event(struct server *s, struct trainer_event *e) {
       if (e->published != NULL) {
         publish(s, e->published);
       }
-      ledger_committed(s->ledger, e->version);
+      ledger_committed(s->ledger, &e->issue);
       if (e->evaluate) {
-        CHECK(ledger_evaluate(s->ledger, e->version));
+        CHECK(ledger_evaluate(s->ledger, e->issue.version));
       }
       publisher_forget(s->publisher, e->oldest);
       report_committed(&s->report, s->trainer, &s->fleet);
@@ -338,12 +338,10 @@ static enum err make_ledger(struct server *s) {
   if (err != ERR_OK) {
     return err;
   }
-  const uint64_t horizon = (uint64_t)s->task->horizon;
   const struct ledger_options opt = {
       .seed = (uint64_t)s->cfg->run_seed,
       .audit = s->cfg->ledger_audit,
       .timeout_ms = s->cfg->ledger_timeout,
-      .warmup = ((uint64_t)s->cfg->train_warmup_steps + horizon - 1) / horizon,
       .eval_episodes = (int)s->cfg->eval_episodes,
   };
   const struct fold *fold = trainer_fold(s->trainer);

@@ -268,8 +268,7 @@ static enum err commit(struct trainer *t, const struct episode *ep) {
     fold_publish(f, snapshot(t));
     event.published = weights_ref(fold_newest(f));
   }
-  fold_commit(f);
-  event.version = f->version;
+  event.issue = fold_commit(f);
   event.evaluate = fold_evaluates(f);
   event.oldest = fold_oldest(f);
   if (fold_saves(f) && (err = save(t)) != ERR_OK) {
@@ -445,7 +444,6 @@ static enum err restore(struct trainer *t) {
 enum err trainer_new(struct trainer **out, const struct config *cfg, const struct task *task,
                      const struct rundir *run, void (*notify)(void *ctx), void *ctx) {
   struct trainer *t = must_alloc(1, sizeof *t);
-  const size_t window = (size_t)cfg->ledger_window;
   t->cfg = cfg;
   t->task = task;
   t->run = run;
@@ -455,13 +453,16 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->ctx = ctx;
   pthread_mutex_init(&t->lock, NULL);
   metrics_clear(&t->metrics);
-  fold_init(&t->fold, &(struct fold_plan){.window = (int)cfg->ledger_window,
+  fold_init(&t->fold, &(struct fold_plan){.window = (uint64_t)cfg->ledger_window,
+                                          .warmup = (uint64_t)cfg->train_warmup_steps,
+                                          .horizon = (uint64_t)task->horizon,
                                           .steps = (uint64_t)cfg->run_steps,
                                           .publish_every = (uint64_t)cfg->train_publish_every,
                                           .eval_every = (uint64_t)cfg->eval_every,
                                           .checkpoint_every = (uint64_t)cfg->checkpoint_every});
-  t->in = queue_new(window + QUEUE_SLACK);
-  t->out = queue_new(2 * window + QUEUE_SLACK);
+  const size_t room = (size_t)fold_room(&t->fold);
+  t->in = queue_new(room + QUEUE_SLACK);
+  t->out = queue_new(2 * room + QUEUE_SLACK);
   t->updater = updater_new(rules_at(0), cfg, &t->dims);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);

@@ -22,10 +22,10 @@
 #include "common/evaluation.h"
 #include "common/nn/weights.h"
 #include "common/task/task.h"
+#include "learner/fold.h"
 #include "learner/rundir.h"
 
 struct episode;
-struct fold;
 struct trainer;
 
 enum trainer_event_kind {
@@ -39,10 +39,10 @@ enum trainer_event_kind {
 struct trainer_event {
   enum trainer_event_kind kind;
   enum err err;
-  uint64_t version;           // newest published
+  struct fold_issue issue;    // tickets that are open now, too; names the newest version
   uint64_t oldest;            // that a ticket or an evaluation names: older weights may go
   struct weights *published;  // the new version, one reference for the receiver; NULL: none
-  bool evaluate;              // issue an evaluation of version
+  bool evaluate;              // issue an evaluation of the newest version
 };
 
 // Builds or restores the state. cfg, task and run are borrowed and must outlive it. notify is

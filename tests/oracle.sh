@@ -19,7 +19,7 @@ fi
 
 small=(run.steps=3000 train.warmup_steps=500 train.batch=64 'net.hidden=[32,32]'
   'outcome.hidden=[16,16]' eval.every=1000 eval.episodes=4 checkpoint.every=500 ledger.audit=0.25
-  ledger.window=5)
+  ledger.window=500)
 
 # name, task, settings
 runs=(

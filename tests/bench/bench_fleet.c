@@ -120,7 +120,7 @@ int main(void) {
   printf("box2d, default networks, %d cores, learner included\n", cpu_cores());
   char acting[256], training[256];
   snprintf(acting, sizeof acting,
-           "run.steps=%d train.updates_per_step=0 eval.every=0 ledger.window=64 "
+           "run.steps=%d train.updates_per_step=0 eval.every=0 ledger.window=6400 "
            "checkpoint.every=1e9",
            ACTING_STEPS);
   snprintf(training, sizeof training, "run.steps=%d eval.every=0", TRAINING_STEPS);

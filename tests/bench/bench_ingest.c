@@ -95,7 +95,7 @@ static double run_ingest(const struct frames *f, struct replay *replay,
                          struct wire_decoder *decoder) {
   const struct ledger_options opt = {.seed = RUN_SEED, .timeout_ms = 60000, .eval_episodes = 1};
   struct fold fold;
-  fold_init(&fold, &(struct fold_plan){.window = WINDOW, .steps = UINT64_MAX});
+  fold_init(&fold, &(struct fold_plan){.window = WINDOW, .horizon = 1, .steps = UINT64_MAX});
   struct ledger *l = ledger_new(&opt, &fold);
   ledger_join(l, 0, 1, WINDOW);
   struct ticket ticket;
@@ -107,7 +107,7 @@ static double run_ingest(const struct frames *f, struct replay *replay,
     for (struct episode *ep; (ep = ledger_next(l)) != NULL;) {
       replay_add(replay, ep);
       episode_free(ep);
-      ledger_committed(l, 1);
+      ledger_committed(l, &(struct fold_issue){.n = 1, .version = 1});
     }
   }
   const double took = bench_cpu_s() - start;

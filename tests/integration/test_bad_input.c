@@ -374,7 +374,7 @@ Test(bad_input, run_folder) {
       {{"--resume", "never"}, 78, {"--resume never", "already holds a run", "another name"}},
       {{"run.seed=5"}, 78, {"run.seed: 0 -> 5", "cannot change", "another run name"}},
       {{"net.hidden=32"}, 78, {"net.hidden", "cannot change", "another run name"}},
-      {{"ledger.window=8"}, 78, {"ledger.window", "cannot change", "another run name"}},
+      {{"ledger.window=800"}, 78, {"ledger.window", "cannot change", "another run name"}},
       {{"--task", "@other.xml"}, 78, {"task box2d", "task three", "digest", "another run name"}},
   };
   write_text("other.xml", one_dimensional);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/integration/fleet.h"
@@ -31,7 +32,7 @@ Test(determinism, number_of_actors_and_threads) {
   harness_assert_same(reference, fleet_train("actors", NULL, 4, 1));
 
   // another window is another result, but one that again does not depend on the fleet
-  const char *const window[] = {"ledger.window=5", NULL};
+  const char *const window[] = {"ledger.window=500", NULL};
   harness_assert_same(fleet_train("window-one", window, 1, 1),
                       fleet_train("window-actors", window, 3, 2));
 
@@ -51,6 +52,48 @@ Test(determinism, every_kind_of_task) {
     const char *many = fleet_train_task(tasks[i], harness_text("%s-many", tasks[i]), shorter, 3, 2);
     harness_assert_same(one, many);
   }
+}
+
+static void kill_learner(struct fleet *f, long at_least, long at_most) {
+  proc_signal(f->learner, SIGKILL);
+  cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
+  const long steps = fleet_checkpoint(f->run);
+  cr_assert(steps >= at_least && steps <= at_most,
+            "killed with a checkpoint of %ld steps, not within %ld .. %ld", steps, at_least,
+            at_most);
+  fleet_start_learner(f);
+}
+
+// Episodes that end early, so that commits issue no ticket, one, or several: one actor, three,
+// actors that are killed, and a learner that is, too.
+Test(determinism, episodes_of_any_length) {
+  static const char *const settings[] = {"train.updates_per_step=4", "train.publish_every=2",
+                                         "ledger.window=400", "checkpoint.every=200", NULL};
+  const char *task = harness_text("%s/tests/tasks/short.xml", getenv("TELOS_SOURCE"));
+  const char *one = fleet_train_task(task, "one", settings, 1, 1);
+  harness_assert_same(one, fleet_train_task(task, "three", settings, 3, 2));
+
+  struct fleet *f = fleet_new("killed", settings);
+  f->task = task;
+  fleet_start(f, 3, 1);
+  struct metrics m;
+  for (int kills = 0; kills < 6; kills++) {
+    fleet_wait_checkpoint(f->learner, f->run, 800 * (kills + 1));
+    cr_assert(proc_running(f->learner), "the run was too short: %d kills", kills);
+    if (kills % 2 == 0) {
+      kill_learner(f, 800 * (kills + 1), 6000 - 200);
+      fleet_wait_listening(f);
+    } else {
+      proc_signal(f->actors[kills / 2], SIGKILL);
+      cr_assert_eq(proc_wait_exit(f->actors[kills / 2]), -SIGKILL);
+      fleet_start_actor(f, kills / 2, "telos-actor", 1);
+    }
+  }
+  fleet_end(f);
+  harness_assert_same(one, fleet_policy(f));
+  cr_assert(fleet_progress(f->learner, &m));
+  cr_assert_gt(m.episodes, 3.0 * m.steps / 100.0, "episodes did not end early");
+  free(f);
 }
 
 // Every progress kills an actor, chosen by a fixed sequence. Every second one is halted first for
@@ -87,16 +130,6 @@ Test(determinism, actors_are_killed_all_the_time) {
   cr_assert_gt(reissued(f), 0.0, "no killed actor held a ticket");
   harness_assert_same(reference, fleet_policy(f));
   free(f);
-}
-
-static void kill_learner(struct fleet *f, long at_least, long at_most) {
-  proc_signal(f->learner, SIGKILL);
-  cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
-  const long steps = fleet_checkpoint(f->run);
-  cr_assert(steps >= at_least && steps <= at_most,
-            "killed with a checkpoint of %ld steps, not within %ld .. %ld", steps, at_least,
-            at_most);
-  fleet_start_learner(f);
 }
 
 // The actors live through all lives of the learner, which comes back at the same port.

@@ -22,7 +22,7 @@
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 
-enum { WINDOW = 4, NTENSOR = 4, NPARAM = 5 * 4 + 4 + 4 * 2 + 2 };
+enum { OPEN = 4, NTENSOR = 4, NPARAM = 5 * 4 + 4 + 4 * 2 + 2 };
 static const int WIDTH[] = {5, 4, 2};
 
 static char run_dir[64];
@@ -62,7 +62,7 @@ struct state {
 // Release with fold_release(&s->fold).
 static void expect_tensors(struct state *s) {
   *s = (struct state){0};
-  fold_init(&s->fold, &(struct fold_plan){.window = WINDOW, .steps = 1000000});
+  fold_init(&s->fold, &(struct fold_plan){.window = 9, .horizon = 7, .steps = 1000000});
   s->tensors[0] = (struct st_tensor){
       .name = "critic.matrix", .dtype = ST_F32, .rank = 2, .shape = {2, 3}, .data = s->matrix};
   s->tensors[1] = (struct st_tensor){
@@ -100,6 +100,8 @@ static void make_state(struct state *s, uint64_t steps) {
   f->steps = steps;
   f->episodes = steps / 7;
   f->updates = steps - 1;
+  f->recent_steps = 7 * (steps % 60);
+  f->recent_episodes = steps % 60;
   f->next = steps / 7;
   f->version = steps + 2;
   f->since_publish = 3;
@@ -107,13 +109,14 @@ static void make_state(struct state *s, uint64_t steps) {
   for (int i = 0; i < 3; i++) {
     f->weights[i] = make_weights(steps + (uint64_t)i);
   }
-  for (int i = 0; i < WINDOW; i++) {
-    f->versions[i] = steps + 1 + (uint64_t)(i / 2);
+  f->nopen = OPEN;
+  for (int i = 0; i < OPEN; i++) {
+    f->open[i] = (struct fold_ticket){.version = steps + (uint64_t)(i / 2), .warmup = i == 1};
   }
   f->nowed = 2;
   f->owed[0].version = steps;
   f->owed[0].steps = steps - 5;
-  f->owed[1].version = steps + 2;
+  f->owed[1].version = steps + 1;
   f->owed[1].steps = steps;
   f->next_eval_steps = steps + 100;
   f->next_checkpoint_steps = steps + 200;
@@ -150,7 +153,13 @@ static void expect_equal(const struct state *a, const struct state *b) {
   cr_expect_eq(f->since_publish, g->since_publish);
   cr_expect_eq(f->next_eval_steps, g->next_eval_steps);
   cr_expect_eq(f->next_checkpoint_steps, g->next_checkpoint_steps);
-  cr_expect_arr_eq(f->versions, g->versions, WINDOW * sizeof *f->versions);
+  cr_expect_eq(f->recent_steps, g->recent_steps);
+  cr_expect_eq(f->recent_episodes, g->recent_episodes);
+  cr_assert_eq(f->nopen, g->nopen);
+  for (int i = 0; i < f->nopen; i++) {
+    cr_expect_eq(f->open[i].version, g->open[i].version);
+    cr_expect_eq(f->open[i].warmup, g->open[i].warmup);
+  }
   cr_assert_eq(f->nowed, g->nowed);
   cr_expect_arr_eq(f->owed, g->owed, (size_t)f->nowed * sizeof f->owed[0]);
   cr_expect_eq(f->last.version, g->last.version);
@@ -442,6 +451,8 @@ static void edit_state(const char *path, const char *from, const char *to) {
   free(data);
 }
 
+#define OPEN_TICKET "\"open_tickets\": [\n  {\n   \"version\": "
+
 Test(checkpoint, json_that_says_something_else_falls_back) {
   static const struct {
     const char *from, *to;
@@ -458,11 +469,18 @@ Test(checkpoint, json_that_says_something_else_falls_back) {
       {"\"run\": \"fedcba9876543210\"", "\"run\": 7"},
       {"\"learner_xxh3\": \"", "\"learner_xxh3\": \"x"},
       {"\"segment_first\": 7", "\"segment_first\": 201"},
-      {"\"window_versions\": [\n  201", "\"window_versions\": [\n  null"},
-      {"\"window_versions\": [\n  201", "\"window_versions\": [\n  203"},
       {"\"version\": 202", "\"version\": 203"},
-      {"\"window_versions\": [", "\"window_versions\": 7, \"other\": ["},
-      {"\"window_versions\": [\n  201", "\"window_versions\": [\n  199"},
+      {"\"version\": 202", "\"version\": 200"},
+      {"\"recent_steps\"", "\"recent\""},
+      {"\"open_tickets\": [", "\"open_tickets\": 7, \"other\": ["},
+      {"\"open_tickets\": [", "\"open_tickets\": [], \"other\": ["},
+      {"\"open_tickets\": [", "\"open_tickets\": [{}], \"other\": ["},
+      {"\"open_tickets\": [", "\"open_tickets\": [1,2,3,4,5,6,"},
+      {OPEN_TICKET "200", OPEN_TICKET "null"},
+      {OPEN_TICKET "200", OPEN_TICKET "199"},
+      {OPEN_TICKET "200", OPEN_TICKET "202"},
+      {"\"warmup\": true", "\"warmup\": 1"},
+      {"\"warmup\": true", "\"cold\": true"},
       {"\"policy_widths\": [\n  5", "\"policy_widths\": [\n  6"},
       {"\"policy_widths\": [\n  5", "\"policy_widths\": [\n  0"},
       {"\"policy_widths\": [\n  5", "\"policy_widths\": [\n  9999999999"},
@@ -475,8 +493,8 @@ Test(checkpoint, json_that_says_something_else_falls_back) {
       {"\"episodes\": 50", "\"episodes\": -50"},
       {"\"distance\": 0.1", "\"distance\": \"0.1\""},
       {"null", "\"NaN\""},
-      {"\"format\": 2,", "\"format\": 2"},
-      {"\"format\": 2,", "\"format\": \"2\","},
+      {"\"format\": 3,", "\"format\": 3"},
+      {"\"format\": 3,", "\"format\": \"3\","},
       {"}", ""},
   };
   write_step(100, 2);
@@ -593,13 +611,13 @@ static void expect_config(struct state *s, const char *a, const char *b) {
 
 Test(checkpoint, another_format_is_refused_with_both_numbers) {
   write_step(100, 2);
-  edit_state(path_of(100, "state.json"), "\"format\": 2", "\"format\": 1");
+  edit_state(path_of(100, "state.json"), "\"format\": 3", "\"format\": 2");
   struct state s;
   expect_tensors(&s);
-  expect_config(&s, "has format 1", "reads format 2");
+  expect_config(&s, "has format 2", "reads format 3");
 }
 
-Test(checkpoint, another_run_task_or_window_is_refused_with_both_values) {
+Test(checkpoint, another_run_or_task_is_refused_with_both_values) {
   write_step(100, 2);
   struct state s;
   expect_tensors(&s);
@@ -608,10 +626,6 @@ Test(checkpoint, another_run_task_or_window_is_refused_with_both_values) {
   expect_tensors(&s);
   s.c.task_digest = 0x123;
   expect_config(&s, "ffffffffffffffff", "0000000000000123");
-  expect_tensors(&s);
-  fold_release(&s.fold);
-  fold_init(&s.fold, &(struct fold_plan){.window = 5, .steps = 1000000});
-  expect_config(&s, "window 4", "configuration 5");
 }
 
 Test(checkpoint, other_tensors_are_refused_by_name) {

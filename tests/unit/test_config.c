@@ -732,7 +732,7 @@ Test(config, diff_lists_what_differs) {
   b.run_steps = 50000;
   b.ledger_timeout = 5;
   b.ledger_audit = 0.5;
-  b.ledger_window = 8;
+  b.ledger_window = 800;
   b.wire_port = 1;
   b.status_every = 9;
   b.checkpoint_keep = 9;
@@ -741,13 +741,13 @@ Test(config, diff_lists_what_differs) {
   char *all = config_diff(&a, &b, false);
   cr_expect_str_eq(all,
                    "run.steps: 40000 -> 50000\nnet.hidden: [128, 128] -> [256]\n"
-                   "odac.gamma: auto -> 0.98\nledger.window: 16 -> 8\nledger.audit: 0 -> 0.5\n"
+                   "odac.gamma: auto -> 0.98\nledger.window: 1600 -> 800\nledger.audit: 0 -> 0.5\n"
                    "ledger.timeout: 60000 -> 5\neval.every: 10000 -> 9\n"
                    "checkpoint.keep: 2 -> 9\nwire.port: 5555 -> 1\nstatus.every: 2 -> 9\n");
   char *fixed = config_diff(&a, &b, true);
   cr_expect_str_eq(fixed,
                    "net.hidden: [128, 128] -> [256]\nodac.gamma: auto -> 0.98\n"
-                   "ledger.window: 16 -> 8\n");
+                   "ledger.window: 1600 -> 800\n");
   free(fixed);
   free(all);
 }

@@ -58,22 +58,26 @@ static enum ledger_verdict send(struct ledger *l, int actor, const struct ticket
 
 // ---- the rules, one by one ----
 
-static const uint64_t ones[4096] = {[0 ... 4095] = 1};
-
-// The ledger of a run whose first open ticket is next; versions (window) are what tickets name.
-static struct ledger *ledger_at(const struct ledger_options *opt, int window, uint64_t next,
-                                const uint64_t *versions) {
+// The ledger of a run whose open tickets are next .. next + n - 1; at most room are ever open.
+static struct ledger *ledger_at(const struct ledger_options *opt, int room, uint64_t next,
+                                const struct fold_ticket *open, int n) {
   // a ledger only reads the fold
-  const struct fold fold = {.plan = {.window = window, .steps = 1},
+  const struct fold fold = {.plan = {.window = (uint64_t)room, .steps = 1},
                             .next = next,
-                            .versions = (uint64_t *)(uintptr_t)versions};
+                            .open = (struct fold_ticket *)(uintptr_t)open,
+                            .nopen = n};
+  cr_assert(n <= fold_room(&fold));
   return ledger_new(opt, &fold);
 }
 
-static struct ledger *fresh(int window, double audit) {
-  struct ledger_options opt = {
-      .seed = 7, .audit = audit, .timeout_ms = 100, .warmup = 2, .eval_episodes = 3};
-  return ledger_at(&opt, window, 0, ones);
+// n tickets of version 1 are open, the first two of them for the warm-up.
+static struct ledger *fresh(int n, double audit) {
+  struct ledger_options opt = {.seed = 7, .audit = audit, .timeout_ms = 100, .eval_episodes = 3};
+  struct fold_ticket open[FOLD_MAX_OPEN];
+  for (int i = 0; i < n; i++) {
+    open[i] = (struct fold_ticket){.version = 1, .warmup = i < 2};
+  }
+  return ledger_at(&opt, n, 0, open, n);
 }
 
 static struct ticket grant(struct ledger *l, int actor, int64_t now) {
@@ -87,11 +91,16 @@ static bool nothing_for(struct ledger *l, int actor) {
   return !ledger_assign(l, &t, actor, 0);
 }
 
+// One committed, one issued.
+static void committed(struct ledger *l, uint64_t version) {
+  ledger_committed(l, &(struct fold_issue){.n = 1, .version = version});
+}
+
 static void commit_one(struct ledger *l, uint64_t id, uint64_t version) {
   struct episode *ep = ledger_next(l);
   cr_assert(ep && ep->ticket.id == id);
   episode_free(ep);
-  ledger_committed(l, version);
+  committed(l, version);
 }
 
 // somebody who was never here before
@@ -114,7 +123,7 @@ Test(ledger, issue_names_seed_kind_and_version) {
     cr_assert_eq(t.kind, k < 2 ? TICKET_WARMUP : TICKET_TRAIN);
     cr_assert_eq(send(l, 5, &t, truth(&t)), LEDGER_ACCEPTED);
   }
-  cr_assert(nothing_for(l, 5), "the window is full");
+  cr_assert(nothing_for(l, 5), "no more are open");
   // ticket 3 is issued by the commit of 0, ticket 4 by that of 1
   commit_one(l, 0, 8);
   commit_one(l, 1, 9);
@@ -122,6 +131,43 @@ Test(ledger, issue_names_seed_kind_and_version) {
   cr_assert(t3.id == 3 && t3.version == 8 && t4.id == 4 && t4.version == 9);
   cr_assert(nothing_for(l, 5));
   commit_one(l, 2, 9);
+  end(l);
+}
+
+// what a commit issues is the fold's to say: several, of both kinds, or none
+Test(ledger, a_commit_issues_several_or_none) {
+  struct ledger_options opt = {.seed = 7, .timeout_ms = 100, .eval_episodes = 3};
+  struct fold_ticket open[2] = {{.version = 1, .warmup = true}, {.version = 1}};
+  struct ledger *l = ledger_at(&opt, 6, 0, open, 2);
+  join(l, 0, 10);
+  struct ticket t[8];
+  for (int i = 0; i < 2; i++) {
+    t[i] = grant(l, 0, 0);
+  }
+  cr_assert(nothing_for(l, 0));
+  cr_assert(t[0].kind == TICKET_WARMUP && t[1].kind == TICKET_TRAIN);
+  send(l, 0, &t[0], truth(&t[0]));
+  episode_free(ledger_next(l));
+  // a ticket for the warm-up may come after one that is not
+  ledger_committed(l, &(struct fold_issue){.n = 5, .warmup = 2, .version = 3});
+  cr_assert_eq(ledger_counts(l).open, 6);
+  for (int i = 2; i < 7; i++) {
+    t[i] = grant(l, 0, 0);
+    cr_assert(t[i].id == (uint64_t)i && t[i].version == 3, "ticket %d", i);
+    cr_assert_eq(t[i].kind, i < 4 ? TICKET_WARMUP : TICKET_TRAIN, "ticket %d", i);
+  }
+  cr_assert(nothing_for(l, 0));
+  for (int i = 1; i < 5; i++) {
+    send(l, 0, &t[i], truth(&t[i]));
+    episode_free(ledger_next(l));
+    ledger_committed(l, &(struct fold_issue){.version = 4});
+    cr_assert_eq(ledger_counts(l).open, 6 - i);
+    cr_assert(nothing_for(l, 0));
+    cr_assert_eq(send(l, 0, &t[i], truth(&t[i])), LEDGER_DUPLICATE);
+    struct ticket other = t[i];
+    other.kind = TICKET_WARMUP + TICKET_TRAIN - t[i].kind;
+    cr_assert_eq(send(l, 0, &other, truth(&t[i])), LEDGER_UNKNOWN, "its kind is remembered");
+  }
   end(l);
 }
 
@@ -148,7 +194,7 @@ Test(ledger, commits_in_order_of_ids) {
     cr_assert(ep && ep->ticket.id == k);
     episode_free(ep);
   }
-  cr_assert_null(ledger_next(l), "each id once, at most window are out");
+  cr_assert_null(ledger_next(l), "each id once, at most those that are open");
   cr_assert_eq(ledger_counts(l).open, 3);
   end(l);
 }
@@ -250,9 +296,9 @@ Test(ledger, later_answers_are_compared_and_dropped) {
     struct episode *ep = ledger_next(l);
     cr_assert_eq(send(l, 0, &t[k], truth(&t[k])), LEDGER_DUPLICATE, "taken");
     episode_free(ep);
-    ledger_committed(l, 1 + k);
+    committed(l, 1 + k);
   }
-  // the last 4 x window = 8 are remembered
+  // four times as many as can be open, 8, are remembered
   for (uint64_t k = 0; k < 20; k++) {
     bool kept = k >= 12;
     cr_assert_eq(send(l, 0, &t[k], truth(&t[k])), kept ? LEDGER_DUPLICATE : LEDGER_UNKNOWN);
@@ -592,7 +638,7 @@ Test(ledger, finish_leaves_evaluations) {
   ledger_finish(l);
   cr_assert_null(ledger_next(l));
   cr_assert_eq(send(l, 0, &u, truth(&u)), LEDGER_UNKNOWN);
-  ledger_committed(l, 5);
+  committed(l, 5);
   cr_assert_eq(send(l, 0, &t, truth(&t)), LEDGER_DUPLICATE);
   cr_assert_eq(ledger_counts(l).open, 0);
   for (int i = 0; i < 3; i++) {
@@ -611,13 +657,15 @@ Test(ledger, finish_leaves_evaluations) {
   end(l);
 }
 
-Test(ledger, resume_names_the_given_versions) {
+Test(ledger, resume_opens_the_given_tickets) {
   struct ledger_options opt = {.seed = 7, .timeout_ms = 1, .eval_episodes = 1};
-  struct ledger *l = ledger_at(&opt, 3, 1000, (uint64_t[]){4, 4, 5});
+  struct fold_ticket open[] = {{4, false}, {4, true}, {5, false}};
+  struct ledger *l = ledger_at(&opt, 9, 1000, open, 3);
   join(l, 0, 9);
   for (uint64_t k = 0; k < 3; k++) {
     struct ticket t = grant(l, 0, 0);
-    cr_assert(t.id == 1000 + k && t.version == (k < 2 ? 4 : 5) && t.kind == TICKET_TRAIN);
+    cr_assert(t.id == 1000 + k && t.version == open[k].version);
+    cr_assert_eq(t.kind, open[k].warmup ? TICKET_WARMUP : TICKET_TRAIN);
     send(l, 0, &t, truth(&t));
   }
   struct ticket before = {
@@ -630,10 +678,12 @@ Test(ledger, resume_names_the_given_versions) {
 
 Test(ledger, resume_issues_the_evaluations_that_are_owed) {
   struct ledger_options opt = {.seed = 7, .timeout_ms = 1, .eval_episodes = 2};
+  struct fold_ticket open = {.version = 8};
   struct fold fold = {.plan = {.window = 1, .steps = 100},
                       .steps = 50,
                       .next = 9,
-                      .versions = (uint64_t[]){8},
+                      .open = &open,
+                      .nopen = 1,
                       .owed = {{.version = 3, .steps = 20}, {.version = 8, .steps = 50}},
                       .nowed = 2};
   struct ledger *l = ledger_new(&opt, &fold);
@@ -659,15 +709,15 @@ Test(ledger, resume_issues_the_evaluations_that_are_owed) {
   end(l);
 }
 
-Test(ledger, widest_window) {
-  struct ledger *l = fresh(4096, 0);
+Test(ledger, as_many_tickets_as_there_can_be) {
+  struct ledger *l = fresh(FOLD_MAX_OPEN, 0);
   join(l, LEDGER_MAX_ACTORS - 1, 5000);
   struct ticket t;
   uint64_t n = 0;
   for (; ledger_assign(l, &t, LEDGER_MAX_ACTORS - 1, 0); n++) {
     cr_assert_eq(t.id, n);
   }
-  cr_assert_eq(n, 4096);
+  cr_assert_eq(n, FOLD_MAX_OPEN);
   ledger_leave(l, LEDGER_MAX_ACTORS - 1);
   join(l, 0, 1);
   cr_assert_eq(grant(l, 0, 0).id, 0);
@@ -682,6 +732,7 @@ enum {
   SIM_SENT = 6,      // answers an actor may send again
   SIM_ORPHANS = 32,  // answers of crashed actors, sent again after a reconnect
   SIM_TICKETS = 64,  // most commits of a schedule
+  SIM_OPEN = 32,     // most open tickets
   SIM_GIVERS = 24,   // most kept answers per id that are looked at
   SIM_EVALS = 80,
   SIM_TIMEOUT = 60,  // ms
@@ -705,7 +756,9 @@ struct sim {
   // what the schedule fixes
   unsigned number;
   struct ledger_options opt;
-  int window;
+  int room;  // most open tickets
+  struct fold_ticket tickets[SIM_TICKETS + SIM_OPEN];
+  struct fold_issue issues[SIM_TICKETS + 1];  // [n]: with commit n; [0]: at the start
   uint64_t total, publish_every, evaluate_every, restart_at;
   bool losses, liars;  // losses: answers get lost and timeouts happen
   int keep;            // honest actors that are always here
@@ -768,21 +821,53 @@ static bool chance(struct sim *s, int percent) {
   return below(s, 100) < percent;
 }
 
-// the newest version once n episodes are committed, and the one that ticket id names
+// the newest version once n episodes are committed
 static uint64_t version_after(const struct sim *s, uint64_t n) {
   return 1 + n / s->publish_every;
 }
 
-static uint64_t version_of(const struct sim *s, uint64_t id) {
-  uint64_t window = (uint64_t)s->window;
-  return id < window ? 1 : version_after(s, id - window + 1);
+// the tickets issued until n episodes are committed
+static uint64_t issued_after(const struct sim *s, uint64_t n) {
+  uint64_t issued = 0;
+  for (uint64_t i = 0; i <= n; i++) {
+    issued += (uint64_t)s->issues[i].n;
+  }
+  return issued;
 }
 
 static struct ticket reference(const struct sim *s, uint64_t id) {
+  const struct fold_ticket *t = &s->tickets[id];
   return (struct ticket){.id = id,
                          .seed = ticket_seed(s->opt.seed, id),
-                         .version = version_of(s, id),
-                         .kind = id < s->opt.warmup ? TICKET_WARMUP : TICKET_TRAIN};
+                         .version = t->version,
+                         .kind = t->warmup ? TICKET_WARMUP : TICKET_TRAIN};
+}
+
+// What a fold could decide: at each commit none, one or several tickets, of any kind, but never
+// that none is open.
+static void sim_plan(struct sim *s) {
+  uint64_t end = 0;
+  int want = 1 + below(s, s->room);
+  for (uint64_t n = 0; n <= s->total; n++) {
+    if (chance(s, 25)) {
+      want = 1 + below(s, s->room);
+    }
+    const int open = (int)(end - n);
+    struct fold_issue *issue = &s->issues[n];
+    issue->n = want > open ? want - open : 0;
+    issue->warmup = chance(s, 30) ? below(s, issue->n + 1) : 0;
+    issue->version = version_after(s, n);
+    for (int i = 0; i < issue->n; i++) {
+      s->tickets[end++] =
+          (struct fold_ticket){.version = issue->version, .warmup = i < issue->warmup};
+    }
+  }
+}
+
+// the ledger of a learner that starts after so many commits
+static struct ledger *sim_ledger(const struct sim *s) {
+  return ledger_at(&s->opt, s->room, s->committed, &s->tickets[s->committed],
+                   (int)(issued_after(s, s->committed) - s->committed));
 }
 
 static bool audited(const struct sim *s, uint64_t id) {
@@ -841,7 +926,7 @@ static void sim_ask(struct sim *s, int i) {
   if (t.kind != TICKET_EVAL) {
     struct ticket ref = reference(s, t.id);
     SIM_ASSERT(s, !s->finished, "training ticket after the finish");
-    SIM_ASSERT(s, t.id < s->committed + (uint64_t)s->window, "beyond the window");
+    SIM_ASSERT(s, t.id < issued_after(s, s->committed), "not issued yet");
     SIM_ASSERT(s, t.seed == ref.seed && t.version == ref.version && t.kind == ref.kind,
                "ticket %lu names version %lu", t.id, t.version);
     for (int k = 0; t.id < s->total && audited(s, t.id) && k < s->ngivers[t.id]; k++) {
@@ -904,10 +989,12 @@ static void sim_answer(struct sim *s, int i) {
 
 // an answer to a ticket that was never issued
 static void sim_garbage(struct sim *s, int i) {
-  struct work w = {.ticket = reference(s, s->committed + (uint64_t)below(s, s->window)), .T = 1};
+  const uint64_t issued = issued_after(s, s->committed);
+  const int open = (int)(issued - s->committed);
+  struct work w = {.ticket = reference(s, s->committed + (uint64_t)below(s, open)), .T = 1};
   switch (below(s, 4)) {
     case 0:
-      w.ticket.id += (uint64_t)s->window;
+      w.ticket.id = issued + (uint64_t)below(s, 3);
       break;
     case 1:
       w.ticket.seed++;
@@ -955,12 +1042,14 @@ static void sim_commit(struct sim *s) {
   episode_free(s->out[0]);
   memmove(s->out, s->out + 1, (size_t)--s->nout * sizeof s->out[0]);
   s->committed++;
-  ledger_committed(s->ledger, version_after(s, s->committed));
+  ledger_committed(s->ledger, &s->issues[s->committed]);
   if (s->committed % s->evaluate_every == 0 && s->neval_due < SIM_EVALS) {
     s->evals[s->neval_due++] = version_after(s, s->committed);
   }
   // what is open follows from the count alone
-  SIM_ASSERT(s, ledger_counts(s->ledger).open == s->window, "after %lu", s->committed);
+  const uint64_t issued = issued_after(s, s->committed);
+  SIM_ASSERT(s, (uint64_t)ledger_counts(s->ledger).open == issued - s->committed, "after %lu",
+             s->committed);
   if (s->committed == s->total) {
     ledger_finish(s->ledger);
     s->finished = true;
@@ -992,11 +1081,7 @@ static void sim_restart(struct sim *s) {
   }
   ledger_free(s->ledger);
   SIM_ASSERT(s, live_episodes == 0, "%ld episodes leaked", live_episodes);
-  uint64_t versions[64];
-  for (int i = 0; i < s->window; i++) {
-    versions[i] = version_of(s, s->committed + (uint64_t)i);
-  }
-  s->ledger = ledger_at(&s->opt, s->window, s->committed, versions);
+  s->ledger = sim_ledger(s);
   s->neval_issued = s->neval_done;
   memset(s->ngivers, 0, sizeof s->ngivers);
   memset(s->nkept, 0, sizeof s->nkept);
@@ -1067,15 +1152,15 @@ static struct sim *sim_new(unsigned number, double audit, bool liars) {
   s->opt = (struct ledger_options){.seed = rng_u64(&s->rng),
                                    .audit = audit,
                                    .timeout_ms = s->losses ? SIM_TIMEOUT : 1000000000,
-                                   .warmup = (uint64_t)below(s, 10),
                                    .eval_episodes = 1 + below(s, SIM_EVAL_EPISODES)};
-  s->window = 1 + below(s, 32);
+  s->room = FOLD_MIN_OPEN + below(s, SIM_OPEN - FOLD_MIN_OPEN + 1);
   s->total = 8 + (uint64_t)below(s, SIM_TICKETS - 8);
   s->publish_every = 1 + (uint64_t)below(s, 5);
   s->evaluate_every = 2 + (uint64_t)below(s, 20);
   s->restart_at = chance(s, 40) ? 1 + (uint64_t)below(s, (int)s->total - 1) : UINT64_MAX;
   s->keep = audit > 0 ? 2 : 1;
-  s->ledger = ledger_at(&s->opt, s->window, 0, ones);
+  sim_plan(s);
+  s->ledger = sim_ledger(s);
   int crowd = s->keep + below(s, SIM_ACTORS - s->keep);
   while (honest_here(s) < crowd) {
     sim_join(s, false);
@@ -1088,7 +1173,7 @@ static struct sim *sim_new(unsigned number, double audit, bool liars) {
 
 static void simulate(unsigned number, double audit, bool liars) {
   struct sim *s = sim_new(number, audit, liars);
-  long tickets = (long)s->total + s->window;
+  const long tickets = (long)issued_after(s, s->total);
   while (!sim_done(s) && s->events < SIM_EVENTS_PER_TICKET * tickets) {
     sim_event(s);
   }

@@ -89,7 +89,7 @@ Test(rundir, what_may_change_and_what_may_not) {
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   rundir_close(&run);
   const struct config saved = cfg;
-  const char *const fixed[] = {"run.seed=1", "odac.gamma=0.9", "ledger.window=4", "net.hidden=32",
+  const char *const fixed[] = {"run.seed=1", "odac.gamma=0.9", "ledger.window=400", "net.hidden=32",
                                "train.publish_every=2"};
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
     cfg = saved;

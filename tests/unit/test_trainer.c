@@ -28,6 +28,7 @@ enum { MAX_VERSIONS = 4096 };
 
 struct bench {  // one life of a learner with one imagined actor
   struct config cfg;
+  const char *task_file;  // below the source tree
   struct task *task;
   struct rundir run;
   struct trainer *trainer;
@@ -42,6 +43,7 @@ struct bench {  // one life of a learner with one imagined actor
   bool inexact;     // updates and steps broke eq. (1) at some commit
   double updates;   // at the start of this life
   bool no_figures;  // the rule's figures were not there though there were updates, or the reverse
+  int issues[3];    // commits that issued no ticket, one, several
 };
 
 // ---- between trainer, replay and networks: the linker puts these there (tests.cmake) ----
@@ -159,9 +161,9 @@ static void set(struct config *cfg, const char *assignment) {
 static void small_config(struct config *cfg) {
   config_defaults(cfg);
   const char *const settings[] = {
-      "run.steps=2500",         "net.hidden=8",    "outcome.hidden=8",
-      "train.batch=16",         "eval.every=1000", "eval.episodes=3",
-      "train.warmup_steps=350", "ledger.window=4", "train.updates_per_step=0.37",
+      "run.steps=2500",         "net.hidden=8",      "outcome.hidden=8",
+      "train.batch=16",         "eval.every=1000",   "eval.episodes=3",
+      "train.warmup_steps=350", "ledger.window=400", "train.updates_per_step=0.37",
       "checkpoint.every=700",
   };
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
@@ -170,7 +172,7 @@ static void small_config(struct config *cfg) {
 }
 
 static void open_life(struct bench *b, const char *folder) {
-  b->task = source_task("box2d");
+  cr_assert_eq(task_load(&b->task, source_path("%s", b->task_file)), ERR_OK);
   pthread_mutex_init(&b->lock, NULL);
   pthread_cond_init(&b->event, NULL);
   b->dims = task_dims(b->task, (int)b->cfg.replay_hindsight_k);
@@ -180,14 +182,13 @@ static void open_life(struct bench *b, const char *folder) {
   cr_assert_eq(trainer_new(&b->trainer, &b->cfg, b->task, &b->run, on_notify, b), ERR_OK);
   const struct ledger_options opt = {.seed = (uint64_t)b->cfg.run_seed,
                                      .timeout_ms = 1000,
-                                     .warmup = 4,
                                      .eval_episodes = (int)b->cfg.eval_episodes};
   const struct fold *fold = trainer_fold(b->trainer);
   b->ledger = ledger_new(&opt, fold);
   for (int i = 0; i < fold->nweights; i++) {
     b->weights[fold->weights[i]->version] = weights_ref(fold->weights[i]);
   }
-  ledger_join(b->ledger, 0, 1, (int)b->cfg.ledger_window);
+  ledger_join(b->ledger, 0, 1, FOLD_MAX_OPEN);
   struct metrics m;
   double wait_s;
   trainer_metrics(b->trainer, &m, &wait_s);
@@ -270,16 +271,17 @@ static enum trainer_event_kind live(struct bench *b, const char *folder, int sto
     end = e.kind;
     if (e.kind == TRAINER_COMMITTED) {
       if (e.published != NULL) {
-        b->weights[e.version] = e.published;
+        b->weights[e.issue.version] = e.published;
       }
       // whoever keeps weights to send needs no older ones
       for (uint64_t v = 0; v < e.oldest; v++) {
         weights_unref(b->weights[v]);
         b->weights[v] = NULL;
       }
-      ledger_committed(b->ledger, e.version);
+      ledger_committed(b->ledger, &e.issue);
+      b->issues[e.issue.n < 2 ? e.issue.n : 2]++;
       if (e.evaluate) {
-        cr_assert(ledger_evaluate(b->ledger, e.version));
+        cr_assert(ledger_evaluate(b->ledger, e.issue.version));
       }
       check_ratio(b);
       if (++b->commits >= stop_after && !stopping) {
@@ -311,22 +313,33 @@ struct file {
   size_t n;
 };
 
+static const char box2d[] = "actor/tasks/box2d.xml", short_episodes[] = "tests/tasks/short.xml";
+
 // runs to the end in a folder, with a stop after every stop_after commits
-static void train_in(const char *folder, const struct config *cfg, int stop_after) {
+static void train_in(const char *folder, const char *task, const struct config *cfg,
+                     int stop_after) {
   gemm_init();
   log_set_level(LOG_WARN);
-  int lives = 0;
+  int lives = 0, issues[3] = {0};
   prepared = 0;
   enum trainer_event_kind end;
   do {
     struct bench *b = must_alloc(1, sizeof *b);
     b->cfg = *cfg;
+    b->task_file = task;
     end = live(b, folder, stop_after);
-    cr_assert(++lives < 100);
+    cr_assert(++lives < 300);
+    for (int i = 0; i < 3; i++) {
+      issues[i] += b->issues[i];
+    }
     free(b);
   } while (end == TRAINER_STOPPED);
   cr_assert_leq(prepared, 1, "prepared %d times in one run", prepared);
   cr_assert(stop_after > 1000 || lives > 2, "it was really stopped (%d lives)", lives);
+  // the number of open tickets changes when the length of episodes does
+  const bool varies = task == short_episodes;
+  cr_assert_eq(issues[0] > 10, varies);
+  cr_assert_eq(issues[2] > 10, varies);
 }
 
 // the bytes of the policy file; the folder is removed
@@ -339,12 +352,16 @@ static struct file take_policy(const char *folder) {
   return f;
 }
 
-static struct file train(const struct config *cfg, int stop_after) {
+static struct file train_task(const char *task, const struct config *cfg, int stop_after) {
   char folder[4096];
   snprintf(folder, sizeof folder, "%s", new_folder());
-  train_in(folder, cfg, stop_after);
+  train_in(folder, task, cfg, stop_after);
   cr_assert_eq(prepared, 1);
   return take_policy(folder);
+}
+
+static struct file train(const struct config *cfg, int stop_after) {
+  return train_task(box2d, cfg, stop_after);
 }
 
 static bool equal(const struct file *a, const struct file *b) {
@@ -377,6 +394,21 @@ Test(trainer, stops_change_nothing_when_replay_is_full) {
   free(stopped.data);
 }
 
+// episodes that end early: how many tickets are open, of which kind, is part of what a stop saves
+Test(trainer, stops_change_nothing_when_lengths_vary) {
+  struct config cfg;
+  small_config(&cfg);
+  set(&cfg, "train.publish_every=2");
+  struct file straight = train_task(short_episodes, &cfg, INT32_MAX);
+  const int every[] = {1, 7};
+  for (int i = 0; i < 2; i++) {
+    struct file stopped = train_task(short_episodes, &cfg, every[i]);
+    cr_assert(equal(&straight, &stopped), "stopped every %d commits", every[i]);
+    free(stopped.data);
+  }
+  free(straight.data);
+}
+
 // a finished run goes on when run.steps is raised, as if it had been that long from the start
 Test(trainer, a_finished_run_can_be_continued) {
   struct config cfg;
@@ -386,8 +418,8 @@ Test(trainer, a_finished_run_can_be_continued) {
   snprintf(folder, sizeof folder, "%s", new_folder());
   struct config shorter = cfg;
   set(&shorter, "run.steps=1300");
-  train_in(folder, &shorter, INT32_MAX);
-  train_in(folder, &cfg, INT32_MAX);
+  train_in(folder, box2d, &shorter, INT32_MAX);
+  train_in(folder, box2d, &cfg, INT32_MAX);
   struct file continued = take_policy(folder);
   cr_assert(equal(&straight, &continued));
   free(straight.data);
@@ -398,7 +430,7 @@ Test(trainer, seed_and_settings_matter) {
   struct config cfg;
   small_config(&cfg);
   struct file base = train(&cfg, INT32_MAX);
-  const char *const changes[] = {"run.seed=1", "odac.gamma=0.98", "ledger.window=5"};
+  const char *const changes[] = {"run.seed=1", "odac.gamma=0.98", "ledger.window=500"};
   for (int i = 0; i < 3; i++) {
     struct config other = cfg;
     set(&other, changes[i]);
