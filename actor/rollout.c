@@ -36,6 +36,10 @@ struct rollout {
 
 static const struct rollout_hooks no_hooks;
 
+bool rollout_same_options(const struct rollout_options *a, const struct rollout_options *b) {
+  return a->random == b->random && a->repeat == b->repeat && a->hindsight == b->hindsight;
+}
+
 struct rollout *rollout_new(const struct task *task, const struct rollout_options *opt) {
   struct rollout *r = must_alloc(1, sizeof *r);
   const size_t act = (size_t)task->act;
@@ -139,7 +143,7 @@ static void show(struct rollout *r, struct episode *ep, int t) {
   }
 }
 
-// one attempt; the number of steps that went well
+// one attempt; the number of steps that went well. Sets ep->unstable when the next one did not.
 static int attempt_episode(struct rollout *r, struct episode *ep, const struct weights *w,
                            uint64_t attempt, _Atomic uint64_t *steps) {
   const uint64_t seed = ep->ticket.seed;
@@ -159,6 +163,7 @@ static int attempt_episode(struct rollout *r, struct episode *ep, const struct w
     const float *a = ep->act + (size_t)t * (size_t)r->task->act;
     struct env_step step;
     if (env_step(r->env, a, &dynamics, &step) != ERR_OK || !observe(r, ep, t + 1)) {
+      ep->unstable = true;
       return t;
     }
     if (ep->dims.reward) {
@@ -185,9 +190,10 @@ struct attempts {
 
 static void run_attempts(void *ctx) {
   const struct attempts *a = ctx;
-  a->ep->terminated = false;
   a->ep->T = 0;
   for (uint64_t attempt = 0; attempt < MAX_ATTEMPTS && a->ep->T == 0; attempt++) {
+    a->ep->terminated = false;
+    a->ep->unstable = false;
     a->ep->T = attempt_episode(a->r, a->ep, a->w, attempt, a->steps);
   }
 }
@@ -195,7 +201,8 @@ static void run_attempts(void *ctx) {
 enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket *ticket,
                      const struct weights *w, _Atomic uint64_t *steps) {
   const struct dims dims = task_dims(r->task, r->opt.hindsight);
-  CHECK(memcmp(&ep->dims, &dims, sizeof dims) == 0);
+  // one that was sealed has lost the room for a longer one
+  CHECK(memcmp(&ep->dims, &dims, sizeof dims) == 0 && ep->room == dims.horizon);
   if (ticket->kind != TICKET_WARMUP && !r->hooks->act) {
     prepare(r, w);
   }

@@ -27,6 +27,8 @@ struct rollout_options {
   int hindsight;          // k
 };
 
+bool rollout_same_options(const struct rollout_options *a, const struct rollout_options *b);
+
 // For those who look on or take part: all may be NULL. The episode is the same as without them, but
 // for what act and desired replace.
 struct rollout_hooks {
@@ -49,10 +51,11 @@ void rollout_set_hooks(struct rollout *r, const struct rollout_hooks *hooks);
 // it may be NULL for TICKET_WARMUP. Its widths must fit the task (obs + goal .. 2 act); the first
 // run with larger widths than before allocates scratch. steps, when not NULL, counts env steps as
 // they happen.
-// An episode whose simulation becomes unstable ends there (terminated = false); when that is at
-// its first step it is run again as a function of the same ticket with fresh noise streams, at
-// most 100 times, then ERR_NUMERIC (logged). So is a fatal error of MuJoCo, such as too little
-// memory in the model's <size>: another actor would meet it as well.
+// An episode whose simulation becomes unstable ends there (unstable = true, terminated = false).
+// When that is at its first step, the episode is run again as a function of the same ticket with
+// fresh noise streams, at most 100 times; then the result is ERR_NUMERIC (logged). So it is for a
+// fatal error of MuJoCo, such as too little memory in the model's <size>: another actor would meet
+// it as well.
 NODISCARD enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket *ticket,
                                const struct weights *w, _Atomic uint64_t *steps);
 

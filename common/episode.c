@@ -1,15 +1,19 @@
-// episode.c - one block of memory an episode, and the two passes that every answer goes through.
+// episode.c - one block of memory an episode: the struct, then room for its content.
 //
-// Both passes run over every number that an actor sends, so they are written for throughput: the
-// check looks at bit patterns, which compares as integers without branches and vectorises; the
-// digest is one streaming XXH3 over the arrays where they lie. Only what T covers is looked at:
-// the room beyond belongs to nobody and never changes a digest.
+// While an episode is written, its arrays stand where T = horizon would put them, so a full-length
+// one is sealed in place; a shorter one's arrays move towards the front, each onto bytes that only
+// arrays before it used. An episode that is read has exactly the room that its T needs.
+//
+// Digest and check run over every number that an actor sends, so they are written for throughput:
+// the digest is one XXH3 of the content; the check looks at bit patterns, which compare as integers
+// without branches and vectorise. Only what T covers is looked at: the room beyond belongs to
+// nobody.
 #include "common/episode.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-// compiled into this file: AVX2 code, and a state that lives on the stack
+// compiled into this file: AVX2 code
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -21,8 +25,72 @@ enum { ALIGN = 64 };
 // bits, and every NaN and infinity lies above the largest finite one.
 enum { BITS_SIGNLESS = 0x7fffffff, BITS_ONE = 0x3f800000, BITS_FLT_MAX = 0x7f7fffff };
 
-static size_t aligned(size_t bytes) {
-  return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+// what stands before the arrays
+enum { ID, SEED, VERSION, KIND, LENGTH, TERMINATED, UNSTABLE, NHEAD };
+enum { HEAD_BYTES = NHEAD * sizeof(uint64_t) };
+
+enum rows { STATES, STEPS, ONCE };
+enum check { FINITE, UNIT, LATER };
+
+static const struct array {
+  size_t field;  // where struct episode has its pointer
+  size_t width;  // where struct dims has its width
+  size_t element;
+  enum rows rows;
+  enum check check;
+  const char *fault;
+} ARRAYS[] = {
+#define E(type, name, width, rows, check, fault) \
+  {offsetof(struct episode, name), offsetof(struct dims, width), sizeof(type), rows, check, fault},
+#include "common/episode.def"
+#undef E
+};
+enum { NARRAY = sizeof ARRAYS / sizeof *ARRAYS };
+
+static size_t width_of(const struct array *a, const struct dims *dims) {
+  int width;
+  memcpy(&width, (const char *)dims + a->width, sizeof width);
+  return (size_t)width;
+}
+
+// numbers of an array in an episode of T steps
+static size_t length_of(const struct array *a, const struct dims *dims, int T) {
+  const size_t rows = a->rows == STATES ? (size_t)T + 1 : a->rows == STEPS ? (size_t)T : 1;
+  return rows * width_of(a, dims);
+}
+
+static void *data_of(const struct episode *ep, const struct array *a) {
+  void *data;
+  memcpy(&data, (const char *)ep + a->field, sizeof data);
+  return data;
+}
+
+static void set_data(struct episode *ep, const struct array *a, void *data) {
+  memcpy((char *)ep + a->field, &data, sizeof data);
+}
+
+size_t episode_bytes(const struct dims *dims, int T) {
+  size_t n = HEAD_BYTES;
+  for (int i = 0; i < NARRAY; i++) {
+    n += length_of(&ARRAYS[i], dims, T) * ARRAYS[i].element;
+  }
+  return n;
+}
+
+// Zeroed, with the arrays where the content of `room` steps has them.
+static struct episode *make(const struct dims *dims, int room) {
+  const size_t self = (sizeof(struct episode) + ALIGN - 1) / ALIGN * ALIGN;
+  char *block = must_alloc(self + episode_bytes(dims, room), 1);
+  struct episode *ep = (struct episode *)(void *)block;
+  ep->dims = *dims;
+  ep->room = room;
+  ep->content = (unsigned char *)block + self;
+  unsigned char *at = ep->content + HEAD_BYTES;
+  for (int i = 0; i < NARRAY; i++) {
+    set_data(ep, &ARRAYS[i], at);
+    at += length_of(&ARRAYS[i], dims, room) * ARRAYS[i].element;
+  }
+  return ep;
 }
 
 struct episode *episode_new(const struct dims *dims) {
@@ -32,36 +100,82 @@ struct episode *episode_new(const struct dims *dims) {
   CHECK(dims->goal >= 1 - dims->reward && dims->goal <= DIMS_MAX_WIDTH);
   CHECK(dims->horizon >= 1 && dims->horizon <= DIMS_MAX_HORIZON);
   CHECK(dims->hindsight >= 1 && dims->hindsight <= DIMS_MAX_HINDSIGHT);
-
-  // the struct, then each array from a cache line of its own
-  size_t steps = (size_t)dims->horizon;
-  size_t self = aligned(sizeof(struct episode));
-  size_t obs = aligned((steps + 1) * (size_t)dims->obs * sizeof(float));
-  size_t act = aligned(steps * (size_t)dims->act * sizeof(float));
-  size_t achieved = aligned((steps + 1) * (size_t)dims->goal * sizeof(float));
-  size_t desired = aligned((size_t)dims->goal * sizeof(float));
-  size_t reward = aligned(steps * (size_t)dims->reward * sizeof(float));
-  size_t hindsight = aligned(steps * (size_t)dims->hindsight * sizeof(uint16_t));
-  char *block = must_alloc(self + obs + act + achieved + desired + reward + hindsight, 1);
-  struct episode *ep = (struct episode *)(void *)block;
-  ep->dims = *dims;
-  block += self;
-  ep->obs = (float *)(void *)block;
-  block += obs;
-  ep->act = (float *)(void *)block;
-  block += act;
-  ep->achieved = (float *)(void *)block;
-  block += achieved;
-  ep->desired = (float *)(void *)block;
-  block += desired;
-  ep->reward = (float *)(void *)block;
-  block += reward;
-  ep->hindsight = (uint16_t *)(void *)block;
-  return ep;
+  return make(dims, dims->horizon);
 }
 
 void episode_free(struct episode *ep) {
   free(ep);
+}
+
+uint64_t episode_seal(struct episode *ep) {
+  CHECK(ep->T >= 1 && ep->T <= ep->room);
+  const uint64_t head[NHEAD] = {[ID] = ep->ticket.id,
+                                [SEED] = ep->ticket.seed,
+                                [VERSION] = ep->ticket.version,
+                                [KIND] = (uint64_t)ep->ticket.kind,
+                                [LENGTH] = (uint64_t)ep->T,
+                                [TERMINATED] = ep->terminated ? 1 : 0,
+                                [UNSTABLE] = ep->unstable ? 1 : 0};
+  memcpy(ep->content, head, HEAD_BYTES);
+  unsigned char *at = ep->content + HEAD_BYTES;
+  for (int i = 0; i < NARRAY; i++) {
+    const size_t n = length_of(&ARRAYS[i], &ep->dims, ep->T) * ARRAYS[i].element;
+    memmove(at, data_of(ep, &ARRAYS[i]), n);
+    set_data(ep, &ARRAYS[i], at);
+    at += n;
+  }
+  ep->room = ep->T;
+  ep->bytes = (size_t)(at - ep->content);
+  ep->digest = XXH3_64bits(ep->content, ep->bytes);
+  return ep->digest;
+}
+
+// What is wrong with the head or the size of a content, or NULL.
+static const char *shape_fault(const uint64_t head[NHEAD], const struct dims *dims, size_t n) {
+  if (head[KIND] < TICKET_WARMUP || head[KIND] > TICKET_EVAL) {
+    return "ticket of an unknown kind";
+  }
+  if (head[LENGTH] < 1 || head[LENGTH] > (uint64_t)dims->horizon) {
+    return "episode length outside 1..horizon";
+  }
+  if (head[TERMINATED] > 1 || head[UNSTABLE] > 1 || n != episode_bytes(dims, (int)head[LENGTH])) {
+    return "episode of a wrong shape";
+  }
+  return NULL;
+}
+
+struct episode *episode_read(const char **fault, const struct dims *dims, const void *content,
+                             size_t n, uint64_t digest) {
+  uint64_t head[NHEAD];
+  if (n < HEAD_BYTES) {
+    *fault = "episode of a wrong shape";
+    return NULL;
+  }
+  memcpy(head, content, HEAD_BYTES);
+  *fault = shape_fault(head, dims, n);
+  if (!*fault && XXH3_64bits(content, n) != digest) {
+    *fault = "digest of the episode is wrong";
+  }
+  if (*fault) {
+    return NULL;
+  }
+  struct episode *ep = make(dims, (int)head[LENGTH]);
+  memcpy(ep->content, content, n);
+  ep->ticket = (struct ticket){.id = head[ID],
+                               .seed = head[SEED],
+                               .version = head[VERSION],
+                               .kind = (enum ticket_kind)head[KIND]};
+  ep->T = ep->room;
+  ep->terminated = head[TERMINATED] != 0;
+  ep->unstable = head[UNSTABLE] != 0;
+  ep->bytes = n;
+  ep->digest = digest;
+  *fault = episode_fault(ep);
+  if (*fault) {
+    episode_free(ep);
+    return NULL;
+  }
+  return ep;
 }
 
 // Is any |x_i|, as bits, above limit?
@@ -76,59 +190,33 @@ static bool exceeds(const float *x, size_t n, uint32_t limit) {
 }
 
 // Is any index of row t outside [t+1, T]?
-static bool hindsight_outside(const struct episode *ep) {
-  unsigned outside = 0;
-  const uint16_t *row = ep->hindsight;
-  for (int t = 0; t < ep->T; t++, row += ep->dims.hindsight) {
-    for (int i = 0; i < ep->dims.hindsight; i++) {
-      outside |= (unsigned)(row[i] <= t) | (unsigned)(row[i] > ep->T);
+static bool outside(const uint16_t *index, int T, size_t width) {
+  unsigned any = 0;
+  for (int t = 0; t < T; t++, index += width) {
+    for (size_t i = 0; i < width; i++) {
+      any |= (unsigned)(index[i] <= t) | (unsigned)(index[i] > T);
     }
   }
-  return outside != 0;
+  return any != 0;
 }
 
 const char *episode_fault(const struct episode *ep) {
   if (ep->T < 1 || ep->T > ep->dims.horizon) {
     return "episode length outside 1..horizon";
   }
-  size_t T = (size_t)ep->T, obs = (size_t)ep->dims.obs, act = (size_t)ep->dims.act;
-  size_t goal = (size_t)ep->dims.goal;
-  if (exceeds(ep->obs, (T + 1) * obs, BITS_FLT_MAX)) {
-    return "observation is not finite";
+  if (ep->unstable && (ep->terminated || ep->T == ep->dims.horizon)) {
+    return "unstable episode that was not cut";
   }
-  if (exceeds(ep->act, T * act, BITS_ONE)) {
-    return "action outside [-1, 1]";
-  }
-  if (exceeds(ep->achieved, (T + 1) * goal, BITS_FLT_MAX)) {
-    return "achieved goal is not finite";
-  }
-  if (exceeds(ep->desired, goal, BITS_FLT_MAX)) {
-    return "desired goal is not finite";
-  }
-  if (exceeds(ep->reward, T * (size_t)ep->dims.reward, BITS_FLT_MAX)) {
-    return "reward is not finite";
-  }
-  if (hindsight_outside(ep)) {
-    return "hindsight index outside [t+1, T]";
+  for (int i = 0; i < NARRAY; i++) {
+    const struct array *a = &ARRAYS[i];
+    const void *data = data_of(ep, a);
+    const size_t n = length_of(a, &ep->dims, ep->T);
+    const bool bad = a->check == LATER
+                         ? outside(data, ep->T, width_of(a, &ep->dims))
+                         : exceeds(data, n, a->check == UNIT ? BITS_ONE : BITS_FLT_MAX);
+    if (bad) {
+      return a->fault;
+    }
   }
   return NULL;
-}
-
-uint64_t episode_digest(const struct episode *ep) {
-  size_t T = (size_t)ep->T, obs = (size_t)ep->dims.obs, act = (size_t)ep->dims.act;
-  size_t goal = (size_t)ep->dims.goal, k = (size_t)ep->dims.hindsight;
-  const uint64_t head[6] = {ep->ticket.id,      ep->ticket.seed,
-                            ep->ticket.version, (uint64_t)ep->ticket.kind,
-                            (uint64_t)ep->T,    ep->terminated ? 1 : 0};
-  XXH3_state_t state;
-  XXH3_INITSTATE(&state);
-  XXH3_64bits_reset(&state);
-  XXH3_64bits_update(&state, head, sizeof head);
-  XXH3_64bits_update(&state, ep->obs, (T + 1) * obs * sizeof(float));
-  XXH3_64bits_update(&state, ep->act, T * act * sizeof(float));
-  XXH3_64bits_update(&state, ep->achieved, (T + 1) * goal * sizeof(float));
-  XXH3_64bits_update(&state, ep->desired, goal * sizeof(float));
-  XXH3_64bits_update(&state, ep->reward, T * (size_t)ep->dims.reward * sizeof(float));
-  XXH3_64bits_update(&state, ep->hindsight, T * k * sizeof(uint16_t));
-  return XXH3_64bits_digest(&state);
 }

@@ -38,12 +38,13 @@ void evaluation_compute(struct evaluation *out, struct episode *const *eps, int 
                         const bool *counts) {
   CHECK(n >= 2);
   double final_sum = 0.0, initial_sum = 0.0;
-  int successes = 0;
+  int successes = 0, unstable = 0;
   for (int i = 0; i < n; i++) {
     const double f = evaluation_distance(eps[i], eps[i]->T, NULL);
     final_sum += f;
     initial_sum += evaluation_distance(eps[i], 0, NULL);
     successes += evaluation_distance(eps[i], eps[i]->T, counts) < radius;
+    unstable += eps[i]->unstable;
   }
   const double ratio = final_sum / initial_sum;
   // spread of the residuals around the ratio line through the origin
@@ -56,6 +57,7 @@ void evaluation_compute(struct evaluation *out, struct episode *const *eps, int 
   const double sd = sqrt(square_sum / (n - 1));
   const bool defined = initial_sum > 0.0;
   out->n = n;
+  out->unstable = unstable;
   out->distance = final_sum / n;
   out->initial = initial_sum / n;
   out->score = defined ? 100.0 * ratio : NAN;

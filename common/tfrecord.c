@@ -8,7 +8,7 @@
 #include <nmmintrin.h>
 #include <string.h>
 
-enum { HEADER = 12, FOOTER = 4 };  // length and its crc; crc of the data
+enum { HEADER = TFRECORD_HEADER, FOOTER = TFRECORD_OVERHEAD - TFRECORD_HEADER };
 
 uint32_t tfrecord_crc32c(const void *data, size_t n) {
   const unsigned char *p = data;
@@ -41,7 +41,7 @@ void tfrecord_frame(void *out, const void *data, size_t n) {
   uint32_t crc = masked(tfrecord_crc32c(p, sizeof length));
   memcpy(p + sizeof length, &crc, sizeof crc);
   if (n > 0) {
-    memcpy(p + HEADER, data, n);
+    memmove(p + HEADER, data, n);
   }
   crc = masked(tfrecord_crc32c(p + HEADER, n));
   memcpy(p + HEADER + n, &crc, sizeof crc);

@@ -12,11 +12,15 @@
 
 #include "common/base/err.h"
 
-enum { TFRECORD_OVERHEAD = 16 };  // bytes a record adds to its data
+enum {
+  TFRECORD_HEADER = 12,    // bytes before a record's data
+  TFRECORD_OVERHEAD = 16,  // bytes a record adds to its data
+};
 
 uint32_t tfrecord_crc32c(const void *data, size_t n);
 
-// The framed record into out (n + TFRECORD_OVERHEAD bytes).
+// The framed record into out (n + TFRECORD_OVERHEAD bytes). The data may stand in its place
+// already, at out + TFRECORD_HEADER.
 void tfrecord_frame(void *out, const void *data, size_t n);
 
 // Next record of a byte range: *data, *n point into bytes; *used is what the frame takes.

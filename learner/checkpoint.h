@@ -1,8 +1,8 @@
 // checkpoint.h - the whole state of a run, whole or absent.
 //
-//   <run>/checkpoints/step_000123000/learner.safetensors   tensors of the fold, weights in use
-//                                    state.json            everything else; names the tensors'
-//                                                          digest and the segment position
+//   <run>/checkpoints/step_000123000/learner.safetensors   tensors of the learner, weights in use
+//                                    state.json            the fold, the replay log's position, and
+//                                                          the digest of the tensors
 // Written into a temporary folder, every file and the folder fsynced, then renamed into place.
 // state.json begins with the XXH3-64 of its own remaining bytes, so no byte of a checkpoint can
 // change unseen. The newest whole one wins; a damaged one (missing file, digest, JSON, replay
@@ -15,44 +15,21 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/base/fault.h"
 #include "common/nn/safetensors.h"
-#include "common/nn/weights.h"
-#include "learner/segments.h"
-
-enum { CHECKPOINT_MAX_EVALS = 16 };
-
-// What a commit changes, beside networks and replay: the trainer's own state, saved as it is.
-struct fold {
-  uint64_t steps, episodes, updates;
-  uint64_t next;           // first uncommitted ticket
-  uint64_t version;        // newest published
-  uint64_t since_publish;  // commits since then
-  struct {
-    uint64_t version, steps;
-  } evals[CHECKPOINT_MAX_EVALS];  // pending evaluations
-  int nevals;
-  uint64_t next_eval_steps;  // when the next evaluation and checkpoint are due
-  uint64_t next_checkpoint_steps;
-  double last_eval[5];  // steps, distance, score, ci, success of the last evaluation; NaN: none
-};
+#include "learner/fold.h"
+#include "learner/replay/segments.h"
 
 struct checkpoint {
   // identity: must equal the resumed run's, else ERR_CONFIG
   uint64_t run;  // run id
   uint64_t task_digest;
-  struct fold fold;
-  int window;
-  uint64_t *versions;        // (window) named by tickets next .. next + window - 1
-  struct weights **weights;  // (nweights) every version that a ticket or pending evaluation names,
-  int nweights;              // and the newest
+  struct fold *fold;  // at a commit's end
   struct segment_position position;
   // tensors of the learner: on write borrowed; on read checked against the file's and filled
   struct st_tensor *tensors;
   int ntensors;
 };
-
-// Frees versions and weights (not tensors).
-void checkpoint_release(struct checkpoint *c);
 
 // Writes step_<steps>, then deletes all but the newest keep, and those of a later step: they were
 // refused when the run was resumed. ERR_IO: earlier checkpoints are as they were.
@@ -62,15 +39,18 @@ NODISCARD enum err checkpoint_write(const char *run_dir, const struct checkpoint
 // when none can be read.
 NODISCARD enum err checkpoint_oldest_needed(const char *run_dir, struct segment_position *out);
 
-// Tries checkpoints newest first until one is whole and accept(ctx, c) returns ERR_OK (accept
-// rebuilds replay from the segments; ERR_FORMAT from it means: try the one before).
+// Tries checkpoints newest first until one is whole and accept(ctx, c, fault) returns ERR_OK
+// (accept rebuilds replay from the segments; ERR_FORMAT from it, with the reason in *fault, means:
+// try the one before).
 //
-// On entry c holds what is expected: run, task_digest, window, and tensors with their names, types
-// and shapes. A whole checkpoint that differs in these is ERR_CONFIG, with both values in the line.
-// The tensors' data is overwritten only by a whole checkpoint; the rest of c only on success.
+// On entry c holds what is expected: run, task_digest, a fresh fold, whose plan has the window, and
+// tensors with their names, types and shapes. A whole checkpoint that differs in these, or has
+// another format, is ERR_CONFIG, with both values in the line. The tensors' data is overwritten
+// only by a whole checkpoint; fold and position only on success.
 // *found = 0 and ERR_OK when there is none at all; ERR_FORMAT when all are damaged.
 NODISCARD enum err checkpoint_read(const char *run_dir, struct checkpoint *c, int *found,
-                                   enum err (*accept)(void *ctx, const struct checkpoint *c),
+                                   enum err (*accept)(void *ctx, const struct checkpoint *c,
+                                                      struct fault *fault),
                                    void *ctx);
 
 #endif

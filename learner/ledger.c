@@ -16,6 +16,7 @@
 
 #include "common/base/check.h"
 #include "common/base/rng.h"
+#include "learner/fold.h"
 
 // a ticket that needs at most two more answers has at most two holders
 enum { MAX_HOLDS = 2, REMEMBERED_WINDOWS = 4, WORD_BITS = 64 };
@@ -190,8 +191,8 @@ static const struct answer *answer_of(const struct slot *s, uint64_t name) {
 
 // who let a ticket time out gets it back only when no one else took it for as long again: an actor
 // that is here and never answers cannot hold up training
-static bool is_others(const struct ledger *l, const struct slot *s, const struct actor *a,
-                      int64_t now_ms) {
+static bool is_left_to_others(const struct ledger *l, const struct slot *s, const struct actor *a,
+                              int64_t now_ms) {
   return l->present > 1 && s->lapsed == a->who && now_ms - s->lapsed_ms <= l->opt.timeout_ms;
 }
 
@@ -204,7 +205,7 @@ static struct slot *oldest_for(const struct ledger *l, const struct ring *r, con
     int i = next_wanted(r, from[half], to[half]);
     for (; i < to[half]; i = next_wanted(r, i + 1, to[half])) {
       struct slot *s = &r->slots[i];
-      if (!holds(s, a->who) && !answer_of(s, a->name) && !is_others(l, s, a, now_ms)) {
+      if (!holds(s, a->who) && !answer_of(s, a->name) && !is_left_to_others(l, s, a, now_ms)) {
         return s;
       }
     }
@@ -343,20 +344,26 @@ int ledger_faulty(struct ledger *l) {
 
 // ---- life ----
 
-struct ledger *ledger_new(const struct ledger_options *opt, uint64_t next,
-                          const uint64_t *versions) {
-  CHECK(opt->window >= 1 && opt->eval_episodes >= 1 && opt->timeout_ms >= 0);
-  CHECK(opt->audit >= 0 && opt->audit <= 1 && next >> TICKET_ID_BITS == 0);
+struct ledger *ledger_new(const struct ledger_options *opt, const struct fold *fold) {
+  const int window = fold->plan.window;
+  CHECK(window >= 1 && opt->eval_episodes >= 1 && opt->timeout_ms >= 0);
+  CHECK(opt->audit >= 0 && opt->audit <= 1 && fold->next >> TICKET_ID_BITS == 0);
   struct ledger *l = must_alloc(1, sizeof *l);
   l->opt = *opt;
-  ring_init(&l->rings[TRAIN], opt->window, LEDGER_MAX_ANSWERS);
-  ring_init(&l->rings[EVAL], LEDGER_MAX_EVALS * opt->eval_episodes, 1);
-  l->npast = (uint64_t)REMEMBERED_WINDOWS * (uint64_t)opt->window;
+  ring_init(&l->rings[TRAIN], window, LEDGER_MAX_ANSWERS);
+  ring_init(&l->rings[EVAL], FOLD_MAX_EVALS * opt->eval_episodes, 1);
+  l->npast = (uint64_t)REMEMBERED_WINDOWS * (uint64_t)window;
   l->past = must_alloc(l->npast, sizeof *l->past);
-  l->begun = l->taken = next;
-  l->rings[TRAIN].first = l->rings[TRAIN].end = next;
-  for (int i = 0; i < opt->window; i++) {
-    issue_training(l, versions[i]);
+  l->begun = l->taken = fold->next;
+  l->rings[TRAIN].first = l->rings[TRAIN].end = fold->next;
+  for (int i = 0; i < window; i++) {
+    issue_training(l, fold->versions[i]);
+  }
+  for (int i = 0; i < fold->nowed; i++) {
+    CHECK(ledger_evaluate(l, fold->owed[i].version));
+  }
+  if (fold_complete(fold)) {
+    ledger_finish(l);
   }
   return l;
 }
@@ -491,8 +498,8 @@ static enum ledger_verdict compare(struct ledger *l, uint64_t name, bool audited
 
 // an answer to a ticket in a ring
 static enum ledger_verdict answer_open(struct ledger *l, struct ring *r, struct slot *s,
-                                       const struct actor *from, struct episode **ep,
-                                       uint64_t digest) {
+                                       const struct actor *from, struct episode **ep) {
+  const uint64_t digest = (*ep)->digest;
   if (s->settled) {
     return compare(l, from->name, s->audited, digest, s->answers[0].digest);
   }
@@ -521,8 +528,7 @@ static enum ledger_verdict answer_open(struct ledger *l, struct ring *r, struct 
   return LEDGER_ACCEPTED;
 }
 
-enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **ep,
-                                  uint64_t digest) {
+enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **ep) {
   CHECK(ep && *ep);
   const struct actor *a = joined_at(l, actor);
   const struct ticket *t = &(*ep)->ticket;
@@ -532,7 +538,7 @@ enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **
   }
   if (t->id >= r->first && t->id < r->end) {
     struct slot *s = slot_of(r, t->id);
-    return same_ticket(t, &s->ticket) ? answer_open(l, r, s, a, ep, digest) : LEDGER_UNKNOWN;
+    return same_ticket(t, &s->ticket) ? answer_open(l, r, s, a, ep) : LEDGER_UNKNOWN;
   }
   // committed and still remembered
   bool recent = t->id < r->first && r->first - t->id <= l->npast && t->id >= l->begun;
@@ -540,7 +546,7 @@ enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **
     const struct past *past = &l->past[t->id % l->npast];
     struct ticket was = training_ticket(l, t->id, past->version);
     if (same_ticket(t, &was)) {
-      return compare(l, a->name, is_audited(l, t->id), digest, past->digest);
+      return compare(l, a->name, is_audited(l, t->id), (*ep)->digest, past->digest);
     }
   }
   return LEDGER_UNKNOWN;
@@ -589,7 +595,7 @@ int ledger_evals_pending(const struct ledger *l) {
 
 bool ledger_evaluate(struct ledger *l, uint64_t version) {
   struct ring *r = &l->rings[EVAL];
-  if (ledger_evals_pending(l) == LEDGER_MAX_EVALS) {
+  if (ledger_evals_pending(l) == FOLD_MAX_EVALS) {
     return false;
   }
   for (int i = 0; i < l->opt.eval_episodes; i++) {
@@ -619,23 +625,6 @@ bool ledger_evaluated(struct ledger *l, struct episode **eps, uint64_t *version)
   }
   r->first += n;
   return true;
-}
-
-// ---- what the rest of the learner wants to know ----
-
-uint64_t ledger_oldest_version(const struct ledger *l) {
-  uint64_t oldest = UINT64_MAX;
-  // training versions never fall from one ticket to the next
-  const struct ring *train = &l->rings[TRAIN];
-  if (train->first < train->end) {
-    oldest = slot_of(train, train->first)->ticket.version;
-  }
-  const struct ring *eval = &l->rings[EVAL];
-  for (uint64_t id = eval->first; id < eval->end; id += (uint64_t)l->opt.eval_episodes) {
-    uint64_t version = slot_of(eval, id)->ticket.version;
-    oldest = version < oldest ? version : oldest;
-  }
-  return oldest;
 }
 
 struct ledger_counts ledger_counts(const struct ledger *l) {

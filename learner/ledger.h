@@ -46,27 +46,26 @@
 
 #include "common/episode.h"
 
+struct fold;
 struct ledger;
 
 enum {
   LEDGER_MAX_ACTORS = 1024,
-  LEDGER_MAX_EVALS = 16,
   LEDGER_MAX_ANSWERS = 8,  // kept while they all disagree; then the oldest makes room
 };
 
 struct ledger_options {
   uint64_t seed;       // run seed
-  int window;          // open tickets, at least 1
   double audit;        // share in [0, 1]
   int64_t timeout_ms;  // assigned tickets are assignable again after this
   uint64_t warmup;     // tickets below this id are TICKET_WARMUP
   int eval_episodes;   // tickets of one evaluation, at least 1
 };
 
-// A fresh run: next = 0 and versions[i] = 1 for all i. A resumed one: next = first uncommitted id,
-// versions[i] = version that ticket next + i names (window entries, never falling, copied).
-struct ledger *ledger_new(const struct ledger_options *opt, uint64_t next,
-                          const uint64_t *versions);
+// Goes on where the fold stands, fresh or resumed: the tickets of its window are open, the
+// evaluations that it owes are issued; when it is complete, there are no training tickets. The fold
+// is read in this call alone.
+struct ledger *ledger_new(const struct ledger_options *opt, const struct fold *fold);
 void ledger_free(struct ledger *l);  // NULL is allowed
 
 // Actors by a small index that the caller chooses, 0 <= actor < LEDGER_MAX_ACTORS, free now.
@@ -95,9 +94,9 @@ enum ledger_verdict {
                      // for certain only if ledger_faulty says so: without an audit either may be
 };
 
-// An answer. Takes *ep (and NULLs it) when LEDGER_ACCEPTED, else leaves it to the caller.
-enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **ep,
-                                  uint64_t digest);
+// An answer, a sealed episode. Takes *ep (and NULLs it) when LEDGER_ACCEPTED, else leaves it to the
+// caller.
+enum ledger_verdict ledger_answer(struct ledger *l, int actor, struct episode **ep);
 
 // An actor found faulty that was not reported yet, or -1; call it after every ledger_answer. The
 // caller refuses it and calls ledger_leave.
@@ -115,17 +114,13 @@ void ledger_committed(struct ledger *l, uint64_t version);
 // Evaluations go on.
 void ledger_finish(struct ledger *l);
 
-// Issue an evaluation of version. False when LEDGER_MAX_EVALS are pending.
+// Issue an evaluation of version. False when FOLD_MAX_EVALS are pending.
 bool ledger_evaluate(struct ledger *l, uint64_t version);
 // The oldest pending evaluation when it is complete: fills eps (eval_episodes pointers, in index
 // order, the caller's to free) and its version; it is pending no more. Evaluations are returned in
 // the order of ledger_evaluate. False when the oldest is not complete.
 bool ledger_evaluated(struct ledger *l, struct episode **eps, uint64_t *version);
 int ledger_evals_pending(const struct ledger *l);
-
-// Oldest version that an open ticket or pending evaluation names (UINT64_MAX when none): weights
-// below it may go.
-uint64_t ledger_oldest_version(const struct ledger *l);
 
 struct ledger_counts {
   int open;                // training tickets issued and not committed

@@ -37,7 +37,7 @@ static void copy_name(char *out, const char *name) {
 
 int peers_add(struct peers *p, const void *id, size_t id_size, uint64_t actor, const char *name,
               int64_t now_ms) {
-  CHECK(id_size <= PEER_MAX_ID);
+  CHECK(id_size <= LINK_MAX_ID);
   int i = 0;
   while (i < LEDGER_MAX_ACTORS && p->peer[i].used) {
     i++;

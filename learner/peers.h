@@ -9,16 +9,20 @@
 #include <stdint.h>
 
 #include "learner/ledger.h"
+#include "proto/link.h"
 
-enum { PEER_MAX_ID = 255, PEER_MAX_NAME = 63, PEERS_MAX_REASONS = 64, PEERS_MAX_BANNED = 1024 };
+enum { PEER_MAX_NAME = 63, PEERS_MAX_REASONS = 64, PEERS_MAX_BANNED = 1024 };
 
 struct peer {
   bool used;
-  uint8_t id[PEER_MAX_ID];  // ROUTER's routing id
+  uint8_t id[LINK_MAX_ID];  // ROUTER's routing id
   size_t id_size;
   uint64_t actor;  // from hello
   char name[PEER_MAX_NAME + 1];
   int64_t last_seen_ms;
+  int threads;       // rollout threads
+  bool beaten;       // busy_ms is known
+  uint64_t busy_ms;  // CPU time of its rollouts, by its last heartbeat
   uint64_t reasons;  // bit i: fault reason i was logged for this peer
 };
 

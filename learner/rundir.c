@@ -1,12 +1,16 @@
 // rundir.c - a run's folder is made in an order that a crash cannot confuse: lock, config.yaml,
-// and manifest.json last; only a folder with a manifest counts as a run.
+// then manifest.json, and all else after that.
+//
+// So config.yaml alone is a start that was cut short: its settings are taken over, and the start is
+// made again. Any other part of a run is a copy that was torn, or a loss: somebody wants it back,
+// so it is left as it is. The diary (log.txt, progress.csv) is only ever appended to and says
+// nothing.
 #include "learner/rundir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <mujoco/mujoco.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +18,16 @@
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
-#include <uv.h>
-#include <zmq.h>
 
 #include "common/base/check.h"
-#include "common/base/cpu.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/config/metrics.h"
 #include "common/run_files.h"
-#include "learner/nn/gemm.h"
+#include "learner/checked.h"
+#include "learner/manifest.h"
 
-enum { MAX_SMALL_FILE = 1 << 20, LOCK_TRIES = 20, LOCK_PAUSE_MS = 100 };
+enum { MAX_CONFIG = 1 << 20, LOCK_TRIES = 20, LOCK_PAUSE_MS = 100 };
 
 static enum err open_append(int *fd, const char *dir, const char *name) {
   char *path = run_files_path(dir, name);
@@ -60,75 +62,118 @@ static enum err take_lock(struct rundir *r) {
   return ERR_OK;
 }
 
-static enum err write_manifest(const struct rundir *r, const struct task *task,
-                               const char *command) {
-  char run[17], digest[17], created[32], zmq[32];
-  snprintf(run, sizeof run, "%016" PRIx64, r->run);
-  snprintf(digest, sizeof digest, "%016" PRIx64, task->digest);
-  const time_t now = time(NULL);
-  struct tm tm;
-  strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-  int major, minor, patch;
-  zmq_version(&major, &minor, &patch);
-  snprintf(zmq, sizeof zmq, "%d.%d.%d", major, minor, patch);
-  json_t *root =
-      json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "run", run, "task",
-                task->name, "task_digest", digest, "created", created, "command", command, "telos",
-                TELOS_VERSION, "mujoco", mj_versionString(), "libzmq", zmq, "libuv",
-                uv_version_string(), "blas", gemm_kernel(), "cpu", cpu_model());
-  // arguments that are not UTF-8 cannot stand in JSON
-  if (root == NULL) {
-    log_error("the command line or task name is not UTF-8 text; rename the task or the run");
+// ---- what a folder holds ----
+
+// what makes a folder more than a diary; what a start writes first stands first
+static const char *const PARTS[] = {"config.yaml", "manifest.json",      "checkpoints",
+                                    "replay",      "policy.safetensors", "videos"};
+enum { CONFIG, MANIFEST, NPART = sizeof PARTS / sizeof *PARTS };
+
+// A file, or a folder with anything in it.
+static bool is_there(const char *run, const char *name) {
+  char *path = run_files_path(run, name);
+  bool there = fsio_exists(path);
+  DIR *dir = opendir(path);
+  if (dir != NULL) {
+    there = false;
+    for (struct dirent *entry; !there && (entry = readdir(dir)) != NULL;) {
+      there = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    }
+    closedir(dir);
+  }
+  free(path);
+  return there;
+}
+
+enum err rundir_refuse(const char *path, const char *missing) {
+  char has[256] = "";
+  size_t used = 0;
+  for (int i = 0; i < NPART; i++) {
+    if (is_there(path, PARTS[i])) {
+      used +=
+          (size_t)snprintf(has + used, sizeof has - used, "%s%s", used > 0 ? ", " : "", PARTS[i]);
+    }
+  }
+  log_error(
+      "%s lacks %s, but has %s; restore what is missing from a copy, or give another run name",
+      path, missing, has);
+  return ERR_CONFIG;
+}
+
+enum content { NOTHING, START, RUN };
+
+// ERR_CONFIG: a part of a run.
+static enum err look_into(enum content *content, const char *path) {
+  bool there[NPART], more = false;
+  for (int i = 0; i < NPART; i++) {
+    there[i] = is_there(path, PARTS[i]);
+    more = more || (there[i] && i > CONFIG);
+  }
+  if (there[CONFIG] && there[MANIFEST]) {
+    *content = RUN;
+  } else if (!more) {
+    *content = there[CONFIG] ? START : NOTHING;
+  } else {
+    return rundir_refuse(path, there[CONFIG]     ? "manifest.json"
+                               : there[MANIFEST] ? "config.yaml"
+                                                 : "config.yaml and manifest.json");
+  }
+  return ERR_OK;
+}
+
+// ---- manifest.json and config.yaml ----
+
+static enum err check_manifest(struct rundir *r, const struct task *task) {
+  struct manifest m;
+  const enum err err = manifest_read(&m, r->path);
+  if (err != ERR_OK) {
+    return err;
+  }
+  r->run = m.run;
+  // a policy is only written behind a checkpoint
+  r->saved = m.saved || is_there(r->path, "policy.safetensors");
+  if (m.task_digest != task->digest) {
+    log_error("%s is a run of task %s with digest %016" PRIx64
+              ", but task %s now has digest %016" PRIx64
+              "; give the same task and MuJoCo version, or another run name",
+              r->path, m.task, m.task_digest, task->name, task->digest);
     return ERR_CONFIG;
   }
-  char *text = json_dumps(root, JSON_INDENT(2));
-  CHECK(text != NULL);
-  char *path = run_files_path(r->path, "manifest.json");
-  const enum err err = fsio_write_atomic(path, text, strlen(text));
+  return ERR_OK;
+}
+
+static enum err read_settings(struct config *cfg, const char *run) {
+  char *path = run_files_path(run, "config.yaml"), *text;
+  size_t n;
+  enum err err;
+  const char *fault = checked_read(&text, &n, path, CHECKED_YAML, MAX_CONFIG);
+  if (fault != NULL) {
+    log_error("%s %s; restore it from a copy, or give another run name", path, fault);
+    err = ERR_FORMAT;
+  } else {
+    err = config_read_yaml(cfg, text, n, path);
+    free(text);
+  }
   free(path);
-  free(text);
-  json_decref(root);
   return err;
 }
 
-static enum err read_manifest(struct rundir *r, const struct task *task) {
-  char *path = run_files_path(r->path, "manifest.json");
-  void *text = NULL;
-  size_t n;
-  json_t *root = NULL;
-  enum err err = fsio_read(&text, &n, path, MAX_SMALL_FILE);
-  if (err != ERR_OK) {
-    goto out;
+enum err rundir_settings(struct config *cfg, const char *path) {
+  enum content content;
+  struct manifest m;
+  enum err err = look_into(&content, path);
+  // another format is told by the manifest, whatever the settings look like
+  if (err == ERR_OK && content == RUN) {
+    err = manifest_read(&m, path);
   }
-  const char *run = NULL, *digest = NULL, *name = NULL;
-  root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-  if (root == NULL || json_unpack(root, "{s:s, s:s, s:s}", "run", &run, "task_digest", &digest,
-                                  "task", &name) != 0) {
-    log_error("%s is damaged; restore it, or start anew in another folder", path);
-    err = ERR_FORMAT;
-    goto out;
-  }
-  r->run = strtoull(run, NULL, 16);
-  if (strtoull(digest, NULL, 16) != task->digest) {
-    log_error("%s is a run of task %s with digest %s, but task %s now has digest %016" PRIx64
-              "; give the same task and MuJoCo version, or another run name",
-              r->path, name, digest, task->name, task->digest);
-    err = ERR_CONFIG;
-  }
-out:
-  json_decref(root);
-  free(text);
-  free(path);
-  return err;
+  return err == ERR_OK && content != NOTHING ? read_settings(cfg, path) : err;
 }
 
 // settings that may not change while a run lives
-static enum err check_config(const struct rundir *r, const struct config *cfg) {
+static enum err check_settings(const struct rundir *r, const struct config *cfg) {
   struct config saved;
   config_defaults(&saved);
-  char *path = run_files_path(r->path, "config.yaml");
-  enum err err = config_read_file(&saved, path);
-  free(path);
+  enum err err = read_settings(&saved, r->path);
   if (err != ERR_OK) {
     return err;
   }
@@ -144,14 +189,16 @@ static enum err check_config(const struct rundir *r, const struct config *cfg) {
   return err;
 }
 
-static enum err write_config(const struct rundir *r, const struct config *cfg) {
+enum err rundir_keep_settings(const struct rundir *r, const struct config *cfg) {
   char *text = config_dump(cfg);
   char *path = run_files_path(r->path, "config.yaml");
-  const enum err err = fsio_write_atomic(path, text, strlen(text));
+  const enum err err = checked_write(path, CHECKED_YAML, text);
   free(path);
   free(text);
   return err;
 }
+
+// ---- life ----
 
 static enum err start_progress(struct rundir *r) {
   const enum err err = open_append(&r->progress_fd, r->path, "progress.csv");
@@ -164,51 +211,68 @@ static enum err start_progress(struct rundir *r) {
   return fsio_write_all(r->progress_fd, header, n, "progress.csv");
 }
 
+// Is there a run to resume, and may it be?
+static enum err check_resume(enum content *content, const char *path, enum resume resume) {
+  const enum err err = look_into(content, path);
+  if (err != ERR_OK) {
+    return err;
+  }
+  if (resume == RESUME_MUST && *content != RUN) {
+    log_error("--resume must: there is no run in %s; check the name, or use --resume auto", path);
+    return ERR_CONFIG;
+  }
+  if (resume == RESUME_NEVER && *content == RUN) {
+    log_error("--resume never: %s already holds a run; give another name, or use --resume auto",
+              path);
+    return ERR_CONFIG;
+  }
+  return ERR_OK;
+}
+
+// The files that a start writes, or the checks of a run that goes on.
+static enum err begin(struct rundir *r, enum content content, const struct config *cfg,
+                      const struct task *task, const char *command) {
+  enum err err = ERR_OK;
+  if (content == RUN) {
+    err = check_manifest(r, task);
+    if (err == ERR_OK) {
+      err = check_settings(r, cfg);
+    }
+    return err;
+  }
+  if (content == START) {
+    // what is about to be replaced has to be ours, and whole
+    struct config begun;
+    config_defaults(&begun);
+    err = read_settings(&begun, r->path);
+  }
+  r->fresh = true;
+  CHECK(getrandom(&r->run, sizeof r->run, 0) == (ssize_t)sizeof r->run);
+  if (err == ERR_OK) {
+    err = rundir_keep_settings(r, cfg);
+  }
+  return err == ERR_OK ? manifest_write(r->path, r->run, task, command) : err;
+}
+
 enum err rundir_open(struct rundir *r, const char *path, enum resume resume,
                      const struct config *cfg, const struct task *task, const char *command) {
   *r = (struct rundir){.path = must_strdup(path), .lock_fd = -1, .log_fd = -1, .progress_fd = -1};
-  const bool exists = run_files_exist(path);
-  enum err err = ERR_CONFIG;
-  if (resume == RESUME_MUST && !exists) {
-    log_error("--resume must: there is no run in %s; check the name, or use --resume auto", path);
-    goto fail;
-  }
-  if (resume == RESUME_NEVER && exists) {
-    log_error("--resume never: %s already holds a run; give another name, or use --resume auto",
-              path);
-    goto fail;
-  }
-  err = fsio_mkdirs(path);
-  if (err != ERR_OK || (err = take_lock(r)) != ERR_OK) {
-    goto fail;
-  }
-  r->fresh = !exists;
-  if (exists) {
-    err = read_manifest(r, task);
-    if (err != ERR_OK || (err = check_config(r, cfg)) != ERR_OK) {
-      goto fail;
-    }
-  } else {
-    CHECK(getrandom(&r->run, sizeof r->run, 0) == (ssize_t)sizeof r->run);
-  }
-  err = write_config(r, cfg);
-  if (err == ERR_OK && r->fresh) {
-    err = write_manifest(r, task, command);
-  }
-  if (err == ERR_OK) {
-    err = open_append(&r->log_fd, r->path, "log.txt");
-  }
-  if (err == ERR_OK) {
-    err = start_progress(r);
-  }
-  if (err != ERR_OK) {
-    goto fail;
+  enum content content;
+  struct config saved;
+  config_defaults(&saved);
+  // twice: nothing is made in a folder that is refused, and only the lock's holder can be sure
+  enum err err = check_resume(&content, path, resume);
+  if (err != ERR_OK || (err = rundir_settings(&saved, path)) != ERR_OK ||
+      (err = fsio_mkdirs(path)) != ERR_OK || (err = take_lock(r)) != ERR_OK ||
+      (err = check_resume(&content, path, resume)) != ERR_OK ||
+      (err = begin(r, content, cfg, task, command)) != ERR_OK ||
+      (err = open_append(&r->log_fd, r->path, "log.txt")) != ERR_OK ||
+      (err = start_progress(r)) != ERR_OK) {
+    rundir_close(r);
+    return err;
   }
   log_set_file(r->log_fd);
   return ERR_OK;
-fail:
-  rundir_close(r);
-  return err;
 }
 
 void rundir_close(struct rundir *r) {

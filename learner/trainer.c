@@ -1,8 +1,8 @@
 // trainer.c - one loop: wait for the next item, fold it in, tell what happened.
 //
-// Everything that decides the result is in struct fold and changes only in commit(); queues,
-// figures and events around it carry nothing back into it. Evaluation results are recorded but
-// never influence training.
+// Everything that decides the result is in struct fold, the networks and replay, and changes only
+// in commit(); queues, metrics and events around it carry nothing back into it. Evaluation results
+// are recorded but never influence training.
 #include "learner/trainer.h"
 
 #include <inttypes.h>
@@ -22,10 +22,14 @@
 #include "common/nn/policy_file.h"
 #include "common/run_files.h"
 #include "learner/checkpoint.h"
-#include "learner/odac.h"
-#include "learner/replay.h"
-#include "learner/scaling.h"
-#include "learner/segments.h"
+#include "learner/fold.h"
+#include "learner/manifest.h"
+#include "learner/replay/batch.h"
+#include "learner/replay/replay.h"
+#include "learner/replay/scaling.h"
+#include "learner/replay/segments.h"
+#include "learner/rules/rules.h"
+#include "learner/rules/updater.h"
 
 enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
 
@@ -43,27 +47,24 @@ struct trainer {
   void (*notify)(void *ctx);
   void *ctx;
 
-  struct fold fold;    // what a commit changes, beside networks and replay
-  uint64_t *versions;  // ticket id names versions[id % window]
-  struct odac *odac;
+  struct fold fold;
+  struct updater *updater;
   struct scaling *scaling;  // of what the networks see; the identity before the first update
   struct replay *replay;
   uint64_t replay_base;  // episodes that had left replay before this life
   struct batch *batch;
   struct segments *segments;
-  struct weights **weights;  // versions still named, oldest first
-  int nweights, max_weights;
-  uint64_t *window_versions;  // versions in window order, for the ledger and checkpoints
 
   pthread_t thread;
   bool started;
+  bool saved;            // the run's folder knows that there is a checkpoint
   uint64_t video_every;  // env steps; 0: no videos
   struct queue *in, *out;
   atomic_bool stop;
   atomic_bool busy;
   _Atomic uint64_t progress;
 
-  pthread_mutex_t lock;  // figures below
+  pthread_mutex_t lock;  // of the two below
   struct metrics metrics;
   double wait_s;
 };
@@ -74,47 +75,13 @@ static double now_s(void) {
   return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
-// ---- versions of the policy ----
-
-static bool version_named(const struct trainer *t, uint64_t version) {
-  const struct fold *f = &t->fold;
-  // versions never fall from one ticket to the next, so the first open ticket names the oldest
-  if (version >= t->versions[f->next % (uint64_t)t->cfg->ledger_window]) {
-    return true;
-  }
-  for (int i = 0; i < f->nevals; i++) {
-    if (f->evals[i].version == version) {
-      return true;
-    }
-  }
-  return false;
-}
-
-static void drop_unnamed_weights(struct trainer *t) {
-  int kept = 0;
-  for (int i = 0; i < t->nweights; i++) {
-    if (version_named(t, t->weights[i]->version)) {
-      t->weights[kept++] = t->weights[i];
-    } else {
-      weights_unref(t->weights[i]);
-    }
-  }
-  t->nweights = kept;
-}
-
-// takes over one reference
-static void keep_weights(struct trainer *t, struct weights *w) {
-  drop_unnamed_weights(t);
-  CHECK(t->nweights < t->max_weights);
-  t->weights[t->nweights++] = w;
-}
-
+// The policy as it is now, as the version that comes next.
 static struct weights *snapshot(const struct trainer *t) {
-  const struct mlp *net = odac_policy(t->odac);
+  const struct mlp *net = updater_policy(t->updater);
   float *theta = must_alloc(net->nparam, sizeof *theta);
   memcpy(theta, net->theta, net->nparam * sizeof *theta);
   scaling_fold(t->scaling, theta, net->width[1]);
-  struct weights *w = weights_new(t->fold.version, net->width, net->nlayer, theta);
+  struct weights *w = weights_new(t->fold.version + 1, net->width, net->nlayer, theta);
   free(theta);
   return w;
 }
@@ -129,8 +96,9 @@ static enum err write_weights(const struct trainer *t, const char *name, const s
   snprintf(seed, sizeof seed, "%" PRId64, t->cfg->run_seed);
   snprintf(steps, sizeof steps, "%" PRIu64, at_steps);
   const struct st_meta meta[] = {
-      {"format", "pt"},        {"algorithm", "odac"},   {"telos", TELOS_VERSION},
-      {"task", t->task->name}, {"task_digest", digest}, {"seed", seed},
+      {"format", "pt"},         {"algorithm", t->updater->rule->name},
+      {"telos", TELOS_VERSION}, {"task", t->task->name},
+      {"task_digest", digest},  {"seed", seed},
       {"steps", steps},
   };
   char *path = run_files_path(t->run->path, name);
@@ -141,29 +109,21 @@ static enum err write_weights(const struct trainer *t, const char *name, const s
 }
 
 static enum err write_policy(const struct trainer *t) {
-  const struct weights *w = t->weights[t->nweights - 1];
-  CHECK(w->version == t->fold.version);
-  return write_weights(t, "policy.safetensors", w, t->fold.steps);
+  return write_weights(t, "policy.safetensors", fold_newest(&t->fold), t->fold.steps);
 }
 
-// The policy that was evaluated after so many steps, when that is the first evaluation beyond a
-// multiple of video_every. The one before is part of the fold, so a resumed run writes the same.
-static void write_video_policy(struct trainer *t, uint64_t version, uint64_t steps) {
-  const uint64_t every = t->video_every;
-  const double last = t->fold.last_eval[0];
-  const uint64_t before = isnan(last) ? 0 : (uint64_t)last;
+// The policy of the last evaluation, when that is the first one beyond a multiple of video_every.
+// before: steps of the evaluation before it, which the fold knows, so a resumed run writes the
+// same.
+static void write_video_policy(struct trainer *t, const struct weights *w, uint64_t before) {
+  const uint64_t every = t->video_every, steps = t->fold.last.steps;
   if (every == 0 || steps / every <= before / every) {
     return;
   }
-  int i = 0;
-  while (i < t->nweights && t->weights[i]->version != version) {
-    i++;
-  }
-  CHECK(i < t->nweights);
   char name[64];
   snprintf(name, sizeof name, "videos/step_%09" PRIu64 ".safetensors", steps);
   char *folder = run_files_path(t->run->path, "videos");
-  if (fsio_mkdirs(folder) != ERR_OK || write_weights(t, name, t->weights[i], steps) != ERR_OK) {
+  if (fsio_mkdirs(folder) != ERR_OK || write_weights(t, name, w, steps) != ERR_OK) {
     log_warn("training goes on without videos");
     t->video_every = 0;
   }
@@ -172,30 +132,17 @@ static void write_video_policy(struct trainer *t, uint64_t version, uint64_t ste
 
 // all that updates change; returns how many
 static int list_tensors(struct trainer *t, struct st_tensor tensors[MAX_TENSORS]) {
-  const int n = odac_tensors(t->odac, tensors, MAX_TENSORS);
+  const int n = updater_tensors(t->updater, tensors, MAX_TENSORS);
   CHECK(n <= MAX_TENSORS - SCALING_TENSORS);
   return n + scaling_tensors(t->scaling, tensors + n, MAX_TENSORS - n);
 }
 
-static void window_in_order(struct trainer *t) {
-  const uint64_t window = (uint64_t)t->cfg->ledger_window;
-  for (uint64_t i = 0; i < window; i++) {
-    t->window_versions[i] = t->versions[(t->fold.next + i) % window];
-  }
-}
-
 static enum err save(struct trainer *t) {
   struct st_tensor tensors[MAX_TENSORS];
-  window_in_order(t);
-  drop_unnamed_weights(t);
   struct checkpoint c = {
       .run = t->run->run,
       .task_digest = t->task->digest,
-      .fold = t->fold,
-      .window = (int)t->cfg->ledger_window,
-      .versions = t->window_versions,
-      .weights = t->weights,
-      .nweights = t->nweights,
+      .fold = &t->fold,
       .tensors = tensors,
       .ntensors = list_tensors(t, tensors),
   };
@@ -208,6 +155,10 @@ static enum err save(struct trainer *t) {
     return err;
   }
   segments_remove(t->segments, &oldest);
+  if (!t->saved && (err = manifest_set_saved(t->run->path)) != ERR_OK) {
+    return err;
+  }
+  t->saved = true;
   return write_policy(t);
 }
 
@@ -218,7 +169,29 @@ static uint64_t updates_due(const struct trainer *t) {
   return after > 0.0 ? (uint64_t)floor(t->cfg->train_updates_per_step * after) : 0;  // eq. (1)
 }
 
-static void publish_figures(struct trainer *t, const struct odac_stats *s) {
+// the rule's figures of the last update that have a column, by name
+static void set_rule_figures(struct metrics *m, const struct updater *u) {
+  static const struct {
+    const char *name;
+    size_t at;
+  } column[] = {
+#define M(name, format, unit, help) {#name, offsetof(struct metrics, name)},
+#define W(name, words, help)
+#include "common/config/metrics.def"
+#undef M
+#undef W
+  };
+  for (int i = 0; i < u->rule->nfigure; i++) {
+    for (size_t k = 0; k < sizeof column / sizeof *column; k++) {
+      if (strcmp(u->rule->figure[i].name, column[k].name) == 0) {
+        *(double *)((char *)m + column[k].at) = (double)updater_figure(u, i);
+      }
+    }
+  }
+}
+
+// updated: there were updates since the last call
+static void publish_figures(struct trainer *t, bool updated) {
   const struct fold *f = &t->fold;
   pthread_mutex_lock(&t->lock);
   struct metrics *m = &t->metrics;
@@ -227,95 +200,60 @@ static void publish_figures(struct trainer *t, const struct odac_stats *s) {
   m->episodes = (double)f->episodes;
   m->updates = (double)f->updates;
   m->version = (double)f->version;
-  if (s != NULL) {
-    m->loss_q = s->loss_q;
-    m->loss_pi = s->loss_pi;
-    m->alpha = s->alpha;
-    m->q0 = s->q0;
-    m->log_lik = s->log_lik;
-    m->nll = s->nll;
-    m->entropy = s->entropy;
+  if (updated) {
+    set_rule_figures(m, t->updater);
   }
-  m->eval_steps = f->last_eval[0];
-  m->eval_distance = f->last_eval[1];
-  m->eval_score = f->last_eval[2];
-  m->eval_ci = f->last_eval[3];
-  m->eval_success = f->last_eval[4];
+  if (f->last.n > 0) {
+    m->eval_steps = (double)f->last.steps;
+    m->eval_distance = f->last.distance;
+    m->eval_score = f->last.score;
+    m->eval_ci = f->last.ci;
+    m->eval_success = f->last.success;
+  }
   pthread_mutex_unlock(&t->lock);
+}
+
+// a minibatch as networks see it; see struct draws of learner/rules/rule.h
+static const struct batch *draw_batch(void *ctx, enum rng_stream stream, uint64_t index) {
+  struct trainer *t = ctx;
+  struct rng rng;
+  rng_init(&rng, (uint64_t)t->cfg->run_seed, stream, index);
+  replay_sample(t->replay, t->batch, &rng);
+  if (t->cfg->net_standardize) {
+    scaling_apply(t->scaling, t->batch);
+  }
+  return t->batch;
+}
+
+// what has to be measured once, before the first update
+static enum err prepare(struct trainer *t) {
+  if (t->cfg->net_standardize) {
+    scaling_measure(t->scaling, t->replay, t->batch, (uint64_t)t->cfg->run_seed);
+  }
+  return updater_prepare(t->updater, &(struct draws){.draw = draw_batch, .ctx = t});
 }
 
 static enum err update(struct trainer *t) {
   struct fold *f = &t->fold;
   const uint64_t due = updates_due(t);
-  struct odac_stats stats;
   const bool any = f->updates < due;
-  if (f->updates == 0 && any && t->cfg->net_standardize) {
-    scaling_measure(t->scaling, t->replay, t->batch, (uint64_t)t->cfg->run_seed);
+  if (any && f->updates == 0) {
+    const enum err err = prepare(t);
+    if (err != ERR_OK) {
+      return err;
+    }
   }
   while (f->updates < due) {
-    struct rng rng;
-    rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_BATCH, f->updates);
-    replay_sample(t->replay, t->batch, &rng);
-    if (t->cfg->net_standardize) {
-      scaling_apply(t->scaling, t->batch);
-    }
-    const enum err err = odac_update(t->odac, &stats, t->batch, f->updates);
+    const struct batch *b = draw_batch(t, RNG_BATCH, f->updates);
+    const enum err err = updater_update(t->updater, b, f->updates);
     if (err != ERR_OK) {
       return err;
     }
     f->updates++;
     atomic_fetch_add_explicit(&t->progress, 1, memory_order_relaxed);
   }
-  publish_figures(t, any ? &stats : NULL);
+  publish_figures(t, any);
   return ERR_OK;
-}
-
-static bool training_complete(const struct trainer *t) {
-  return t->fold.steps >= (uint64_t)t->cfg->run_steps;
-}
-
-// a new version after publish_every commits, and at the end, once there is something to publish
-static struct weights *publish(struct trainer *t) {
-  struct fold *f = &t->fold;
-  f->since_publish++;
-  const bool due =
-      f->since_publish >= (uint64_t)t->cfg->train_publish_every || training_complete(t);
-  if (!due || f->updates == 0) {
-    return NULL;
-  }
-  f->since_publish = 0;
-  f->version++;
-  struct weights *w = snapshot(t);
-  keep_weights(t, w);
-  return weights_ref(w);
-}
-
-// whether an evaluation of the newest version is due; one is always due at the end
-static bool evaluation_due(struct trainer *t) {
-  struct fold *f = &t->fold;
-  const uint64_t every = (uint64_t)t->cfg->eval_every;
-  bool due = training_complete(t);
-  if (every > 0 && f->steps >= f->next_eval_steps) {
-    f->next_eval_steps = (f->steps / every + 1) * every;
-    due = true;
-  }
-  // a fleet too slow to evaluate as often as asked skips evaluations, but never the last
-  if (!due || (f->nevals >= CHECKPOINT_MAX_EVALS - 1 && !training_complete(t))) {
-    return false;
-  }
-  f->evals[f->nevals].version = f->version;
-  f->evals[f->nevals++].steps = f->steps;
-  return true;
-}
-
-static enum err save_if_due(struct trainer *t) {
-  struct fold *f = &t->fold;
-  const uint64_t every = (uint64_t)t->cfg->checkpoint_every;
-  const bool due = f->steps >= f->next_checkpoint_steps;
-  if (due) {
-    f->next_checkpoint_steps = (f->steps / every + 1) * every;
-  }
-  return due || training_complete(t) ? save(t) : ERR_OK;
 }
 
 static void emit(struct trainer *t, struct trainer_event event) {
@@ -333,21 +271,21 @@ static enum err commit(struct trainer *t, const struct episode *ep) {
     return err;
   }
   replay_add(t->replay, ep);
-  f->steps += (uint64_t)ep->T;
-  f->episodes++;
+  fold_add(f, ep->T);
   err = update(t);
   if (err != ERR_OK) {
     return err;
   }
   struct trainer_event event = {.kind = TRAINER_COMMITTED};
-  event.published = publish(t);
-  // the ticket that is issued now takes the place of the one that was committed
-  t->versions[f->next % (uint64_t)t->cfg->ledger_window] = f->version;
-  f->next++;
+  if (fold_publishes(f)) {
+    fold_publish(f, snapshot(t));
+    event.published = weights_ref(fold_newest(f));
+  }
+  fold_commit(f);
   event.version = f->version;
-  event.evaluate = evaluation_due(t);
-  err = save_if_due(t);
-  if (err != ERR_OK) {
+  event.evaluate = fold_evaluates(f);
+  event.oldest = fold_oldest(f);
+  if (fold_saves(f) && (err = save(t)) != ERR_OK) {
     weights_unref(event.published);
     return err;
   }
@@ -356,22 +294,20 @@ static enum err commit(struct trainer *t, const struct episode *ep) {
 }
 
 static void record_evaluation(struct trainer *t, const struct evaluation *e) {
-  struct fold *f = &t->fold;
-  int i = 0;
-  while (i < f->nevals && f->evals[i].version != e->version) {
-    i++;
+  const uint64_t before = t->fold.last.steps;
+  struct weights *evaluated = weights_ref(fold_weights(&t->fold, e->version));
+  fold_evaluated(&t->fold, e);
+  write_video_policy(t, evaluated, before);
+  weights_unref(evaluated);
+  char unstable[64] = "";
+  if (e->unstable > 0) {
+    snprintf(unstable, sizeof unstable, " (%d of %d episodes unstable)", e->unstable, e->n);
   }
-  CHECK(i < f->nevals);
-  const uint64_t steps = f->evals[i].steps;
-  write_video_policy(t, e->version, steps);
-  f->nevals--;
-  memmove(&f->evals[i], &f->evals[i + 1], (size_t)(f->nevals - i) * sizeof f->evals[0]);
-  const double figures[] = {(double)steps, e->distance, e->score, e->ci, e->success};
-  memcpy(f->last_eval, figures, sizeof f->last_eval);
   log_info("evaluation of version %" PRIu64 " (%" PRIu64
-           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes",
-           e->version, steps, e->distance, e->score, e->ci, e->success, e->n);
-  publish_figures(t, NULL);
+           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes%s",
+           e->version, t->fold.last.steps, e->distance, e->score, e->ci, e->success, e->n,
+           unstable);
+  publish_figures(t, false);
 }
 
 // ---- the thread ----
@@ -393,8 +329,8 @@ static void item_free(struct item *item) {
   free(item);
 }
 
-// one item; false ends the thread
-static bool work(struct trainer *t, const struct item *item) {
+// One item of the queue; false ends the thread.
+static bool handle_item(struct trainer *t, const struct item *item) {
   enum err err = ERR_OK;
   if (atomic_load(&t->stop)) {
     err = save(t);
@@ -402,15 +338,15 @@ static bool work(struct trainer *t, const struct item *item) {
                                    .err = err});
     return false;
   }
-  if (item->kind == ITEM_EPISODE && !training_complete(t)) {
+  if (item->kind == ITEM_EPISODE && !fold_complete(&t->fold)) {
     err = commit(t, item->episode);
-    if (err == ERR_OK && training_complete(t)) {
+    if (err == ERR_OK && fold_complete(&t->fold)) {
       emit(t, (struct trainer_event){.kind = TRAINER_COMPLETE});
     }
   } else if (item->kind == ITEM_EVALUATION) {
     record_evaluation(t, &item->evaluation);
   }
-  if (err == ERR_OK && training_complete(t) && t->fold.nevals == 0) {
+  if (err == ERR_OK && fold_complete(&t->fold) && t->fold.nowed == 0) {
     err = save(t);
     if (err == ERR_OK) {
       emit(t, (struct trainer_event){.kind = TRAINER_FINISHED});
@@ -431,7 +367,7 @@ static void *thread_main(void *arg) {
     if (item == NULL) {
       break;
     }
-    more = work(t, item);
+    more = handle_item(t, item);
     item_free(item);
   }
   atomic_store(&t->busy, false);
@@ -481,44 +417,18 @@ static void reset_replay(struct trainer *t) {
   t->replay = replay_new(&t->dims, t->cfg->replay_capacity, t->cfg->replay_hindsight);
 }
 
-static enum err accept_checkpoint(void *ctx, const struct checkpoint *c) {
+static enum err accept_checkpoint(void *ctx, const struct checkpoint *c, struct fault *fault) {
   struct trainer *t = ctx;
   reset_replay(t);
   t->replay_base = c->position.first;
-  return segments_read(t->run->path, t->run->run, &t->dims, &c->position, add_episode, t);
-}
-
-static void restore_fold(struct trainer *t, struct checkpoint *c) {
-  struct fold *f = &t->fold;
-  *f = c->fold;
-  const uint64_t window = (uint64_t)t->cfg->ledger_window;
-  for (uint64_t i = 0; i < window; i++) {
-    t->versions[(f->next + i) % window] = c->versions[i];
-  }
-  for (int i = 0; i < c->nweights; i++) {
-    keep_weights(t, weights_ref(c->weights[i]));
-  }
-}
-
-static void fresh_fold(struct trainer *t) {
-  struct fold *f = &t->fold;
-  for (size_t i = 0; i < sizeof f->last_eval / sizeof *f->last_eval; i++) {
-    f->last_eval[i] = NAN;
-  }
-  f->version = 1;
-  f->next_eval_steps = (uint64_t)t->cfg->eval_every;
-  f->next_checkpoint_steps = (uint64_t)t->cfg->checkpoint_every;
-  for (int64_t i = 0; i < t->cfg->ledger_window; i++) {
-    t->versions[i] = f->version;
-  }
-  keep_weights(t, snapshot(t));
+  return segments_read(t->run->path, t->run->run, &t->dims, &c->position, add_episode, t, fault);
 }
 
 static enum err restore(struct trainer *t) {
   struct st_tensor tensors[MAX_TENSORS];
   struct checkpoint c = {.run = t->run->run,
                          .task_digest = t->task->digest,
-                         .window = (int)t->cfg->ledger_window,
+                         .fold = &t->fold,
                          .tensors = tensors,
                          .ntensors = list_tensors(t, tensors)};
   int found = 0;
@@ -527,20 +437,22 @@ static enum err restore(struct trainer *t) {
     err = checkpoint_read(t->run->path, &c, &found, accept_checkpoint, t);
   }
   if (err == ERR_OK && found) {
-    restore_fold(t, &c);
     log_info("resuming at %" PRIu64 " of %" PRId64 " steps", t->fold.steps, t->cfg->run_steps);
+  } else if (err == ERR_OK && t->run->saved) {
+    return rundir_refuse(t->run->path, "checkpoints/step_*");
   } else if (err == ERR_OK) {
     reset_replay(t);
-    fresh_fold(t);
+    fold_publish(&t->fold, snapshot(t));
   }
   if (err == ERR_OK) {
     err = segments_open(&t->segments, t->run->path, t->run->run, &t->dims, &c.position);
   }
-  if (found) {
-    checkpoint_release(&c);
+  // what may change in a resumed run stays as it was until it does go on
+  if (err == ERR_OK) {
+    err = rundir_keep_settings(t->run, t->cfg);
   }
   // a finished run has its policy, whatever happened to the file since
-  return err == ERR_OK && training_complete(t) ? write_policy(t) : err;
+  return err == ERR_OK && fold_complete(&t->fold) ? write_policy(t) : err;
 }
 
 enum err trainer_new(struct trainer **out, const struct config *cfg, const struct task *task,
@@ -550,18 +462,20 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->cfg = cfg;
   t->task = task;
   t->run = run;
+  t->saved = run->saved;
   t->dims = task_dims(task, (int)cfg->replay_hindsight_k);
   t->notify = notify;
   t->ctx = ctx;
   pthread_mutex_init(&t->lock, NULL);
   metrics_clear(&t->metrics);
-  t->versions = must_alloc(window, sizeof *t->versions);
-  t->window_versions = must_alloc(window, sizeof *t->window_versions);
-  t->max_weights = (int)window + CHECKPOINT_MAX_EVALS + 2;
-  t->weights = must_alloc((size_t)t->max_weights, sizeof(struct weights *));
+  fold_init(&t->fold, &(struct fold_plan){.window = (int)cfg->ledger_window,
+                                          .steps = (uint64_t)cfg->run_steps,
+                                          .publish_every = (uint64_t)cfg->train_publish_every,
+                                          .eval_every = (uint64_t)cfg->eval_every,
+                                          .checkpoint_every = (uint64_t)cfg->checkpoint_every});
   t->in = queue_new(window + QUEUE_SLACK);
   t->out = queue_new(2 * window + QUEUE_SLACK);
-  t->odac = odac_new(cfg, &t->dims);
+  t->updater = updater_new(rules_at(0), cfg, &t->dims);
   t->scaling = scaling_new(&t->dims);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);
@@ -569,7 +483,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
     trainer_free(t);
     return err;
   }
-  publish_figures(t, NULL);
+  publish_figures(t, false);
   *out = t;
   return ERR_OK;
 }
@@ -591,17 +505,12 @@ void trainer_free(struct trainer *t) {
   }
   queue_free(t->in);
   queue_free(t->out);
-  for (int i = 0; i < t->nweights; i++) {
-    weights_unref(t->weights[i]);
-  }
-  free(t->weights);
   segments_close(t->segments);
   batch_free(t->batch);
   replay_free(t->replay);
-  odac_free(t->odac);
+  updater_free(t->updater);
   scaling_free(t->scaling);
-  free(t->versions);
-  free(t->window_versions);
+  fold_release(&t->fold);
   pthread_mutex_destroy(&t->lock);
   free(t);
 }
@@ -616,31 +525,12 @@ void trainer_start(struct trainer *t) {
   t->started = true;
 }
 
-uint64_t trainer_next(const struct trainer *t) {
-  return t->fold.next;
-}
-
-const uint64_t *trainer_versions(const struct trainer *t) {
-  window_in_order((struct trainer *)t);
-  return t->window_versions;
-}
-
-int trainer_weights(const struct trainer *t, struct weights **out, int max) {
-  for (int i = 0; i < t->nweights && i < max; i++) {
-    out[i] = weights_ref(t->weights[i]);
-  }
-  return t->nweights;
-}
-
-int trainer_pending(const struct trainer *t, uint64_t *versions, int max) {
-  for (int i = 0; i < t->fold.nevals && i < max; i++) {
-    versions[i] = t->fold.evals[i].version;
-  }
-  return t->fold.nevals;
+const struct fold *trainer_fold(const struct trainer *t) {
+  return &t->fold;
 }
 
 bool trainer_complete(const struct trainer *t) {
-  return training_complete(t);
+  return fold_complete(&t->fold);
 }
 
 void trainer_metrics(struct trainer *t, struct metrics *m, double *wait_s) {

@@ -5,8 +5,8 @@
 // Updates are counted, never timed: after a commit the total done is
 //   floor(updates_per_step * max(0, steps - warmup_steps))                                  (1)
 // so the ratio is exact at every commit, whatever the fleet does. Batch u is drawn with
-// (seed, RNG_BATCH, u). The state at a commit boundary is a pure function of (configuration, task,
-// episodes so far); that state is what a checkpoint holds.
+// (seed, RNG_BATCH, u). The state at a commit boundary (learner/fold.h, networks, replay) is a pure
+// function of configuration, task and the episodes so far; that state is what a checkpoint holds.
 //
 // The loop thread owns the object and calls everything; the trainer's own thread only talks to it
 // through queues: episodes and evaluations in, events out, notify after each event.
@@ -25,6 +25,7 @@
 #include "learner/rundir.h"
 
 struct episode;
+struct fold;
 struct trainer;
 
 enum trainer_event_kind {
@@ -39,6 +40,7 @@ struct trainer_event {
   enum trainer_event_kind kind;
   enum err err;
   uint64_t version;           // newest published
+  uint64_t oldest;            // that a ticket or an evaluation names: older weights may go
   struct weights *published;  // the new version, one reference for the receiver; NULL: none
   bool evaluate;              // issue an evaluation of version
 };
@@ -50,15 +52,8 @@ NODISCARD enum err trainer_new(struct trainer **out, const struct config *cfg,
                                void (*notify)(void *ctx), void *ctx);
 void trainer_free(struct trainer *t);  // joins the thread; NULL is allowed
 
-// What the ledger starts from, valid before trainer_start: first uncommitted ticket, the versions
-// of the open window (config ledger_window entries), and weights still named (one reference each
-// is the caller's), newest last.
-uint64_t trainer_next(const struct trainer *t);
-const uint64_t *trainer_versions(const struct trainer *t);
-int trainer_weights(const struct trainer *t, struct weights **out, int max);
-
-// Evaluations that a restored run still owes: versions, at most max.
-int trainer_pending(const struct trainer *t, uint64_t *versions, int max);
+// What the ledger and whoever sends weights start from; valid before trainer_start.
+const struct fold *trainer_fold(const struct trainer *t);
 
 // True when a restored run has committed all its steps.
 bool trainer_complete(const struct trainer *t);
@@ -82,7 +77,7 @@ void trainer_stop(struct trainer *t);
 // Next event, or false.
 bool trainer_poll(struct trainer *t, struct trainer_event *event);
 
-// Figures of the fold so far (steps .. eval_success of metrics.def; the caller fills the rest).
+// Metrics of the fold so far (steps .. eval_success of metrics.def; the caller fills the rest).
 // wait_s: seconds in all that the thread waited for episodes; updates for rates.
 void trainer_metrics(struct trainer *t, struct metrics *m, double *wait_s);
 

@@ -29,6 +29,12 @@ int zcall_send(void *socket, const void *data, size_t n, int flags) {
   return rc;
 }
 
+int zcall_send_msg(void *socket, zmq_msg_t *msg, int flags) {
+  int rc;
+  AGAIN(rc, zmq_msg_send(msg, socket, flags));
+  return rc;
+}
+
 int zcall_receive(void *socket, void *data, size_t n, int flags) {
   int rc;
   AGAIN(rc, zmq_recv(socket, data, n, flags));

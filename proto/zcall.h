@@ -19,6 +19,9 @@ int zcall_connect(void *socket, const char *endpoint);
 // bytes sent, of n
 int zcall_send(void *socket, const void *data, size_t n, int flags);
 
+// size of *msg, which is empty then; on failure it stays the caller's
+int zcall_send_msg(void *socket, zmq_msg_t *msg, int flags);
+
 // size of the frame, of which at most n bytes are in data
 int zcall_receive(void *socket, void *data, size_t n, int flags);
 

@@ -3,14 +3,16 @@
 #
 #   common <- proto <- { actor, learner };  actor and learner never meet;  deploy starts a learner
 #   as a program, so it knows the actor's rollouts alone;  tests know all
+#   inside the learner: trainer -> rules -> { agent, worth } -> nn, and a minibatch is all that
+#   these see of replay
 #
 # Includes are written from the root ("common/mlp.h"), so a few greps see everything.
 # --self-test plants one offence of each kind in a scratch tree and demands that each is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# what the files of each folder may include: folders, or F/* for F and all below it; the longest
-# name that fits a file decides
+# what the files of each folder may include: folders, F/* for F and all below it, or single files;
+# the longest name that fits a file decides
 declare -A allowed=(
   [common/base]='common/base'
   [common/config]='common/base common/config'
@@ -20,6 +22,13 @@ declare -A allowed=(
   [proto]='common/* proto'
   [actor]='common/* proto actor'
   [learner/nn]='common common/base common/nn learner/nn'
+  [learner/agent]='common common/base common/config common/nn learner/nn learner/replay/batch.h
+    learner/agent'
+  [learner/worth]='common common/base common/config common/nn learner/nn learner/replay/batch.h
+    learner/agent/net.h learner/worth'
+  [learner/rules]='common common/base common/config common/nn learner/nn learner/replay/batch.h
+    learner/agent learner/worth learner/rules'
+  [learner/replay]='common common/base common/nn proto learner/replay'
   [learner]='common/* proto learner/*'
   [deploy]='common/* proto actor deploy/*'
   [tests]='common/* proto actor learner/* deploy/* tests/*'
@@ -33,17 +42,17 @@ banned+='|atoi|atol|atoll|atof|assert|alloca'
 check() {
   local root=$1 table='' folder
   for folder in "${!allowed[@]}"; do
-    table+="$folder:${allowed[$folder]};"
+    table+="$folder:${allowed[$folder]//$'\n'/ };"
   done
   # shellcheck disable=SC2016  # the dollars are awk's
   (cd "$root" && find . -type f \( -name '*.[ch]' -o -name '*.def' \) -not -path './build/*' \
     -printf '%P\0' | sort -z | xargs -0 -r awk -v table="$table" -v banned="$banned" '
     function offence(reason) { printf "%s:%d: %s: %s\n", FILENAME, FNR, reason, $0; bad = 1 }
-    # may files whose row is "a b/* c" include from this folder
-    function may(row, folder,    n, i, item) {
+    # may files whose row is "a b/* c/d.h" include this file, which stands in this folder
+    function may(row, file, folder,    n, i, item) {
       n = split(row, item, " ")
       for (i = 1; i <= n; i++) {
-        if (item[i] == folder) return 1
+        if (item[i] == folder || item[i] == file) return 1
         if (sub(/\/\*$/, "", item[i]) && index(folder "/", item[i] "/") == 1) return 1
       }
       return 0
@@ -66,7 +75,8 @@ check() {
         name = code
         sub(/^[^"]*"/, "", name)
         sub(/".*/, "", name)
-        if (!sub(/\/[^\/]*$/, "", name) || !may(row[layer], name))
+        file = name
+        if (!sub(/\/[^\/]*$/, "", name) || !may(row[layer], file, name))
           offence(layer " includes only " row[layer] ", from the root")
       }
       if (code ~ /^[ \t]*#[ \t]*include[ \t]*<(common|proto|actor|learner|deploy|tests)\//)
@@ -99,7 +109,7 @@ self_test() {
   plant common '#include "common/base/log.h"' clean
   plant common '#include "common/nn/policy.h"' found
   plant common '#include "proto/wire.h"' found
-  plant common '  #  include "learner/odac.h"' found
+  plant common '  #  include "learner/rules/odac.h"' found
   plant common '#include "episode.h"' found
   plant common '#include "../common/episode.h"' found
   plant common '#include <common/episode.h>' found
@@ -115,7 +125,23 @@ self_test() {
   plant actor '#include "common/task/env.h"' clean
   plant learner '#include "actor/rollout.h"' found
   plant learner '#include "deploy/launch/status.h"' found
-  plant learner/nn '#include "learner/replay.h"' found
+  plant learner/nn '#include "learner/replay/replay.h"' found
+  plant learner/nn '#include "learner/agent/net.h"' found
+  plant learner/agent '#include "learner/nn/mlp.h"' clean
+  plant learner/agent '#include "learner/replay/batch.h"' clean
+  plant learner/agent '#include "learner/replay/replay.h"' found
+  plant learner/agent '#include "learner/worth/outcome.h"' found
+  plant learner/agent '#include "learner/rules/rule.h"' found
+  plant learner/worth '#include "learner/agent/net.h"' clean
+  plant learner/worth '#include "learner/agent/agent.h"' found
+  plant learner/worth '#include "learner/rules/rule.h"' found
+  plant learner/rules '#include "learner/worth/outcome.h"' clean
+  plant learner/rules '#include "learner/replay/batch.h"' clean
+  plant learner/rules '#include "learner/replay/replay.h"' found
+  plant learner/rules '#include "learner/trainer.h"' found
+  plant learner/replay '#include "learner/rules/rule.h"' found
+  plant learner/replay '#include "learner/nn/mlp.h"' found
+  plant learner '#include "learner/rules/rule.h"' clean
   plant deploy/launch '#include "actor/rollout.h"' clean
   plant deploy/launch '#include "learner/trainer.h"' found
   plant deploy/launch '#include "tests/integration/harness.h"' found

@@ -1,4 +1,4 @@
-// metrics.c - four walks over metrics.def.
+// metrics.c - walks over metrics.def.
 //
 // Each figure is printed by its own literal format, so that the compiler checks every one. A
 // buffer that is too small is a programming error: sizes follow from the table.
@@ -27,29 +27,58 @@ __attribute__((format(printf, 4, 5))) static size_t append(char *out, size_t n, 
 
 void metrics_clear(struct metrics *m) {
 #define M(name, format, unit, help) m->name = NAN;
+#define W(name, words, help) m->name = -1;
 #include "common/config/metrics.def"
 #undef M
+#undef W
 }
+
+// ---- words ----
+
+// Word i of "a|b|c"; its length in *n. NULL: there is none.
+static const char *word_at(const char *words, int i, size_t *n) {
+  for (; i > 0 && words != NULL; i--) {
+    words = strchr(words, '|');
+    words = words != NULL ? words + 1 : NULL;
+  }
+  *n = words != NULL ? strcspn(words, "|") : 0;
+  return i == 0 ? words : NULL;
+}
+
+// Which of the words the n bytes at text are; -1: none.
+static int find_word(const char *words, const char *text, size_t n) {
+  size_t length;
+  const char *word;
+  for (int i = 0; (word = word_at(words, i, &length)) != NULL; i++) {
+    if (length == n && memcmp(word, text, n) == 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+static size_t append_word(char *out, size_t n, size_t used, const char *words, int i,
+                          const char *unknown) {
+  size_t length;
+  const char *word = word_at(words, i, &length);
+  return word != NULL ? append(out, n, used, "%.*s", (int)length, word)
+                      : append(out, n, used, "%s", unknown);
+}
+
+// ---- the progress line ----
 
 size_t metrics_line(char *out, size_t n, const struct metrics *m) {
   size_t used = append(out, n, 0, "%s", PREFIX);
 #define M(name, format, unit, help)           \
   used = append(out, n, used, " %s=", #name); \
   used = isnan(m->name) ? append(out, n, used, "-") : append(out, n, used, format, m->name);
+#define W(name, words, help)                  \
+  used = append(out, n, used, " %s=", #name); \
+  used = append_word(out, n, used, words, m->name, "-");
 #include "common/config/metrics.def"
 #undef M
+#undef W
   return used;
-}
-
-// the field called by the n bytes at name, or NULL
-static double *field(struct metrics *m, const char *name, size_t n) {
-#define M(field_name, format, unit, help)                                 \
-  if (n == sizeof #field_name - 1 && memcmp(name, #field_name, n) == 0) { \
-    return &m->field_name;                                                \
-  }
-#include "common/config/metrics.def"
-#undef M
-  return NULL;
 }
 
 // the n bytes at text as a number, "-" as NaN; false when they are neither
@@ -61,6 +90,25 @@ static bool parse_value(double *value, const char *text, size_t n) {
   char *end;
   *value = strtod(text, &end);
   return n > 0 && end == text + n;
+}
+
+// Reads one figure: name and value are texts of so many bytes. An unknown name is passed over;
+// false: the value is none.
+static bool read_figure(struct metrics *m, const char *name, size_t n_name, const char *value,
+                        size_t n_value) {
+#define M(field, format, unit, help)                                      \
+  if (n_name == sizeof #field - 1 && memcmp(name, #field, n_name) == 0) { \
+    return parse_value(&m->field, value, n_value);                        \
+  }
+#define W(field, words, help)                                             \
+  if (n_name == sizeof #field - 1 && memcmp(name, #field, n_name) == 0) { \
+    m->field = find_word(words, value, n_value);                          \
+    return true;                                                          \
+  }
+#include "common/config/metrics.def"
+#undef M
+#undef W
+  return true;
 }
 
 bool metrics_parse(struct metrics *m, const char *line) {
@@ -82,8 +130,8 @@ bool metrics_parse(struct metrics *m, const char *line) {
       return false;
     }
     const char *value = equals + 1;
-    double *target = field(&read, p + gap, (size_t)(equals - (p + gap)));
-    if (target != NULL && !parse_value(target, value, (size_t)(p + gap + word - value))) {
+    if (!read_figure(&read, p + gap, (size_t)(equals - (p + gap)), value,
+                     (size_t)(p + gap + word - value))) {
       return false;
     }
     p += gap + word;
@@ -95,8 +143,10 @@ bool metrics_parse(struct metrics *m, const char *line) {
 size_t metrics_csv_header(char *out, size_t n) {
   size_t used = 0;
 #define M(name, format, unit, help) used = append(out, n, used, "%s%s", used > 0 ? "," : "", #name);
+#define W(name, words, help) M(name, , , )
 #include "common/config/metrics.def"
 #undef M
+#undef W
   return used;
 }
 
@@ -107,7 +157,12 @@ size_t metrics_csv_row(char *out, size_t n, const struct metrics *m) {
   used = append(out, n, used, "%s", comma);                             \
   used = isnan(m->name) ? used : append(out, n, used, format, m->name); \
   comma = ",";
+#define W(name, words, help)                            \
+  used = append(out, n, used, "%s", comma);             \
+  used = append_word(out, n, used, words, m->name, ""); \
+  comma = ",";
 #include "common/config/metrics.def"
 #undef M
+#undef W
   return used;
 }

@@ -1,20 +1,25 @@
-// metrics.h - the progress figures of metrics.def as one plain struct of doubles.
+// metrics.h - the progress figures of metrics.def as one plain struct.
 //
 // Filled by the learner, printed as one key=value line, appended to progress.csv, parsed again by
-// `telos train` for its status block. NaN means "not known yet" and prints as "-".
+// `telos train` for its status block. NaN means "not known yet" and prints as "-". A word is its
+// index among the words of its row; -1 is not known.
 #ifndef COMMON_CONFIG_METRICS_H
 #define COMMON_CONFIG_METRICS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+enum metrics_limit { METRICS_LIMIT_LEARNER, METRICS_LIMIT_ACTORS, METRICS_LIMIT_WINDOW };
+
 struct metrics {
 #define M(name, format, unit, help) double name;
+#define W(name, words, help) int name;
 #include "common/config/metrics.def"
 #undef M
+#undef W
 };
 
-// All NaN.
+// Nothing is known.
 void metrics_clear(struct metrics *m);
 
 // "progress steps=1000 total_steps=40000 ..." without newline. Returns the length, < n.
@@ -23,7 +28,7 @@ size_t metrics_line(char *out, size_t n, const struct metrics *m);
 // Reverse of metrics_line; unknown keys are ignored. False when the line is no progress line.
 bool metrics_parse(struct metrics *m, const char *line);
 
-// Column names, and one row, of progress.csv; without newline. NaN is an empty field.
+// Column names, and one row, of progress.csv; without newline. What is not known is an empty field.
 size_t metrics_csv_header(char *out, size_t n);
 size_t metrics_csv_row(char *out, size_t n, const struct metrics *m);
 

@@ -7,12 +7,25 @@
 // Gradients with eps fixed, for J = sum_b [ T_b log pi_b ] + (terms in a with dJ/da = da):
 //   dJ/dmu_i = T 2 a_i + (1 - a_i^2) da_i                                                 (4)
 //   dJ/do_i  = T (-1 + 2 a_i e_i) + (1 - a_i^2) e_i da_i,    e_i = exp(s_i) eps_i         (5)
-// Source: Haarnoja et al. 2018 (arXiv:1812.05905), appendix C; ALGORITHMS 0.2.
+// Source: Haarnoja et al. 2018 (arXiv:1812.05905), appendix C.
 // Evaluation uses a = tanh(mu).
 //
 // Arrays are row-major float32, B rows. Nothing allocates; nothing returns an error.
 #ifndef COMMON_NN_POLICY_H
 #define COMMON_NN_POLICY_H
+
+// Numbers that a policy is made for: one of obs + goal inputs and 2 act outputs.
+struct policy_shape {
+  int obs, goal, act;
+};
+
+static inline int policy_inputs(const struct policy_shape *shape) {
+  return shape->obs + shape->goal;
+}
+
+static inline int policy_outputs(const struct policy_shape *shape) {
+  return 2 * shape->act;
+}
 
 // Eqs. (1)-(3). head (B x 2 act), eps (B x act) -> a (B x act), logp (B).
 void policy_sample(float *a, float *logp, const float *head, const float *eps, int B, int act);

@@ -16,8 +16,9 @@
 
 #include "common/base/check.h"
 #include "common/base/rng.h"
+#include "learner/fold.h"
 #include "learner/ledger.h"
-#include "learner/replay.h"
+#include "learner/replay/replay.h"
 #include "proto/wire.h"
 #include "tests/bench/bench.h"
 
@@ -59,7 +60,8 @@ static struct frames *frames_new(const struct dims *dims) {
   f->dims = *dims;
   for (int i = 0; i < EPISODES; i++) {
     fill(ep, (uint64_t)i);
-    const struct wire_msg msg = {.type = WIRE_EPISODE, .episode = {1, ep, episode_digest(ep)}};
+    episode_seal(ep);
+    const struct wire_msg msg = {.type = WIRE_EPISODE, .episode = {1, ep}};
     const void *frame = wire_encode(encoder, &f->n[i], &msg);
     if (i == 0) {
       // ids and versions are varints: later frames are a few bytes longer
@@ -85,19 +87,16 @@ static void answer(struct ledger *l, struct wire_decoder *decoder, const struct 
   struct wire_msg msg;
   const enum err err = wire_decode(decoder, &msg, f->data + f->at[i], f->n[i]);
   CHECK(err == ERR_OK);
-  CHECK(ledger_answer(l, 0, &msg.episode.episode, msg.episode.digest) == LEDGER_ACCEPTED);
+  CHECK(ledger_answer(l, 0, &msg.episode.episode) == LEDGER_ACCEPTED);
 }
 
 // Seconds for all frames.
 static double run_ingest(const struct frames *f, struct replay *replay,
                          struct wire_decoder *decoder) {
-  const struct ledger_options opt = {
-      .seed = RUN_SEED, .window = WINDOW, .timeout_ms = 60000, .eval_episodes = 1};
-  uint64_t versions[WINDOW];
-  for (int i = 0; i < WINDOW; i++) {
-    versions[i] = 1;
-  }
-  struct ledger *l = ledger_new(&opt, 0, versions);
+  const struct ledger_options opt = {.seed = RUN_SEED, .timeout_ms = 60000, .eval_episodes = 1};
+  struct fold fold;
+  fold_init(&fold, &(struct fold_plan){.window = WINDOW, .steps = UINT64_MAX});
+  struct ledger *l = ledger_new(&opt, &fold);
   ledger_join(l, 0, 1, WINDOW);
   struct ticket ticket;
   const double start = bench_cpu_s();
@@ -113,6 +112,7 @@ static double run_ingest(const struct frames *f, struct replay *replay,
   }
   const double took = bench_cpu_s() - start;
   ledger_free(l);
+  fold_release(&fold);
   return took;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "learner/fold.h"
 #include "learner/ledger.h"
 #include "tests/bench/bench.h"
 
@@ -16,15 +17,13 @@ enum { RUNS = 9, TICKETS = 100000, ACTORS = 4 };
 // into them.
 static double run(int window, double audit) {
   static const struct dims dims = {.obs = 1, .act = 1, .goal = 1, .horizon = 1, .hindsight = 1};
-  struct ledger_options opt = {
-      .seed = 1, .window = window, .audit = audit, .timeout_ms = 1000, .eval_episodes = 1};
-  uint64_t *versions = must_alloc((size_t)window, sizeof *versions);
+  const struct ledger_options opt = {
+      .seed = 1, .audit = audit, .timeout_ms = 1000, .eval_episodes = 1};
+  struct fold fold;
+  fold_init(&fold, &(struct fold_plan){.window = window, .steps = UINT64_MAX});
   struct ticket *held = must_alloc((size_t)window * 2, sizeof *held);
   int *holder = must_alloc((size_t)window * 2, sizeof *holder);
-  for (int i = 0; i < window; i++) {
-    versions[i] = 1;
-  }
-  struct ledger *l = ledger_new(&opt, 0, versions);
+  struct ledger *l = ledger_new(&opt, &fold);
   for (int i = 0; i < ACTORS; i++) {
     ledger_join(l, i, (uint64_t)i, window);
   }
@@ -44,7 +43,8 @@ static double run(int window, double audit) {
     while (n-- > 0) {
       struct episode *ep = episode_new(&dims);
       ep->ticket = held[n];
-      CHECK(ledger_answer(l, holder[n], &ep, held[n].seed) == LEDGER_ACCEPTED);
+      ep->digest = held[n].seed;
+      CHECK(ledger_answer(l, holder[n], &ep) == LEDGER_ACCEPTED);
     }
     for (struct episode *ep; (ep = ledger_next(l)); committed++) {
       episode_free(ep);
@@ -53,7 +53,7 @@ static double run(int window, double audit) {
   }
   double took = (bench_cpu_s() - start) / (double)committed;
   ledger_free(l);
-  free(versions);
+  fold_release(&fold);
   free(held);
   free(holder);
   return took;

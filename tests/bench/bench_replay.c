@@ -13,8 +13,10 @@
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "learner/nn/gemm.h"
-#include "learner/odac.h"
-#include "learner/replay.h"
+#include "learner/replay/batch.h"
+#include "learner/replay/replay.h"
+#include "learner/rules/rules.h"
+#include "learner/rules/updater.h"
 #include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, BATCH = 256, CAPACITY = 1000000, SAMPLES = 500, UPDATES = 10 };
@@ -74,6 +76,20 @@ static double gather_time(const struct dims *d, struct rng *rng) {
   return bench_median(time, ROUNDS);
 }
 
+// where the rule's prepare draws from
+struct source {
+  struct replay *replay;
+  struct batch *batch;
+};
+
+static const struct batch *draw(void *ctx, enum rng_stream stream, uint64_t index) {
+  const struct source *from = ctx;
+  struct rng rng;
+  rng_init(&rng, 1, stream, index);
+  replay_sample(from->replay, from->batch, &rng);
+  return from->batch;
+}
+
 // a minibatch for each update, as in training: the update leaves the caches cold for the sample
 static void measure(const char *name, const struct dims *d, double limit_us) {
   struct config cfg;
@@ -84,8 +100,9 @@ static void measure(const char *name, const struct dims *d, double limit_us) {
   rng_init(&rng, 1, RNG_TEST, 0);
   struct replay *r = full_replay(d, &rng);
   struct batch *b = batch_new(d, BATCH);
-  struct odac *o = odac_new(&cfg, d);
-  struct odac_stats stats;
+  struct updater *u = updater_new(rules_at(0), &cfg, d);
+  struct source source = {.replay = r, .batch = b};
+  CHECK(updater_prepare(u, &(struct draws){.draw = draw, .ctx = &source}) == ERR_OK);
   double alone[ROUNDS], between[ROUNDS], update[ROUNDS];
   uint64_t index = 0;
   for (int round = -1; round < ROUNDS; round++) {
@@ -100,7 +117,7 @@ static void measure(const char *name, const struct dims *d, double limit_us) {
       start = bench_cpu_s();
       replay_sample(r, b, &rng);
       const double middle = bench_cpu_s();
-      CHECK(odac_update(o, &stats, b, index++) == ERR_OK);
+      CHECK(updater_update(u, b, index++) == ERR_OK);
       between[slot] += (middle - start) / UPDATES;
       update[slot] += (bench_cpu_s() - middle) / UPDATES;
     }
@@ -113,7 +130,7 @@ static void measure(const char *name, const struct dims *d, double limit_us) {
       "updates %6.1f us: %.2f %% of an update (%.0f us)\n",
       name, us, limit_us, us / limit_us, gather_us, us / gather_us, cold, 100 * cold / update_us,
       update_us);
-  odac_free(o);
+  updater_free(u);
   batch_free(b);
   replay_free(r);
 }

@@ -1,4 +1,4 @@
-// bench_update.c - one ODAC update against its matrix products alone, one thread.
+// bench_update.c - one update of every rule against its matrix products alone, one thread.
 //
 // The linker wraps cblas_sgemm, so the products of one update are recorded as they are called:
 // shapes, transpositions, addresses; a layer that gemm.c computes by a kernel of its own is
@@ -14,8 +14,9 @@
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "learner/nn/gemm.h"
-#include "learner/odac.h"
-#include "learner/replay.h"
+#include "learner/replay/batch.h"
+#include "learner/rules/rules.h"
+#include "learner/rules/updater.h"
 #include "tests/bench/bench.h"
 
 enum { ROUNDS = 9, MAX_CALLS = 256 };
@@ -99,25 +100,31 @@ static struct batch *random_batch(const struct dims *d, int B) {
   return b;
 }
 
-static void update(struct odac *o, const struct batch *b, uint64_t index) {
-  struct odac_stats stats;
-  CHECK(odac_update(o, &stats, b, index) == ERR_OK);
+static const struct batch *same_batch(void *ctx, enum rng_stream stream, uint64_t index) {
+  (void)stream;
+  (void)index;
+  return ctx;
 }
 
-static void measure(const char *task, const struct dims *dims, int width) {
+static void update(struct updater *u, const struct batch *b, uint64_t index) {
+  CHECK(updater_update(u, b, index) == ERR_OK);
+}
+
+static void measure(const struct rule *rule, const char *task, const struct dims *dims, int width) {
   struct config cfg;
   config_defaults(&cfg);
   cfg.net_hidden = (struct widths){.n = 2, .v = {width, width}};
   cfg.train_batch = 256;
-  struct odac *o = odac_new(&cfg, dims);
+  struct updater *u = updater_new(rule, &cfg, dims);
   struct batch *b = random_batch(dims, (int)cfg.train_batch);
+  CHECK(updater_prepare(u, &(struct draws){.draw = same_batch, .ctx = b}) == ERR_OK);
   uint64_t index = 0;
   for (int i = 0; i < 20; i++) {
-    update(o, b, index++);
+    update(u, b, index++);
   }
   ncall = 0;
   recording = true;
-  update(o, b, index++);
+  update(u, b, index++);
   recording = false;
 
   // update and products take turns, so that whatever else the machine does meets both; a round is
@@ -128,7 +135,7 @@ static void measure(const char *task, const struct dims *dims, int width) {
     time[0][round] = time[1][round] = 0;
     for (int i = 0; i < repeat; i++) {
       const double start = bench_cpu_s();
-      update(o, b, index++);
+      update(u, b, index++);
       const double between = bench_cpu_s();
       replay_calls();
       time[0][round] += (between - start) / repeat;
@@ -144,18 +151,22 @@ static void measure(const char *task, const struct dims *dims, int width) {
       task, width, us, 1e6 / us, limit, ncall, 1e-3 * flop_of_calls() / limit,
       bench_median(ratio, ROUNDS));
   batch_free(b);
-  odac_free(o);
+  updater_free(u);
 }
 
 int main(void) {
   gemm_init();
   const struct dims box = {.obs = 2, .act = 2, .goal = 2, .horizon = 100, .hindsight = 4};
   const struct dims ant = {.obs = 29, .act = 8, .goal = 15, .horizon = 100, .hindsight = 4};
-  printf("odac_update, batch 256, one thread, %s; target at 2 x 256: ratio 0.80\n", gemm_kernel());
+  printf("batch 256, one thread, %s; target at 2 x 256: ratio 0.80\n", gemm_kernel());
   static const int widths[] = {256, 128, 64};
-  for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-    measure("box2d", &box, widths[i]);
-    measure("ant", &ant, widths[i]);
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    printf("%s\n", rule->name);
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+      measure(rule, "box2d", &box, widths[i]);
+      measure(rule, "ant", &ant, widths[i]);
+    }
   }
   return 0;
 }

@@ -108,7 +108,13 @@ Test(bad_input, usage_and_no_learner) {
       {"telos", {"config", "--odac.lr", "1"}, 64, {"odac.lr=1"}, NULL},
       {"telos", {"config", "--fast"}, 64, {"--fast", "--help"}, NULL},
       {"telos", {"eval"}, 64, {"which run", "--help"}, NULL},
-      {"telos", {"eval", "a", "b"}, 64, {"which run", "--help"}, NULL},
+      {"telos", {"eval", "a", "b"}, 64, {"b: one run at a time", "--help"}, NULL},
+      {"telos", {"eval", "a", "run.seed=5"}, 64, {"run.seed=5", "--seed 5", "--help"}, NULL},
+      {"telos", {"eval", "a", "eval.episodes=9"}, 64, {"--episodes 9", "--help"}, NULL},
+      {"telos", {"eval", "a", "odac.lr=1"}, 64, {"odac.lr=1", "keeps its settings"}, NULL},
+      {"telos", {"trian", "box2d"}, 64, {"trian", "did you mean train?"}, NULL},
+      {"telos", {"train", "--env", "ant"}, 64, {"--env", "telos train ant"}, NULL},
+      {"telos", {"train", "--task=ant"}, 64, {"--task=ant", "telos train ant"}, NULL},
       {"telos", {"eval", "--fast"}, 64, {"--fast", "--help"}, NULL},
       {"telos", {"eval", "a", "--episodes", "1"}, 64, {"--episodes 1", "from 2 to"}, NULL},
       {"telos", {"eval", "a", "--seed", "-1"}, 64, {"--seed -1", "from 0 to"}, NULL},
@@ -432,32 +438,6 @@ Test(bad_input, run_in_use) {
   harness_assert_same(small_policy(run), small_policy(small_reference()));
 }
 
-// config.yaml and manifest.json of the run itself
-Test(bad_input, damaged_run_files) {
-  const char *reference = small_reference(), *run = harness_path("run");
-  static const struct {
-    const char *name, *text;
-    int code;
-    const char *word;
-  } cases[] = {
-      {"config.yaml", "odac: {gama: 1}\n", 78, "config.yaml:1:"},
-      {"config.yaml", "run: [", 78, "config.yaml:1:"},
-      {"manifest.json", "{\"run\": ", 65, "manifest.json is damaged"},
-      {"manifest.json", "", 65, "manifest.json is damaged"},
-      {"manifest.json", "{\"run\": 1, \"task\": \"a\"}", 65, "manifest.json is damaged"},
-  };
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    small_copy(reference, run);
-    const char *path = harness_text("%s/%s", run, cases[i].name);
-    harness_write(path, cases[i].text, strlen(cases[i].text));
-    const uint64_t tree = small_tree(run);
-    static const char *const more[] = {"run.steps=5000", NULL};
-    small_assert_end(small_learner(run, more), cases[i].code, cases[i].text,
-                     (const char *const[]){cases[i].word, NULL});
-    cr_assert_eq(small_tree(run), tree, "%s: the run was changed", path);
-  }
-}
-
 // ---- telos eval ----
 
 Test(bad_input, eval) {
@@ -493,123 +473,4 @@ Test(bad_input, eval) {
   // the policy itself is sound
   struct proc *p = proc_start(NULL, harness_program("telos"), "eval", policy, NULL);
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
-}
-
-// ---- damaged checkpoints and segments ----
-
-enum damage { FLIP, HALVE, EMPTY, DELETE, DAMAGES };
-static const char *const damage_name[] = {"one bit", "cut in half", "empty", "missing"};
-
-static void damage_file(const char *path, enum damage how, size_t at) {
-  size_t n;
-  char *bytes = harness_read(path, &n);
-  switch (how) {
-    case FLIP:
-      bytes[at] ^= 0x10;
-      harness_write(path, bytes, n);
-      break;
-    case HALVE:
-      harness_write(path, bytes, n / 2);
-      break;
-    case EMPTY:
-      harness_write(path, bytes, 0);
-      break;
-    case DELETE:
-      cr_assert_eq(remove(path), 0);
-      break;
-    case DAMAGES:
-      break;
-  }
-}
-
-// Resumes a copy of the reference whose newest checkpoint was damaged: it is named, the one before
-// it is used, and the end is the same.
-static void resume_from_older(const char *run, const char *what) {
-  struct proc *learner = small_learner(run, NULL);
-  struct proc *actor = small_actor(small_endpoint(learner));
-  cr_assert_eq(proc_wait_exit(learner), 0, "%s\n%s", what, proc_stderr(learner));
-  cr_assert_eq(proc_wait_exit(actor), 0);
-  const char *text = proc_stderr(learner);
-  cr_assert(strstr(text, "step_000004000 is damaged") != NULL &&
-                strstr(text, "using the one before it") != NULL &&
-                strstr(text, "resuming at 3500 of 4000") != NULL,
-            "%s\n%s", what, text);
-  harness_assert_same(small_policy(run), small_policy(harness_path("reference")));
-}
-
-Test(bad_input, damaged_checkpoint) {
-  const char *reference = small_reference(), *run = harness_path("run");
-  static const char *const files[] = {"state.json", "learner.safetensors"};
-  for (int f = 0; f < 2; f++) {
-    for (int how = 0; how < DAMAGES; how++) {
-      small_copy(reference, run);
-      // the policy comes back too
-      cr_assert_eq(remove(small_policy(run)), 0);
-      const char *path = harness_text("%s/checkpoints/step_000004000/%s", run, files[f]);
-      size_t n;
-      harness_read(path, &n);
-      damage_file(path, (enum damage)how, n / 2);
-      resume_from_older(run, harness_text("%s %s", files[f], damage_name[how]));
-    }
-  }
-}
-
-Test(bad_input, all_checkpoints_damaged) {
-  const char *reference = small_reference(), *run = harness_path("run");
-  small_copy(reference, run);
-  damage_file(harness_text("%s/checkpoints/step_000003500/state.json", run), HALVE, 0);
-  damage_file(harness_text("%s/checkpoints/step_000004000/learner.safetensors", run), FLIP, 5000);
-  const uint64_t tree = small_tree(run);
-  struct proc *p = small_learner(run, NULL);
-  small_assert_end(
-      p, 65, "all checkpoints damaged",
-      (const char *const[]){"no checkpoint", run, "from a copy", "another folder", NULL});
-  const char *text = proc_stderr(p);
-  cr_assert(strstr(text, "step_000003500 is damaged: state.json") != NULL, "%s", text);
-  cr_assert(strstr(text, "step_000004000 is damaged: learner.safetensors") != NULL, "%s", text);
-  cr_assert_eq(small_tree(run), tree, "the run was changed");
-  // and the remedy works: one checkpoint restored from a copy
-  const char *const part = "checkpoints/step_000003500";
-  small_copy(harness_text("%s/%s", reference, part), harness_text("%s/%s", run, part));
-  resume_from_older(run, "restored");
-}
-
-Test(bad_input, damaged_segment) {
-  const char *reference = small_reference(), *run = harness_path("run");
-  size_t n;
-  small_copy(reference, run);
-  const char *path = harness_text("%s/replay/episodes-000000000.tfrecord", run);
-  const char *bytes = harness_read(path, &n);
-
-  // damage that only the newest checkpoint needs: in its last episode, of the 5 since step 3500
-  damage_file(path, FLIP, n - 1000);
-  resume_from_older(run, "a bit of the last episode");
-  harness_write(path, bytes, n - 100);
-  resume_from_older(run, "the last episode cut short");
-
-  // what stands behind the newest checkpoint's end is cut off
-  char *longer = malloc(n + 1000);
-  memcpy(longer, bytes, n);
-  memset(longer + n, 0x5a, 1000);
-  harness_write(path, longer, n + 1000);
-  free(longer);
-  static const char *const more[] = {"run.steps=5000", NULL};
-  small_finish(run, more);
-  const char *straight = harness_path("straight");
-  small_finish(straight, more);
-  harness_assert_same(small_policy(run), small_policy(straight));
-
-  // damage that every checkpoint needs
-  for (int how = 0; how < DAMAGES; how++) {
-    small_copy(reference, run);
-    damage_file(path, (enum damage)how, 100);
-    const uint64_t tree = small_tree(run);
-    struct proc *p = small_learner(run, NULL);
-    cr_assert_eq(proc_wait_exit(p), 65, "%s", damage_name[how]);
-    const char *text = proc_stderr(p);
-    cr_assert(strstr(text, "episodes-000000000.tfrecord") != NULL &&
-                  strstr(text, "no checkpoint") != NULL && strstr(text, "from a copy") != NULL,
-              "%s\n%s", damage_name[how], text);
-    cr_assert_eq(small_tree(run), tree, "%s: the run was changed", damage_name[how]);
-  }
 }

@@ -405,7 +405,8 @@ Test(play, bad_arguments) {
     const char *words[3];
   } bad[] = {
       {{NULL}, 64, {"which run or task"}},
-      {{task, task}, 64, {"which run or task"}},
+      {{task, task}, 64, {"one run or task at a time"}},
+      {{task, "run.seed=3"}, 64, {"run.seed=3", "--seed 3"}},
       {{task, "--out", "a.gif"}, 64, {"a.gif", ".webp"}},
       {{task, "--out", ".png"}, 64, {"expected a name"}},
       {{task, "--size", "640"}, 64, {"--size 640", "640x480"}},
@@ -441,6 +442,10 @@ Test(play, bad_arguments) {
   struct proc *help = PLAY("--help");
   cr_assert_eq(proc_wait_exit(help), 0);
   cr_expect(strncmp(proc_stdout(help), "Examples:\n", 10) == 0);
+  // the program by itself says the same
+  struct proc *own = proc_start(NULL, harness_program("telos-play"), "--help", NULL);
+  cr_assert_eq(proc_wait_exit(own), 0);
+  cr_expect_str_eq(proc_stdout(own), proc_stdout(help));
 }
 
 // telos by itself, as in an image without OpenGL
@@ -495,7 +500,7 @@ Test(play, episodes_are_those_of_the_evaluation) {
 
 // ---- videos of a training ----
 
-// telos train on the small task: runs are in ghost/NAME
+// telos train on the small task: runs are in puck/NAME, by the model
 static struct proc *start_train(const char *name, const char *const *more) {
   struct fleet *f = fleet_new("unused", more);
   const char *argv[FLEET_SETTINGS + 12] = {
@@ -514,42 +519,42 @@ Test(play, training_leaves_videos) {
   struct proc *without = start_train("without", NULL);
   cr_assert_eq(proc_wait_exit(with), 0, "%s", proc_stderr(with));
   cr_assert_eq(proc_wait_exit(without), 0);
-  harness_assert_same(harness_path("ghost/with/policy.safetensors"),
-                      harness_path("ghost/without/policy.safetensors"));
-  const char *videos = harness_path("ghost/with/videos");
+  harness_assert_same(harness_path("puck/with/policy.safetensors"),
+                      harness_path("puck/without/policy.safetensors"));
+  const char *videos = harness_path("puck/with/videos");
   cr_expect(harness_exists(harness_text("%s/step_000004008.webp", videos)));
   static const char *const absent[] = {"step_000002004.webp", "step_000006000.webp",
                                        "step_000004008.safetensors", "step_000004008.webp.tmp"};
   for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
     cr_expect_not(harness_exists(harness_text("%s/%s", videos, absent[i])), "%s", absent[i]);
   }
-  cr_expect_not(harness_exists(harness_path("ghost/without/videos")));
+  cr_expect_not(harness_exists(harness_path("puck/without/videos")));
   cr_expect_eq(small_count(proc_stderr(with), "W "), 0, "%s", proc_stderr(with));
 
   // A policy that waits, as an interrupted run leaves one, is drawn when the run goes on; and a
   // video of the last policy is what telos play shows of the run.
-  small_copy(harness_path("ghost/with/policy.safetensors"),
+  small_copy(harness_path("puck/with/policy.safetensors"),
              harness_text("%s/step_000006000.safetensors", videos));
   struct proc *again = start_train("with", (const char *[]){"--video-every", "4000", NULL});
   cr_assert_eq(proc_wait_exit(again), 0, "%s", proc_stderr(again));
   cr_expect_not(harness_exists(harness_text("%s/step_000006000.safetensors", videos)));
   const char *out = harness_path("last.webp");
-  drawn(PLAY(harness_path("ghost/with"), "--task", ghost_task(), "--out", out));
+  drawn(PLAY(harness_path("puck/with"), "--task", ghost_task(), "--out", out));
   harness_assert_same(out, harness_text("%s/step_000006000.webp", videos));
   harness_wait_family(NULL, "telos-play", 0);
 }
 
 // a video that cannot be written costs the videos, and one warning
 Test(play, a_failing_video_does_not_end_a_training) {
-  const char *videos = harness_path("ghost/x/videos");
-  cr_assert_eq(mkdir(harness_path("ghost"), 0755), 0);
-  cr_assert_eq(mkdir(harness_path("ghost/x"), 0755), 0);
+  const char *videos = harness_path("puck/x/videos");
+  cr_assert_eq(mkdir(harness_path("puck"), 0755), 0);
+  cr_assert_eq(mkdir(harness_path("puck/x"), 0755), 0);
   cr_assert_eq(mkdir(videos, 0755), 0);
   cr_assert_eq(mkdir(harness_text("%s/step_000002004.webp.tmp", videos), 0755), 0);
   struct proc *p = start_train("x", (const char *[]){"--video-every", "2000", NULL});
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   cr_expect_eq(small_count(proc_stderr(p), "W telos: no more videos"), 1, "%s", proc_stderr(p));
-  cr_expect(harness_exists(harness_path("ghost/x/policy.safetensors")));
+  cr_expect(harness_exists(harness_path("puck/x/policy.safetensors")));
   // what was to be drawn is kept
   static const int steps[] = {2004, 4008, 6000};  // evaluations come at ends of episodes
   for (int i = 0; i < 3; i++) {
@@ -557,13 +562,13 @@ Test(play, a_failing_video_does_not_end_a_training) {
   }
 
   // a learner that cannot even keep the policy
-  cr_assert_eq(mkdir(harness_path("ghost/y"), 0755), 0);
-  harness_write(harness_path("ghost/y/videos"), "", 0);
+  cr_assert_eq(mkdir(harness_path("puck/y"), 0755), 0);
+  harness_write(harness_path("puck/y/videos"), "", 0);
   p = start_train("y", (const char *[]){"--video-every", "2000", NULL});
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   cr_expect_eq(small_count(proc_stderr(p), "W learner: training goes on without videos"), 1);
-  harness_assert_same(harness_path("ghost/x/policy.safetensors"),
-                      harness_path("ghost/y/policy.safetensors"));
+  harness_assert_same(harness_path("puck/x/policy.safetensors"),
+                      harness_path("puck/y/policy.safetensors"));
 }
 
 // The end of a training waits for its last video; Ctrl-C then does without it.
@@ -573,9 +578,9 @@ Test(play, an_interrupt_at_the_end_leaves_the_result) {
   proc_signal(p, SIGINT);
   cr_expect_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   cr_expect_not_null(strstr(proc_stdout(p), "evaluation: score"));
-  cr_expect(harness_exists(harness_path("ghost/x/policy.safetensors")));
+  cr_expect(harness_exists(harness_path("puck/x/policy.safetensors")));
   // it was either drawn in time or waits
-  cr_expect_neq(harness_exists(harness_path("ghost/x/videos/step_000006000.safetensors")),
-                harness_exists(harness_path("ghost/x/videos/step_000006000.webp")));
+  cr_expect_neq(harness_exists(harness_path("puck/x/videos/step_000006000.safetensors")),
+                harness_exists(harness_path("puck/x/videos/step_000006000.webp")));
   harness_wait_family(NULL, "telos-play", 0);
 }

@@ -86,7 +86,7 @@ Test(train_tasks, a_task_without_a_goal_is_refused) {
   for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
     struct proc *p = start_train(tasks[i]);
     cr_expect_eq(proc_wait_exit(p), 78, "%s", tasks[i]);
-    cr_expect_not_null(strstr(proc_stderr(p), "has rewards and no goal; ODAC needs sensors named"),
+    cr_expect_not_null(strstr(proc_stderr(p), "has rewards and no goal; odac needs sensors named"),
                        "%s: %s", tasks[i], proc_stderr(p));
   }
 }

@@ -51,15 +51,18 @@ static char *path_of(uint64_t steps, const char *file) {
 
 struct state {
   struct checkpoint c;
+  struct fold fold;
   struct st_tensor tensors[NTENSOR];
   float matrix[6], scalar[1];
   uint64_t counters[2];
   double moments[3];
 };
 
-// What the learner has: names and shapes; the data is s's own and zero.
+// What the learner has: names and shapes; the data is s's own and zero, the fold a fresh one.
+// Release with fold_release(&s->fold).
 static void expect_tensors(struct state *s) {
   *s = (struct state){0};
+  fold_init(&s->fold, &(struct fold_plan){.window = WINDOW, .steps = 1000000});
   s->tensors[0] = (struct st_tensor){
       .name = "critic.matrix", .dtype = ST_F32, .rank = 2, .shape = {2, 3}, .data = s->matrix};
   s->tensors[1] = (struct st_tensor){
@@ -70,7 +73,7 @@ static void expect_tensors(struct state *s) {
       .name = "moments", .dtype = ST_F64, .rank = 1, .shape = {3}, .data = s->moments};
   s->c = (struct checkpoint){.run = 0xfedcba9876543210,
                              .task_digest = UINT64_MAX,
-                             .window = WINDOW,
+                             .fold = &s->fold,
                              .tensors = s->tensors,
                              .ntensors = NTENSOR};
 }
@@ -83,7 +86,7 @@ static struct weights *make_weights(uint64_t version) {
   return weights_new(version, WIDTH, 2, data);
 }
 
-// Release with checkpoint_release(&s->c).
+// Release with fold_release(&s->fold).
 static void make_state(struct state *s, uint64_t steps) {
   expect_tensors(s);
   for (int i = 0; i < 6; i++) {
@@ -93,33 +96,35 @@ static void make_state(struct state *s, uint64_t steps) {
   s->counters[0] = UINT64_MAX - steps;
   s->moments[2] = 1.0 / (double)(steps + 3);
   struct checkpoint *c = &s->c;
-  c->fold.steps = steps;
-  c->fold.episodes = steps / 7;
-  c->fold.updates = steps - 1;
-  c->fold.next = steps / 7;
-  c->fold.version = steps + 2;
-  c->fold.since_publish = 3;
-  c->versions = must_alloc(WINDOW, sizeof *c->versions);
-  c->nweights = 3;
-  c->weights = must_alloc(3, sizeof(struct weights *));
+  struct fold *f = &s->fold;
+  f->steps = steps;
+  f->episodes = steps / 7;
+  f->updates = steps - 1;
+  f->next = steps / 7;
+  f->version = steps + 2;
+  f->since_publish = 3;
+  f->nweights = 3;
   for (int i = 0; i < 3; i++) {
-    c->weights[i] = make_weights(steps + (uint64_t)i);
+    f->weights[i] = make_weights(steps + (uint64_t)i);
   }
   for (int i = 0; i < WINDOW; i++) {
-    c->versions[i] = steps + (uint64_t)(i / 2);
+    f->versions[i] = steps + 1 + (uint64_t)(i / 2);
   }
-  c->fold.nevals = 2;
-  c->fold.evals[0].version = steps;
-  c->fold.evals[0].steps = steps - 5;
-  c->fold.evals[1].version = steps + 2;
-  c->fold.evals[1].steps = steps;
-  c->fold.next_eval_steps = steps + 100;
-  c->fold.next_checkpoint_steps = steps + 200;
-  c->fold.last_eval[0] = (double)steps;
-  c->fold.last_eval[1] = 0.1;
-  c->fold.last_eval[2] = 1e-300;
-  c->fold.last_eval[3] = NAN;
-  c->fold.last_eval[4] = 1.0;
+  f->nowed = 2;
+  f->owed[0].version = steps;
+  f->owed[0].steps = steps - 5;
+  f->owed[1].version = steps + 2;
+  f->owed[1].steps = steps;
+  f->next_eval_steps = steps + 100;
+  f->next_checkpoint_steps = steps + 200;
+  f->last = (struct evaluation){.version = steps - 1,
+                                .steps = steps - 9,
+                                .n = 50,
+                                .distance = 0.1,
+                                .initial = 3.0,
+                                .score = 1e-300,
+                                .ci = NAN,
+                                .success = 1.0};
   c->position =
       (struct segment_position){.first = 7, .last = steps, .bytes = 1u << 31, .episodes = 8};
 }
@@ -128,35 +133,39 @@ static void write_step(uint64_t steps, int keep) {
   struct state s;
   make_state(&s, steps);
   cr_assert_eq(checkpoint_write(run_dir, &s.c, keep), ERR_OK);
-  checkpoint_release(&s.c);
+  fold_release(&s.fold);
 }
 
 static void expect_equal(const struct state *a, const struct state *b) {
   const struct checkpoint *x = &a->c, *y = &b->c;
   cr_expect_eq(x->run, y->run);
   cr_expect_eq(x->task_digest, y->task_digest);
-  cr_expect_eq(x->fold.steps, y->fold.steps);
-  cr_expect_eq(x->fold.episodes, y->fold.episodes);
-  cr_expect_eq(x->fold.updates, y->fold.updates);
-  cr_expect_eq(x->fold.next, y->fold.next);
-  cr_expect_eq(x->fold.version, y->fold.version);
-  cr_expect_eq(x->fold.since_publish, y->fold.since_publish);
-  cr_expect_eq(x->fold.next_eval_steps, y->fold.next_eval_steps);
-  cr_expect_eq(x->fold.next_checkpoint_steps, y->fold.next_checkpoint_steps);
   cr_expect_eq(memcmp(&x->position, &y->position, sizeof x->position), 0);
-  cr_assert_eq(x->window, y->window);
-  cr_expect_arr_eq(x->versions, y->versions, (size_t)x->window * sizeof *x->versions);
-  cr_assert_eq(x->fold.nevals, y->fold.nevals);
-  cr_expect_arr_eq(x->fold.evals, y->fold.evals, (size_t)x->fold.nevals * sizeof x->fold.evals[0]);
-  for (int i = 0; i < 5; i++) {
-    cr_expect(x->fold.last_eval[i] == y->fold.last_eval[i] ||
-              (isnan(x->fold.last_eval[i]) && isnan(y->fold.last_eval[i])));
-  }
-  cr_assert_eq(x->nweights, y->nweights);
-  for (int i = 0; i < x->nweights; i++) {
-    cr_expect_eq(x->weights[i]->version, y->weights[i]->version);
-    cr_expect_eq(x->weights[i]->digest, y->weights[i]->digest);
-    cr_expect_arr_eq(x->weights[i]->width, y->weights[i]->width, sizeof WIDTH);
+  const struct fold *f = x->fold, *g = y->fold;
+  cr_expect_eq(f->steps, g->steps);
+  cr_expect_eq(f->episodes, g->episodes);
+  cr_expect_eq(f->updates, g->updates);
+  cr_expect_eq(f->next, g->next);
+  cr_expect_eq(f->version, g->version);
+  cr_expect_eq(f->since_publish, g->since_publish);
+  cr_expect_eq(f->next_eval_steps, g->next_eval_steps);
+  cr_expect_eq(f->next_checkpoint_steps, g->next_checkpoint_steps);
+  cr_expect_arr_eq(f->versions, g->versions, WINDOW * sizeof *f->versions);
+  cr_assert_eq(f->nowed, g->nowed);
+  cr_expect_arr_eq(f->owed, g->owed, (size_t)f->nowed * sizeof f->owed[0]);
+  cr_expect_eq(f->last.version, g->last.version);
+  cr_expect_eq(f->last.steps, g->last.steps);
+  cr_expect_eq(f->last.n, g->last.n);
+  cr_expect_eq(f->last.distance, g->last.distance);
+  cr_expect_eq(f->last.initial, g->last.initial);
+  cr_expect_eq(f->last.score, g->last.score);
+  cr_expect(isnan(f->last.ci) && isnan(g->last.ci));
+  cr_expect_eq(f->last.success, g->last.success);
+  cr_assert_eq(f->nweights, g->nweights);
+  for (int i = 0; i < f->nweights; i++) {
+    cr_expect_eq(f->weights[i]->version, g->weights[i]->version);
+    cr_expect_eq(f->weights[i]->digest, g->weights[i]->digest);
+    cr_expect_arr_eq(f->weights[i]->width, g->weights[i]->width, sizeof WIDTH);
   }
   cr_expect_arr_eq(a->matrix, b->matrix, sizeof a->matrix);
   cr_expect_arr_eq(a->scalar, b->scalar, sizeof a->scalar);
@@ -166,15 +175,17 @@ static void expect_equal(const struct state *a, const struct state *b) {
 
 // ---- reading, with what was logged ----
 
-static enum err accept_all(void *ctx, const struct checkpoint *c) {
-  (void)ctx, (void)c;
+static enum err accept_all(void *ctx, const struct checkpoint *c, struct fault *fault) {
+  (void)ctx, (void)c, (void)fault;
   return ERR_OK;
 }
 
 static char logged[8192];
 
 static enum err read_logged(struct checkpoint *c, int *found,
-                            enum err (*accept)(void *ctx, const struct checkpoint *c), void *ctx) {
+                            enum err (*accept)(void *ctx, const struct checkpoint *c,
+                                               struct fault *fault),
+                            void *ctx) {
   int fd = memfd_create("log", 0);
   log_set_file(fd);
   enum err err = checkpoint_read(run_dir, c, found, accept, ctx);
@@ -201,10 +212,10 @@ static void expect_step(uint64_t steps) {
   int found;
   cr_assert_eq(read_logged(&got.c, &found, accept_all, NULL), ERR_OK);
   cr_assert_eq(found, 1);
-  cr_assert_eq(got.c.fold.steps, steps);
+  cr_assert_eq(got.fold.steps, steps);
   expect_equal(&got, &want);
-  checkpoint_release(&got.c);
-  checkpoint_release(&want.c);
+  fold_release(&got.fold);
+  fold_release(&want.fold);
 }
 
 // As expect_step, after one warning that names the damaged newer one.
@@ -337,7 +348,7 @@ Test(checkpoint, the_oldest_needed_segment_is_that_of_all_kept) {
     make_state(&s, 100 * i);
     s.c.position.first = 10 * i;
     cr_assert_eq(checkpoint_write(run_dir, &s.c, 2), ERR_OK);
-    checkpoint_release(&s.c);
+    fold_release(&s.fold);
   }
   cr_assert_eq(checkpoint_oldest_needed(run_dir, &at), ERR_OK);
   cr_expect_eq(at.first, 30);
@@ -435,7 +446,6 @@ Test(checkpoint, json_that_says_something_else_falls_back) {
   static const struct {
     const char *from, *to;
   } edits[] = {
-      {"\"format\": 1", "\"format\": 2"},
       {"\"steps\": 200", "\"steps\": -200"},
       {"\"steps\": 200", "\"steps\": 200.0"},
       {"\"steps\": 200", "\"steps\": \"200\""},
@@ -448,20 +458,25 @@ Test(checkpoint, json_that_says_something_else_falls_back) {
       {"\"run\": \"fedcba9876543210\"", "\"run\": 7"},
       {"\"learner_xxh3\": \"", "\"learner_xxh3\": \"x"},
       {"\"segment_first\": 7", "\"segment_first\": 201"},
-      {"\"window_versions\": [", "\"window_versions\": [null,"},
+      {"\"window_versions\": [\n  201", "\"window_versions\": [\n  null"},
+      {"\"window_versions\": [\n  201", "\"window_versions\": [\n  203"},
+      {"\"version\": 202", "\"version\": 203"},
       {"\"window_versions\": [", "\"window_versions\": 7, \"other\": ["},
-      {"\"window_versions\": [\n  200", "\"window_versions\": [\n  199"},
-      {"\"weights\": [", "\"weights\": [7,"},
-      {"\"weights\": [", "\"weights\": {}, \"other\": ["},
-      {"\"widths\": [\n    5", "\"widths\": [\n    6"},
-      {"\"widths\": [\n    5", "\"widths\": [\n    0"},
-      {"\"widths\": [\n    5", "\"widths\": [\n    9999999999"},
-      {"\"widths\": [\n    5", "\"widths\": [1,1,1,1,1,1,1,1,1,\n    5"},
-      {"\"pending_evals\": [", "\"pending_evals\": [1,"},
-      {"\"pending_evals\": [", "\"pending_evals\": null, \"other\": ["},
-      {"\"last_eval\": [", "\"last_eval\": [0,"},
+      {"\"window_versions\": [\n  201", "\"window_versions\": [\n  199"},
+      {"\"policy_widths\": [\n  5", "\"policy_widths\": [\n  6"},
+      {"\"policy_widths\": [\n  5", "\"policy_widths\": [\n  0"},
+      {"\"policy_widths\": [\n  5", "\"policy_widths\": [\n  9999999999"},
+      {"\"policy_widths\": [\n  5", "\"policy_widths\": [1,1,1,1,1,1,1,1,1,\n  5"},
+      {"\"policy_widths\": [", "\"policy_widths\": 7, \"other\": ["},
+      {"\"evaluations_owed\": [", "\"evaluations_owed\": [1,"},
+      {"\"evaluations_owed\": [", "\"evaluations_owed\": null, \"other\": ["},
+      {"\"version\": 200,\n   \"steps\": 195", "\"version\": 199,\n   \"steps\": 195"},
+      {"\"last_evaluation\": {", "\"last_evaluation\": 7, \"other\": {"},
+      {"\"episodes\": 50", "\"episodes\": -50"},
+      {"\"distance\": 0.1", "\"distance\": \"0.1\""},
       {"null", "\"NaN\""},
-      {"\"format\": 1,", "\"format\": 1"},
+      {"\"format\": 2,", "\"format\": 2"},
+      {"\"format\": 2,", "\"format\": \"2\","},
       {"}", ""},
   };
   write_step(100, 2);
@@ -509,7 +524,8 @@ Test(checkpoint, when_all_are_damaged_it_says_so) {
   }
   cr_expect(strstr(logged, "another folder"));
   cr_expect_arr_eq(s.matrix, before.matrix, sizeof s.matrix);
-  cr_expect_null(s.c.weights);
+  cr_expect_eq(s.fold.nweights, 0);
+  fold_release(&s.fold);
 }
 
 // ---- what the caller thinks of it ----
@@ -520,10 +536,11 @@ struct verdict {
   int asked;
 };
 
-static enum err judge(void *ctx, const struct checkpoint *c) {
+static enum err judge(void *ctx, const struct checkpoint *c, struct fault *fault) {
   struct verdict *v = ctx;
   v->asked++;
-  return c->fold.steps == v->refused ? v->err : ERR_OK;
+  fault_set(fault, "a bad replay");
+  return c->fold->steps == v->refused ? v->err : ERR_OK;
 }
 
 Test(checkpoint, a_replay_that_cannot_be_read_falls_back) {
@@ -538,9 +555,10 @@ Test(checkpoint, a_replay_that_cannot_be_read_falls_back) {
   cr_expect_eq(v.asked, 2);
   cr_expect_eq(found, 1);
   cr_expect_eq(count_lines(), 1);
+  cr_expect(strstr(logged, "a bad replay"));
   expect_equal(&s, &want);
-  checkpoint_release(&s.c);
-  checkpoint_release(&want.c);
+  fold_release(&s.fold);
+  fold_release(&want.fold);
 }
 
 Test(checkpoint, any_other_refusal_is_passed_on) {
@@ -553,7 +571,8 @@ Test(checkpoint, any_other_refusal_is_passed_on) {
   cr_expect_eq(read_logged(&s.c, &found, judge, &v), ERR_IO);
   cr_expect_eq(v.asked, 1);
   cr_expect_eq(found, 0);
-  cr_expect_null(s.c.weights);
+  cr_expect_eq(s.fold.nweights, 0);
+  fold_release(&s.fold);
 }
 
 // ---- another configuration ----
@@ -565,9 +584,19 @@ static void expect_config(struct state *s, const char *a, const char *b) {
   cr_expect_eq(found, 0);
   cr_expect_eq(count_lines(), 1, "%s", logged);
   cr_expect(strstr(logged, a) && strstr(logged, b), "'%s' and '%s' in %s", a, b, logged);
-  cr_expect(strstr(logged, "another folder"));
-  cr_expect_null(s->c.weights);
+  cr_expect(strstr(logged, "another folder") || strstr(logged, "the telos that wrote it"));
+  cr_expect_eq(s->fold.nweights, 0);
+  cr_expect_eq(s->fold.steps, 0);
   cr_expect_eq(s->matrix[0], 0.0f);
+  fold_release(&s->fold);
+}
+
+Test(checkpoint, another_format_is_refused_with_both_numbers) {
+  write_step(100, 2);
+  edit_state(path_of(100, "state.json"), "\"format\": 2", "\"format\": 1");
+  struct state s;
+  expect_tensors(&s);
+  expect_config(&s, "has format 1", "reads format 2");
 }
 
 Test(checkpoint, another_run_task_or_window_is_refused_with_both_values) {
@@ -580,7 +609,8 @@ Test(checkpoint, another_run_task_or_window_is_refused_with_both_values) {
   s.c.task_digest = 0x123;
   expect_config(&s, "ffffffffffffffff", "0000000000000123");
   expect_tensors(&s);
-  s.c.window = 5;
+  fold_release(&s.fold);
+  fold_init(&s.fold, &(struct fold_plan){.window = 5, .steps = 1000000});
   expect_config(&s, "window 4", "configuration 5");
 }
 
@@ -636,7 +666,7 @@ Test(checkpoint, a_full_disk_leaves_the_old_one_and_no_rest) {
     expect_step(100);
   }
   cr_assert_eq(checkpoint_write(run_dir, &s.c, 1), ERR_OK);
-  checkpoint_release(&s.c);
+  fold_release(&s.fold);
   expect_step(200);
   cr_expect_eq(count_folders(), 1);
 }
@@ -683,7 +713,7 @@ Test(checkpoint, a_folder_that_cannot_be_made_is_an_io_error) {
   struct state s;
   make_state(&s, 100);
   cr_expect_eq(checkpoint_write(run_dir, &s.c, 1), ERR_IO);
-  checkpoint_release(&s.c);
+  fold_release(&s.fold);
   expect_tensors(&s);
   int found = 7;
   cr_expect_eq(checkpoint_read(run_dir, &s.c, &found, accept_all, NULL), ERR_IO);

@@ -39,10 +39,13 @@ Test(evaluation, score_is_the_ratio_of_means) {
   cr_assert_float_eq(e.distance, 1.5, 1e-9);
   cr_assert_float_eq(e.initial, 6.0, 1e-9);
   cr_assert_float_eq(e.success, 0.5, 1e-9);  // 1 < 1.5 < 2: strictly below the radius
+  cr_assert_eq(e.unstable, 0);
+  eps[1]->unstable = true;
   evaluation_compute(&e, eps, 2, 1.0, NULL);
   cr_assert_float_eq(e.success, 0.0, 1e-9);
   evaluation_compute(&e, eps, 2, 0.0, NULL);
   cr_assert(isnan(e.success), "no radius, no success");
+  cr_assert_eq(e.unstable, 1);
   episode_free(eps[0]);
   episode_free(eps[1]);
 }

@@ -12,6 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/rng.h"
+#include "learner/fold.h"
 #include "learner/ledger.h"
 
 static long live_episodes;
@@ -42,13 +43,14 @@ static struct episode *make(const struct ticket *t, int T) {
   CHECK(ep);
   ep->ticket = *t;
   ep->T = T;
+  ep->digest = digest_of(t, T);
   live_episodes++;
   return ep;
 }
 
 static enum ledger_verdict send(struct ledger *l, int actor, const struct ticket *t, int T) {
   struct episode *ep = make(t, T);
-  enum ledger_verdict v = ledger_answer(l, actor, &ep, digest_of(t, T));
+  enum ledger_verdict v = ledger_answer(l, actor, &ep);
   CHECK((v == LEDGER_ACCEPTED) == (ep == NULL));
   episode_free(ep);
   return v;
@@ -58,14 +60,20 @@ static enum ledger_verdict send(struct ledger *l, int actor, const struct ticket
 
 static const uint64_t ones[4096] = {[0 ... 4095] = 1};
 
+// The ledger of a run whose first open ticket is next; versions (window) are what tickets name.
+static struct ledger *ledger_at(const struct ledger_options *opt, int window, uint64_t next,
+                                const uint64_t *versions) {
+  // a ledger only reads the fold
+  const struct fold fold = {.plan = {.window = window, .steps = 1},
+                            .next = next,
+                            .versions = (uint64_t *)(uintptr_t)versions};
+  return ledger_new(opt, &fold);
+}
+
 static struct ledger *fresh(int window, double audit) {
-  struct ledger_options opt = {.seed = 7,
-                               .window = window,
-                               .audit = audit,
-                               .timeout_ms = 100,
-                               .warmup = 2,
-                               .eval_episodes = 3};
-  return ledger_new(&opt, 0, ones);
+  struct ledger_options opt = {
+      .seed = 7, .audit = audit, .timeout_ms = 100, .warmup = 2, .eval_episodes = 3};
+  return ledger_at(&opt, window, 0, ones);
 }
 
 static struct ticket grant(struct ledger *l, int actor, int64_t now) {
@@ -113,9 +121,7 @@ Test(ledger, issue_names_seed_kind_and_version) {
   struct ticket t3 = grant(l, 5, 0), t4 = grant(l, 5, 0);
   cr_assert(t3.id == 3 && t3.version == 8 && t4.id == 4 && t4.version == 9);
   cr_assert(nothing_for(l, 5));
-  cr_assert_eq(ledger_oldest_version(l), 1, "ticket 2 is open");
   commit_one(l, 2, 9);
-  cr_assert_eq(ledger_oldest_version(l), 8);
   end(l);
 }
 
@@ -555,7 +561,6 @@ Test(ledger, evaluations) {
   uint64_t version;
   cr_assert_not(ledger_evaluated(l, eps, &version), "the older one comes first");
   cr_assert_eq(ledger_evals_pending(l), 2);
-  cr_assert_eq(ledger_oldest_version(l), 1);
   for (int i = 4; i >= 2; i--) {
     send(l, 0, &t[i], truth(&t[i]));
   }
@@ -568,13 +573,12 @@ Test(ledger, evaluations) {
     }
   }
   cr_assert_not(ledger_evaluated(l, eps, &version));
-  cr_assert_eq(ledger_oldest_version(l), 6);
   cr_assert_eq(send(l, 0, &t[2], truth(&t[2])), LEDGER_UNKNOWN, "collected: forgotten");
-  for (int i = 0; i < LEDGER_MAX_EVALS; i++) {
+  for (int i = 0; i < FOLD_MAX_EVALS; i++) {
     cr_assert(ledger_evaluate(l, 9));
   }
   cr_assert_not(ledger_evaluate(l, 9));
-  cr_assert_eq(ledger_evals_pending(l), LEDGER_MAX_EVALS);
+  cr_assert_eq(ledger_evals_pending(l), FOLD_MAX_EVALS);
   end(l);
 }
 
@@ -591,7 +595,6 @@ Test(ledger, finish_leaves_evaluations) {
   ledger_committed(l, 5);
   cr_assert_eq(send(l, 0, &t, truth(&t)), LEDGER_DUPLICATE);
   cr_assert_eq(ledger_counts(l).open, 0);
-  cr_assert_eq(ledger_oldest_version(l), 4);
   for (int i = 0; i < 3; i++) {
     t = grant(l, 0, 0);
     cr_assert_eq(t.kind, TICKET_EVAL);
@@ -604,14 +607,13 @@ Test(ledger, finish_leaves_evaluations) {
   for (int i = 0; i < 3; i++) {
     episode_free(eps[i]);
   }
-  cr_assert_eq(ledger_oldest_version(l), UINT64_MAX);
   ledger_finish(l);
   end(l);
 }
 
 Test(ledger, resume_names_the_given_versions) {
-  struct ledger_options opt = {.seed = 7, .window = 3, .timeout_ms = 1, .eval_episodes = 1};
-  struct ledger *l = ledger_new(&opt, 1000, (uint64_t[]){4, 4, 5});
+  struct ledger_options opt = {.seed = 7, .timeout_ms = 1, .eval_episodes = 1};
+  struct ledger *l = ledger_at(&opt, 3, 1000, (uint64_t[]){4, 4, 5});
   join(l, 0, 9);
   for (uint64_t k = 0; k < 3; k++) {
     struct ticket t = grant(l, 0, 0);
@@ -623,6 +625,37 @@ Test(ledger, resume_names_the_given_versions) {
   cr_assert_eq(send(l, 0, &before, 1), LEDGER_UNKNOWN, "committed by the run before");
   commit_one(l, 1000, 5);
   cr_assert_eq(grant(l, 0, 0).id, 1003);
+  end(l);
+}
+
+Test(ledger, resume_issues_the_evaluations_that_are_owed) {
+  struct ledger_options opt = {.seed = 7, .timeout_ms = 1, .eval_episodes = 2};
+  struct fold fold = {.plan = {.window = 1, .steps = 100},
+                      .steps = 50,
+                      .next = 9,
+                      .versions = (uint64_t[]){8},
+                      .owed = {{.version = 3, .steps = 20}, {.version = 8, .steps = 50}},
+                      .nowed = 2};
+  struct ledger *l = ledger_new(&opt, &fold);
+  join(l, 0, 9);
+  const uint64_t versions[] = {8, 3, 3, 8, 8};
+  for (int i = 0; i < 5; i++) {
+    struct ticket t = grant(l, 0, 0);
+    cr_assert(t.version == versions[i] && (t.kind == TICKET_EVAL) == (i > 0));
+  }
+  cr_assert(nothing_for(l, 0));
+  cr_assert_eq(ledger_evals_pending(l), 2);
+  end(l);
+
+  // all is committed: evaluations alone
+  fold.steps = 100;
+  l = ledger_new(&opt, &fold);
+  join(l, 0, 9);
+  for (int i = 0; i < 4; i++) {
+    cr_assert_eq(grant(l, 0, 0).kind, TICKET_EVAL);
+  }
+  cr_assert(nothing_for(l, 0));
+  cr_assert_eq(ledger_counts(l).open, 0);
   end(l);
 }
 
@@ -672,6 +705,7 @@ struct sim {
   // what the schedule fixes
   unsigned number;
   struct ledger_options opt;
+  int window;
   uint64_t total, publish_every, evaluate_every, restart_at;
   bool losses, liars;  // losses: answers get lost and timeouts happen
   int keep;            // honest actors that are always here
@@ -740,7 +774,7 @@ static uint64_t version_after(const struct sim *s, uint64_t n) {
 }
 
 static uint64_t version_of(const struct sim *s, uint64_t id) {
-  uint64_t window = (uint64_t)s->opt.window;
+  uint64_t window = (uint64_t)s->window;
   return id < window ? 1 : version_after(s, id - window + 1);
 }
 
@@ -807,7 +841,7 @@ static void sim_ask(struct sim *s, int i) {
   if (t.kind != TICKET_EVAL) {
     struct ticket ref = reference(s, t.id);
     SIM_ASSERT(s, !s->finished, "training ticket after the finish");
-    SIM_ASSERT(s, t.id < s->committed + (uint64_t)s->opt.window, "beyond the window");
+    SIM_ASSERT(s, t.id < s->committed + (uint64_t)s->window, "beyond the window");
     SIM_ASSERT(s, t.seed == ref.seed && t.version == ref.version && t.kind == ref.kind,
                "ticket %lu names version %lu", t.id, t.version);
     for (int k = 0; t.id < s->total && audited(s, t.id) && k < s->ngivers[t.id]; k++) {
@@ -870,11 +904,10 @@ static void sim_answer(struct sim *s, int i) {
 
 // an answer to a ticket that was never issued
 static void sim_garbage(struct sim *s, int i) {
-  struct work w = {.ticket = reference(s, s->committed + (uint64_t)below(s, s->opt.window)),
-                   .T = 1};
+  struct work w = {.ticket = reference(s, s->committed + (uint64_t)below(s, s->window)), .T = 1};
   switch (below(s, 4)) {
     case 0:
-      w.ticket.id += (uint64_t)s->opt.window;
+      w.ticket.id += (uint64_t)s->window;
       break;
     case 1:
       w.ticket.seed++;
@@ -926,13 +959,8 @@ static void sim_commit(struct sim *s) {
   if (s->committed % s->evaluate_every == 0 && s->neval_due < SIM_EVALS) {
     s->evals[s->neval_due++] = version_after(s, s->committed);
   }
-  // what is open and what weights are needed follow from the count alone
-  uint64_t oldest = version_of(s, s->committed);
-  if (s->neval_done < s->neval_issued && s->evals[s->neval_done] < oldest) {
-    oldest = s->evals[s->neval_done];
-  }
-  SIM_ASSERT(s, ledger_oldest_version(s->ledger) == oldest, "after %lu commits", s->committed);
-  SIM_ASSERT(s, ledger_counts(s->ledger).open == s->opt.window, "after %lu", s->committed);
+  // what is open follows from the count alone
+  SIM_ASSERT(s, ledger_counts(s->ledger).open == s->window, "after %lu", s->committed);
   if (s->committed == s->total) {
     ledger_finish(s->ledger);
     s->finished = true;
@@ -965,10 +993,10 @@ static void sim_restart(struct sim *s) {
   ledger_free(s->ledger);
   SIM_ASSERT(s, live_episodes == 0, "%ld episodes leaked", live_episodes);
   uint64_t versions[64];
-  for (int i = 0; i < s->opt.window; i++) {
+  for (int i = 0; i < s->window; i++) {
     versions[i] = version_of(s, s->committed + (uint64_t)i);
   }
-  s->ledger = ledger_new(&s->opt, s->committed, versions);
+  s->ledger = ledger_at(&s->opt, s->window, s->committed, versions);
   s->neval_issued = s->neval_done;
   memset(s->ngivers, 0, sizeof s->ngivers);
   memset(s->nkept, 0, sizeof s->nkept);
@@ -1037,17 +1065,17 @@ static struct sim *sim_new(unsigned number, double audit, bool liars) {
   s->liars = liars;
   s->losses = chance(s, 60);
   s->opt = (struct ledger_options){.seed = rng_u64(&s->rng),
-                                   .window = 1 + below(s, 32),
                                    .audit = audit,
                                    .timeout_ms = s->losses ? SIM_TIMEOUT : 1000000000,
                                    .warmup = (uint64_t)below(s, 10),
                                    .eval_episodes = 1 + below(s, SIM_EVAL_EPISODES)};
+  s->window = 1 + below(s, 32);
   s->total = 8 + (uint64_t)below(s, SIM_TICKETS - 8);
   s->publish_every = 1 + (uint64_t)below(s, 5);
   s->evaluate_every = 2 + (uint64_t)below(s, 20);
   s->restart_at = chance(s, 40) ? 1 + (uint64_t)below(s, (int)s->total - 1) : UINT64_MAX;
   s->keep = audit > 0 ? 2 : 1;
-  s->ledger = ledger_new(&s->opt, 0, ones);
+  s->ledger = ledger_at(&s->opt, s->window, 0, ones);
   int crowd = s->keep + below(s, SIM_ACTORS - s->keep);
   while (honest_here(s) < crowd) {
     sim_join(s, false);
@@ -1060,7 +1088,7 @@ static struct sim *sim_new(unsigned number, double audit, bool liars) {
 
 static void simulate(unsigned number, double audit, bool liars) {
   struct sim *s = sim_new(number, audit, liars);
-  long tickets = (long)s->total + s->opt.window;
+  long tickets = (long)s->total + s->window;
   while (!sim_done(s) && s->events < SIM_EVENTS_PER_TICKET * tickets) {
     sim_event(s);
   }

@@ -9,8 +9,10 @@
 enum {
   FIGURES = 0
 #define M(name, format, unit, help) +1
+#define W(name, words, help) +1
 #include "common/config/metrics.def"
 #undef M
+#undef W
 };
 
 static int count(const char *text, char c) {
@@ -26,8 +28,10 @@ static struct metrics numbered(void) {
   struct metrics m;
   double next = 1;
 #define M(name, format, unit, help) m.name = next++;
+#define W(name, words, help) m.name = 1;
 #include "common/config/metrics.def"
 #undef M
+#undef W
   return m;
 }
 
@@ -35,8 +39,10 @@ Test(metrics, clear_knows_nothing) {
   struct metrics m = numbered();
   metrics_clear(&m);
 #define M(name, format, unit, help) cr_expect(isnan(m.name), #name);
+#define W(name, words, help) cr_expect_eq(m.name, -1, #name);
 #include "common/config/metrics.def"
 #undef M
+#undef W
 }
 
 Test(metrics, line_reads_back) {
@@ -50,8 +56,45 @@ Test(metrics, line_reads_back) {
   metrics_clear(&back);
   cr_assert(metrics_parse(&back, line));
 #define M(name, format, unit, help) cr_expect_eq(back.name, m.name, #name);
+#define W(name, words, help) cr_expect_eq(back.name, m.name, #name);
 #include "common/config/metrics.def"
 #undef M
+#undef W
+}
+
+Test(metrics, words) {
+  static const struct {
+    enum metrics_limit limit;
+    const char *word;
+  } cases[] = {{METRICS_LIMIT_LEARNER, " limit=learner "},
+               {METRICS_LIMIT_ACTORS, " limit=actors "},
+               {METRICS_LIMIT_WINDOW, " limit=window "},
+               {(enum metrics_limit) - 1, " limit=- "},
+               {(enum metrics_limit)3, " limit=- "}};
+  for (int i = 0; i < 5; i++) {
+    char line[2048];
+    struct metrics m = numbered(), back;
+    m.limit = (int)cases[i].limit;
+    metrics_line(line, sizeof line, &m);
+    cr_expect(strstr(line, cases[i].word) != NULL, "%s", line);
+    cr_assert(metrics_parse(&back, line));
+    cr_expect_eq(back.limit, i < 3 ? (int)cases[i].limit : -1);
+  }
+  // a word of a later version is not known
+  struct metrics m;
+  cr_assert(metrics_parse(&m, "progress limit=learner steps=1"));
+  cr_expect_eq(m.limit, METRICS_LIMIT_LEARNER);
+  cr_assert(metrics_parse(&m, "progress limit=learn steps=1"));
+  cr_expect(m.limit == -1 && m.steps == 1);
+  // in a row it stands as it is, or is left out
+  char row[2048];
+  m = numbered();
+  metrics_csv_row(row, sizeof row, &m);
+  cr_expect(strstr(row, ",actors,") != NULL, "%s", row);
+  m.limit = -1;
+  metrics_csv_row(row, sizeof row, &m);
+  cr_expect_null(strstr(row, "actors"), "%s", row);
+  cr_expect_eq(count(row, ','), FIGURES - 1);
 }
 
 Test(metrics, unknown_figures_are_a_dash_and_come_back_as_nan) {

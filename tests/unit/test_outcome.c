@@ -1,6 +1,6 @@
-// Tests of learner/outcome.h: densities against closed forms and quadrature, gradients against
-// central differences, maximum likelihood on a system whose answer is known.
-#include "learner/outcome.h"
+// Tests of learner/worth/outcome.h: densities against closed forms and quadrature, gradients
+// against central differences, maximum likelihood on a system whose answer is known.
+#include "learner/worth/outcome.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -10,8 +10,9 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
-#include "learner/nn/mlp.h"
-#include "learner/replay.h"
+#include "common/nn/policy.h"
+#include "learner/agent/net.h"
+#include "learner/replay/batch.h"
 
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 10, .hindsight = 1};
 static const char *const FAMILY[] = {"laplace", "gaussian"};
@@ -46,9 +47,56 @@ static void randomise_batch(struct batch *b, const struct dims *d, struct rng *r
   rng_fill_normal(rng, b->goal, B * (size_t)d->goal);
 }
 
+// a model alone in its list of nets
+struct subject {
+  struct outcome *model;
+  struct nets nets;
+  struct net *net;
+  float *theta;  // (n)
+  int n;
+};
+
+static struct subject *subject_new(const struct config *cfg, const struct dims *dims,
+                                   int max_batch) {
+  struct config with = *cfg;
+  with.train_batch = max_batch;
+  struct subject *m = must_alloc(1, sizeof *m);
+  m->nets.seed = (uint64_t)cfg->run_seed;
+  const struct policy_shape shape = {.obs = dims->obs, .goal = dims->goal, .act = dims->act};
+  m->model = outcome_new(&m->nets, &with, &shape);
+  cr_assert_eq(m->nets.n, 1);
+  m->net = m->nets.at[0];
+  m->theta = m->net->theta;
+  m->n = (int)m->net->n;
+  return m;
+}
+
+static void subject_free(struct subject *m) {
+  outcome_free(m->model);
+  free(m);
+}
+
+// one Adam step on (5), unless its numbers are not fit for one
+static enum err subject_step(struct subject *m, const struct batch *b) {
+  const char *what;
+  outcome_loss(m->model, b);
+  if (nets_fault(&m->nets, &what)) {
+    return ERR_NUMERIC;
+  }
+  nets_step(&m->nets);
+  return ERR_OK;
+}
+
+static int subject_tensors(struct subject *m, struct st_tensor *out, int max) {
+  struct tensor_list list = {.out = out, .max = max};
+  nets_tensors(&m->nets, &list, true);
+  nets_tensors(&m->nets, &list, false);
+  return list.n;
+}
+
 // far from the initial weights, whose last layer is almost 0
-static void randomise_params(struct outcome *m, struct rng *rng) {
-  rng_fill_uniform(rng, outcome_params(m), (size_t)outcome_nparam(m), -0.7f, 0.7f);
+static void randomise_params(struct subject *m, struct rng *rng) {
+  rng_fill_uniform(rng, m->theta, m->net->n, -0.7f, 0.7f);
 }
 
 // ---- densities ----
@@ -68,10 +116,10 @@ static double closed_form(bool laplace, const double *mean, const double *log_sc
 
 // all weights 0: what remains are the last biases (delta, and log-scale with a head) and the
 // global log-scales, which stand at the end of the block either way
-static void set_constant_output(struct outcome *m, int goal, const double *delta,
+static void set_constant_output(struct subject *m, int goal, const double *delta,
                                 const double *log_scale) {
-  float *params = outcome_params(m);
-  const int n = outcome_nparam(m);
+  float *params = m->theta;
+  const int n = m->n;
   memset(params, 0, (size_t)n * sizeof(float));
   for (int i = 0; i < goal; i++) {
     params[n - 2 * goal + i] = (float)delta[i];
@@ -89,12 +137,12 @@ Test(outcome, log_likelihood_equals_the_closed_forms) {
   for (int f = 0; f < 2; f++) {
     for (int s = 0; s < 2; s++) {
       const struct config cfg = tiny(FAMILY[f], SCALE[s]);
-      struct outcome *m = outcome_new(&cfg, &DIMS, 32);
+      struct subject *m = subject_new(&cfg, &DIMS, 32);
       for (int k = 0; k < 3; k++) {
         randomise_batch(b, &DIMS, &rng);
         set_constant_output(m, 2, delta, log_scale[k]);
         float l[32];
-        outcome_loglik(m, l, b);
+        outcome_loglik(m->model, l, b);
         for (int i = 0; i < 32; i++) {
           double mean[2], clipped[2];
           for (int j = 0; j < 2; j++) {
@@ -108,7 +156,7 @@ Test(outcome, log_likelihood_equals_the_closed_forms) {
                              FAMILY[f], SCALE[s], (double)l[i], want);
         }
       }
-      outcome_free(m);
+      subject_free(m);
     }
   }
   batch_free(b);
@@ -125,7 +173,7 @@ Test(outcome, densities_integrate_to_one) {
   for (int f = 0; f < 2; f++) {
     for (int s = 0; s < 2; s++) {
       const struct config cfg = tiny(FAMILY[f], SCALE[s]);
-      struct outcome *m = outcome_new(&cfg, &one, N);
+      struct subject *m = subject_new(&cfg, &one, N);
       randomise_params(m, &rng);
       const double step = 80.0 / (N - 1);
       for (int i = 0; i < N; i++) {
@@ -135,14 +183,14 @@ Test(outcome, densities_integrate_to_one) {
         b->achieved[i] = 0.25f;
         b->goal[i] = (float)(-40 + step * i);
       }
-      outcome_loglik(m, l, b);
+      outcome_loglik(m->model, l, b);
       double sum = 0;
       for (int i = 0; i < N; i++) {
         sum += exp(l[i]) * step;
       }
       // the kink of the Laplace density and the grid in float32 cost about 1e-5
       cr_assert_float_eq(sum, 1, 1e-4, "%s %s integrates to %.8f", FAMILY[f], SCALE[s], sum);
-      outcome_free(m);
+      subject_free(m);
     }
   }
   free(l);
@@ -151,10 +199,11 @@ Test(outcome, densities_integrate_to_one) {
 
 // ---- gradients ----
 
-static double loss_at(struct outcome *m, float *scratch, const struct batch *b) {
-  float l[64], loss;
-  outcome_loglik(m, l, b);
-  outcome_gradient(m, scratch, &loss, b);
+static double loss_at(struct subject *m, const struct batch *b) {
+  float l[64];
+  outcome_loglik(m->model, l, b);
+  const double loss = outcome_loss(m->model, b);
+  cr_assert_eq(loss, m->net->loss);
   return loss;
 }
 
@@ -166,13 +215,13 @@ Test(outcome, gradients_equal_central_differences) {
       struct rng rng;
       rng_init(&rng, 3, RNG_TEST, (uint64_t)(2 * f + s));
       const struct config cfg = tiny(FAMILY[f], SCALE[s]);
-      struct outcome *m = outcome_new(&cfg, &DIMS, 64);
+      struct subject *m = subject_new(&cfg, &DIMS, 64);
       randomise_params(m, &rng);
       randomise_batch(b, &DIMS, &rng);
-      const int n = outcome_nparam(m);
+      const int n = m->n;
       float *grad = must_alloc((size_t)n, sizeof(float));
-      float *scratch = must_alloc((size_t)n, sizeof(float));
-      loss_at(m, grad, b);
+      loss_at(m, b);
+      memcpy(grad, m->net->grad, (size_t)n * sizeof(float));
       // layers 5-5, 5-4, 4-(2 or 4), then the global scales
       const int out = s == 0 ? 2 : 4;
       const int group[] = {25, 5, 20, 4, 4 * out, out, s == 0 ? 2 : 0};
@@ -181,12 +230,12 @@ Test(outcome, gradients_equal_central_differences) {
         double error = 0, size = 0;
         for (int end = at + group[k]; at < end; at++) {
           // steps of 1e-3 seldom cross a kink; the loss in float32 leaves about 2e-4 on each
-          const float h = 1e-3f, x = outcome_params(m)[at];
-          outcome_params(m)[at] = x + h;
-          const double above = loss_at(m, scratch, b);
-          outcome_params(m)[at] = x - h;
-          const double below = loss_at(m, scratch, b);
-          outcome_params(m)[at] = x;
+          const float h = 1e-3f, x = m->theta[at];
+          m->theta[at] = x + h;
+          const double above = loss_at(m, b);
+          m->theta[at] = x - h;
+          const double below = loss_at(m, b);
+          m->theta[at] = x;
           const double want = (above - below) / (2.0 * h);
           error += (grad[at] - want) * (grad[at] - want);
           size += want * want;
@@ -199,8 +248,7 @@ Test(outcome, gradients_equal_central_differences) {
       }
       cr_assert_eq(at, n);
       free(grad);
-      free(scratch);
-      outcome_free(m);
+      subject_free(m);
     }
   }
   batch_free(b);
@@ -215,12 +263,12 @@ static void fill_noise(struct batch *b, struct rng *rng, float noise) {
   }
 }
 
-static void fit(struct outcome *m, struct batch *b, struct rng *rng, float noise, int steps) {
-  float l[256], loss;
+static void fit(struct subject *m, struct batch *b, struct rng *rng, float noise, int steps) {
+  float l[256];
   for (int i = 0; i < steps; i++) {
     fill_noise(b, rng, noise);
-    outcome_loglik(m, l, b);
-    cr_assert_eq(outcome_fit(m, &loss, b), ERR_OK);
+    outcome_loglik(m->model, l, b);
+    cr_assert_eq(subject_step(m, b), ERR_OK);
   }
 }
 
@@ -232,8 +280,8 @@ Test(outcome, global_scales_stop_at_the_ends_and_come_back) {
     struct config cfg = tiny(FAMILY[f], "global");
     cfg.outcome_scale_min = 0.5;
     cfg.outcome_scale_max = 2;
-    struct outcome *m = outcome_new(&cfg, &DIMS, 64);
-    const float *o = outcome_params(m) + outcome_nparam(m) - 2;
+    struct subject *m = subject_new(&cfg, &DIMS, 64);
+    const float *o = m->theta + m->n - 2;
     cr_assert_eq(o[0], 0.0f);
     // noise below the smallest scale, above the largest, in between
     fit(m, b, &rng, 0.01f, 300);
@@ -244,7 +292,7 @@ Test(outcome, global_scales_stop_at_the_ends_and_come_back) {
     cr_assert_eq(o[1], (float)log(2));
     fit(m, b, &rng, 1, 1500);
     cr_assert(o[0] > log(0.5) && o[0] < log(2), "scale %g", exp(o[0]));
-    outcome_free(m);
+    subject_free(m);
   }
   batch_free(b);
 }
@@ -253,9 +301,9 @@ Test(outcome, global_scales_start_inside) {
   struct config cfg = tiny("laplace", "global");
   cfg.outcome_scale_min = 3;
   cfg.outcome_scale_max = 5;
-  struct outcome *m = outcome_new(&cfg, &DIMS, 4);
-  cr_assert_eq(outcome_params(m)[outcome_nparam(m) - 1], (float)log(3));
-  outcome_free(m);
+  struct subject *m = subject_new(&cfg, &DIMS, 4);
+  cr_assert_eq(m->theta[m->n - 1], (float)log(3));
+  subject_free(m);
 }
 
 // scale_min = scale_max: noise five times as wide does not widen it. How the likelihood falls off
@@ -269,7 +317,7 @@ Test(outcome, a_known_scale_is_kept) {
     for (int s = 0; s < 2; s++) {
       struct config cfg = tiny(FAMILY[f], SCALE[s]);
       cfg.outcome_scale_min = cfg.outcome_scale_max = 1;
-      struct outcome *m = outcome_new(&cfg, &DIMS, 64);
+      struct subject *m = subject_new(&cfg, &DIMS, 64);
       fit(m, b, &rng, 5, 100);
       // three goals of the first row, 9, 10 and 11 off in one number
       for (int i = 0; i < 3; i++) {
@@ -280,11 +328,11 @@ Test(outcome, a_known_scale_is_kept) {
         b->goal[i * DIMS.goal] += 9.0f + (float)i;
       }
       float l[64];
-      outcome_loglik(m, l, b);
+      outcome_loglik(m->model, l, b);
       const float first = l[2] - l[1], second = l[2] - 2 * l[1] + l[0];
       cr_assert_float_eq(f == 0 ? first : second, -1.0f, 1e-4, "%s %s: %g", FAMILY[f], SCALE[s],
                          (double)(f == 0 ? first : second));
-      outcome_free(m);
+      subject_free(m);
     }
   }
   batch_free(b);
@@ -296,16 +344,16 @@ Test(outcome, a_head_outside_comes_back) {
   rng_init(&rng, 5, RNG_TEST, 0);
   struct batch *b = batch_new(&DIMS, 64);
   const struct config cfg = tiny("gaussian", "head");
-  struct outcome *m = outcome_new(&cfg, &DIMS, 64);
-  const int n = outcome_nparam(m);
+  struct subject *m = subject_new(&cfg, &DIMS, 64);
+  const int n = m->n;
   const double delta[] = {0, 0};
   // first scale beyond the upper end, second beyond the lower
   const double log_scale[] = {4, -7};
-  float *grad = must_alloc((size_t)n, sizeof(float));
+  const float *grad = m->net->grad;
   // noise of 1: too wide a scale has to shrink, too narrow a one to grow
   set_constant_output(m, 2, delta, log_scale);
   fill_noise(b, &rng, 1);
-  loss_at(m, grad, b);
+  loss_at(m, b);
   cr_assert_gt(grad[n - 2], 0);
   cr_assert_lt(grad[n - 1], 0);
   // noise that asks for even more: no gradient
@@ -313,11 +361,10 @@ Test(outcome, a_head_outside_comes_back) {
   for (int i = 0; i < b->B; i++) {
     b->next_achieved[2 * i] += 1e3f;
   }
-  loss_at(m, grad, b);
+  loss_at(m, b);
   cr_assert_eq(grad[n - 2], 0);
   cr_assert_eq(grad[n - 1], 0);
-  free(grad);
-  outcome_free(m);
+  subject_free(m);
   batch_free(b);
 }
 
@@ -347,31 +394,31 @@ static void fill_linear(struct batch *b, bool laplace, struct rng *rng) {
 Test(outcome, fit_recovers_a_linear_system_and_its_noise) {
   enum { B = 256 };
   struct batch *b = batch_new(&DIMS, B);
-  float l[B], loss = 0;
+  float l[B];
   for (int f = 0; f < 2; f++) {
     for (int s = 0; s < 2; s++) {
       struct rng rng;
       rng_init(&rng, 6, RNG_TEST, (uint64_t)(2 * f + s));
       struct config cfg = settings(FAMILY[f], SCALE[s], 2, (const int[]){32, 32});
       cfg.outcome_lr = 3e-3;
-      struct outcome *m = outcome_new(&cfg, &DIMS, B);
+      struct subject *m = subject_new(&cfg, &DIMS, B);
       double average = 0;
       for (int i = 0; i < 3000; i++) {
         fill_linear(b, f == 0, &rng);
-        outcome_loglik(m, l, b);
-        cr_assert_eq(outcome_fit(m, &loss, b), ERR_OK);
-        average += i >= 2800 ? loss / 200.0 : 0;
+        outcome_loglik(m->model, l, b);
+        cr_assert_eq(subject_step(m, b), ERR_OK);
+        average += i >= 2800 ? m->net->loss / 200.0 : 0;
       }
       // entropy of the noise, the least loss there is; a network of 32 units comes close
       const double entropy = 2 * (f == 0 ? 1 + log(2 * 0.2) : 0.5 + log(0.2) + 0.5 * log(2 * M_PI));
       cr_assert(average > entropy - 0.03 && average < entropy + 0.1, "%s %s: %g, entropy %g",
                 FAMILY[f], SCALE[s], average, entropy);
       if (s == 0) {
-        const float *o = outcome_params(m) + outcome_nparam(m) - 2;
+        const float *o = m->theta + m->n - 2;
         cr_assert_float_eq(exp(o[0]), 0.2, 0.02, "%s: %g", FAMILY[f], exp(o[0]));
         cr_assert_float_eq(exp(o[1]), 0.2, 0.02, "%s: %g", FAMILY[f], exp(o[1]));
       }
-      outcome_free(m);
+      subject_free(m);
     }
   }
   batch_free(b);
@@ -386,7 +433,7 @@ Test(outcome, extreme_inputs_stay_finite) {
   for (int f = 0; f < 2; f++) {
     for (int s = 0; s < 2; s++) {
       const struct config cfg = tiny(FAMILY[f], SCALE[s]);
-      struct outcome *m = outcome_new(&cfg, &DIMS, 8);
+      struct subject *m = subject_new(&cfg, &DIMS, 8);
       randomise_batch(b, &DIMS, &rng);
       // the narrowest scale and the farthest goals
       set_constant_output(m, 2, (const double[]){0, 0}, (const double[]){-50, -50});
@@ -394,17 +441,17 @@ Test(outcome, extreme_inputs_stay_finite) {
         b->goal[i] = i % 2 ? 1e6f : -1e6f;
         b->next_achieved[i] = -b->goal[i];
       }
-      float l[8], loss;
-      outcome_loglik(m, l, b);
+      float l[8];
+      outcome_loglik(m->model, l, b);
       for (int i = 0; i < 8; i++) {
         cr_assert(isfinite(l[i]) && l[i] < -1e8, "%g", (double)l[i]);
       }
-      cr_assert_eq(outcome_fit(m, &loss, b), ERR_OK);
-      cr_assert(isfinite(loss));
-      for (int i = 0; i < outcome_nparam(m); i++) {
-        cr_assert(isfinite(outcome_params(m)[i]));
+      cr_assert_eq(subject_step(m, b), ERR_OK);
+      cr_assert(isfinite(m->net->loss));
+      for (int i = 0; i < m->n; i++) {
+        cr_assert(isfinite(m->theta[i]));
       }
-      outcome_free(m);
+      subject_free(m);
     }
   }
   batch_free(b);
@@ -415,11 +462,11 @@ Test(outcome, a_bad_number_leaves_everything_as_it_was) {
   rng_init(&rng, 8, RNG_TEST, 0);
   struct batch *b = batch_new(&DIMS, 8);
   const struct config cfg = tiny("gaussian", "global");
-  struct outcome *m = outcome_new(&cfg, &DIMS, 8);
+  struct subject *m = subject_new(&cfg, &DIMS, 8);
   fit(m, b, &rng, 1, 3);
   struct st_tensor tensor[4];
-  cr_assert_eq(outcome_tensors(m, tensor, 4), 4);
-  const size_t n = (size_t)outcome_nparam(m);
+  cr_assert_eq(subject_tensors(m, tensor, 4), 4);
+  const size_t n = (size_t)m->n;
   float *before = must_alloc(3 * n, sizeof(float));
   for (size_t i = 0; i < 3; i++) {
     memcpy(before + i * n, tensor[i + 1].data, n * sizeof(float));
@@ -428,16 +475,16 @@ Test(outcome, a_bad_number_leaves_everything_as_it_was) {
   for (size_t k = 0; k < 3; k++) {
     randomise_batch(b, &DIMS, &rng);
     b->next_achieved[5] = bad[k];
-    float l[8], loss;
-    outcome_loglik(m, l, b);
-    cr_assert_eq(outcome_fit(m, &loss, b), ERR_NUMERIC);
+    float l[8];
+    outcome_loglik(m->model, l, b);
+    cr_assert_eq(subject_step(m, b), ERR_NUMERIC);
     cr_assert_eq(*(int64_t *)tensor[0].data, 3);
     for (size_t i = 0; i < 3; i++) {
       cr_assert_eq(memcmp(before + i * n, tensor[i + 1].data, n * sizeof(float)), 0);
     }
   }
   free(before);
-  outcome_free(m);
+  subject_free(m);
   batch_free(b);
 }
 
@@ -451,10 +498,10 @@ Test(outcome, same_seed_same_bits_other_seed_others) {
     struct config cfg = tiny("laplace", "head");
     cfg.run_seed = k == 2 ? 5 : 4;
     struct batch *b = batch_new(&DIMS, 64);
-    struct outcome *m = outcome_new(&cfg, &DIMS, 64);
+    struct subject *m = subject_new(&cfg, &DIMS, 64);
     fit(m, b, &rng, 1, 20);
-    first[k] = outcome_params(m)[7];
-    outcome_free(m);
+    first[k] = m->theta[7];
+    subject_free(m);
     batch_free(b);
   }
   cr_assert_eq(first[0], first[1]);
@@ -464,15 +511,15 @@ Test(outcome, same_seed_same_bits_other_seed_others) {
 Test(outcome, tensors_are_its_whole_state) {
   struct batch *b = batch_new(&DIMS, 64);
   const struct config cfg = tiny("laplace", "global");
-  struct outcome *m = outcome_new(&cfg, &DIMS, 64);
-  struct outcome *copy = outcome_new(&cfg, &DIMS, 64);
+  struct subject *m = subject_new(&cfg, &DIMS, 64);
+  struct subject *copy = subject_new(&cfg, &DIMS, 64);
   struct rng rng;
   rng_init(&rng, 10, RNG_TEST, 0);
   fit(m, b, &rng, 1, 20);
   struct st_tensor from[4], to[4];
-  cr_assert_eq(outcome_tensors(m, NULL, 0), 4);
-  cr_assert_eq(outcome_tensors(m, from, 4), 4);
-  cr_assert_eq(outcome_tensors(copy, to, 4), 4);
+  cr_assert_eq(subject_tensors(m, NULL, 0), 4);
+  cr_assert_eq(subject_tensors(m, from, 4), 4);
+  cr_assert_eq(subject_tensors(copy, to, 4), 4);
   for (int i = 0; i < 4; i++) {
     cr_assert_str_eq(from[i].name, to[i].name);
     const size_t n = from[i].rank == 0 ? 1 : (size_t)from[i].shape[0];
@@ -481,11 +528,9 @@ Test(outcome, tensors_are_its_whole_state) {
   struct rng again = rng;
   fit(m, b, &rng, 1, 20);
   fit(copy, b, &again, 1, 20);
-  cr_assert_eq(
-      memcmp(outcome_params(m), outcome_params(copy), (size_t)outcome_nparam(m) * sizeof(float)),
-      0);
-  outcome_free(m);
-  outcome_free(copy);
+  cr_assert_eq(memcmp(m->theta, copy->theta, (size_t)m->n * sizeof(float)), 0);
+  subject_free(m);
+  subject_free(copy);
   outcome_free(NULL);
   batch_free(b);
 }

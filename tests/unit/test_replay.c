@@ -1,7 +1,7 @@
-// Tests of learner/replay.h against a naive model: a plain list of episodes that keeps everything
-// and answers a draw by walking it. Values in episodes encode where they come from, so a float in
-// a batch names its episode, time and column.
-#include "learner/replay.h"
+// Tests of learner/replay/replay.h against a naive model: a plain list of episodes that keeps
+// everything and answers a draw by walking it. Values in episodes encode where they come from, so a
+// float in a batch names its episode, time and column.
+#include "learner/replay/replay.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/base/rng.h"
+#include "learner/replay/batch.h"
 
 enum { OBS = 3, ACT = 2, GOAL = 2, HORIZON = 20, K = 3, MAX_ADDS = 6000 };
 

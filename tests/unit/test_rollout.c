@@ -39,7 +39,7 @@ static uint64_t run(struct rollout *r, struct episode *ep, uint64_t seed, enum t
   cr_assert_eq(rollout_run(r, ep, &ticket, w, NULL), ERR_OK);
   const char *fault = episode_fault(ep);
   cr_assert_null(fault, "%s", fault ? fault : "");
-  return episode_digest(ep);
+  return episode_seal(ep);
 }
 
 static struct episode *make_episode(const struct task *task, int k) {
@@ -64,7 +64,7 @@ static void *run_in_thread(void *arg) {
   struct rollout *r = rollout_new(job->task, &plain);
   struct episode *ep = make_episode(job->task, plain.hindsight);
   const struct ticket ticket = make_ticket(job->seed, TICKET_TRAIN);
-  job->digest = rollout_run(r, ep, &ticket, job->w, NULL) == ERR_OK ? episode_digest(ep) : 0;
+  job->digest = rollout_run(r, ep, &ticket, job->w, NULL) == ERR_OK ? episode_seal(ep) : 0;
   episode_free(ep);
   rollout_free(r);
   return NULL;
@@ -78,6 +78,7 @@ Test(rollout, the_same_ticket_gives_the_same_episode) {
   const uint64_t first = run(r, ep, 5, TICKET_TRAIN, w);
   cr_expect_eq(ep->T, task->horizon);
   cr_expect_not(ep->terminated, "the time limit is no true end");
+  cr_expect_not(ep->unstable);
 
   // again, after tickets of every kind and weights of another shape
   for (uint64_t seed = 0; seed < 10; seed++) {
@@ -331,13 +332,19 @@ Test(rollout, an_unstable_episode_ends_before_the_bad_step) {
   log_set_level(LOG_ERROR);
   struct task *task = load_slide(100, 2);
   struct rollout *r = rollout_new(task, &plain);
-  struct episode *ep = make_episode(task, 4);
-  const uint64_t first = run(r, ep, 3, TICKET_WARMUP, NULL);
-  cr_expect(ep->T >= 1 && ep->T < task->horizon, "T = %d", ep->T);
-  cr_expect_not(ep->terminated);
-  run(r, ep, 4, TICKET_WARMUP, NULL);
-  cr_expect_eq(run(r, ep, 3, TICKET_WARMUP, NULL), first);
-  episode_free(ep);
+  struct episode *ep[3];
+  uint64_t digest[3];
+  for (int i = 0; i < 3; i++) {
+    ep[i] = make_episode(task, 4);
+    digest[i] = run(r, ep[i], i == 1 ? 4 : 3, TICKET_WARMUP, NULL);
+  }
+  cr_expect(ep[0]->T >= 1 && ep[0]->T < task->horizon, "T = %d", ep[0]->T);
+  cr_expect_not(ep[0]->terminated);
+  cr_expect(ep[0]->unstable);
+  cr_expect_eq(digest[2], digest[0]);
+  for (int i = 0; i < 3; i++) {
+    episode_free(ep[i]);
+  }
   rollout_free(r);
   task_free(task);
 }
@@ -407,6 +414,7 @@ Test(rollout, an_unstable_start_is_drawn_again) {
   for (uint64_t seed = 0; seed < 40; seed++) {
     run(r, ep, seed, TICKET_WARMUP, NULL);
     cr_expect_eq(ep->T, 3);
+    cr_expect_not(ep->unstable, "a start that is drawn again is no cut");
     // the start that env.c describes: one draw for the joint, before the goal's
     double start = 2e10;
     for (uint64_t attempt = 0; start > 1e10; attempt++) {

@@ -1,6 +1,6 @@
 // test_scaling.c - what networks see has sensible numbers, and a published policy acts the same on
 // plain ones.
-#include "learner/scaling.h"
+#include "learner/replay/scaling.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "common/base/rng.h"
+#include "learner/nn/mlp.h"
+#include "learner/replay/batch.h"
+#include "learner/replay/replay.h"
 
 enum { OBS = 3, ACT = 1, GOAL = 2, T = 50, B = 64 };
 

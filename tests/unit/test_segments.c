@@ -1,6 +1,6 @@
 // test_segments.c - what was synced comes back, episode for episode; what was not is cut off; every
 // damage is found, with the file's name and the offset.
-#include "learner/segments.h"
+#include "learner/replay/segments.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -14,9 +14,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/tfrecord.h"
 
 enum { RUN = 4711 };
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 8, .hindsight = 2};
@@ -65,12 +67,13 @@ static struct episode *make_episode(uint64_t id) {
     ep->hindsight[i] = (uint16_t)ep->T;
   }
   cr_assert_null(episode_fault(ep));
+  episode_seal(ep);
   return ep;
 }
 
 static uint64_t digest_of(uint64_t id) {
   struct episode *ep = make_episode(id);
-  uint64_t digest = episode_digest(ep);
+  uint64_t digest = ep->digest;
   episode_free(ep);
   return digest;
 }
@@ -107,14 +110,17 @@ struct seen {
 static enum err see(void *ctx, const struct episode *ep) {
   struct seen *seen = ctx;
   cr_assert_eq(ep->ticket.id, seen->first + seen->count);
-  cr_assert_eq(episode_digest(ep), digest_of(ep->ticket.id));
+  cr_assert_eq(ep->digest, digest_of(ep->ticket.id));
   seen->count++;
   return seen->count == seen->stop_at ? ERR_NUMERIC : ERR_OK;
 }
 
+static struct fault fault;
+
 static enum err read_from(const struct segment_position *at, uint64_t *count) {
   struct seen seen = {.first = at->first};
-  enum err err = segments_read(run_dir, RUN, &DIMS, at, see, &seen);
+  fault.text[0] = '\0';
+  enum err err = segments_read(run_dir, RUN, &DIMS, at, see, &seen, &fault);
   *count = seen.count;
   return err;
 }
@@ -125,19 +131,20 @@ static void expect_episodes(const struct segment_position *at, uint64_t want) {
   cr_assert_eq(count, want);
 }
 
-// segments_read must refuse with exactly one line, which holds both texts.
-static void expect_damaged(const struct segment_position *at, const char *a, const char *b) {
+// segments_read must refuse; the fault names the file that begins with this episode, and what is
+// wrong. Nothing is logged.
+static void expect_damaged(const struct segment_position *at, uint64_t start, const char *what) {
+  char file[64];
+  snprintf(file, sizeof file, "replay/episodes-%09" PRIu64 ".tfrecord", start);
   int fd = memfd_create("log", 0);
   log_set_file(fd);
   uint64_t count;
-  cr_expect_eq(read_from(at, &count), ERR_FORMAT, "%s %s", a, b);
+  cr_expect_eq(read_from(at, &count), ERR_FORMAT, "%s %s", file, what);
   log_set_file(-1);
-  char text[4096] = "";
-  ssize_t got = pread(fd, text, sizeof text - 1, 0);
+  cr_expect_eq(lseek(fd, 0, SEEK_END), 0);
   close(fd);
-  cr_assert(got > 0);
-  cr_expect(strchr(text, '\n') == text + got - 1, "one line, not %s", text);
-  cr_expect(strstr(text, a) && strstr(text, b), "'%s' and '%s' in %s", a, b, text);
+  cr_expect(strstr(fault.text, file) && strstr(fault.text, what), "'%s' and '%s' in %s", file, what,
+            fault.text);
 }
 
 static uint64_t size_of(const char *path) {
@@ -224,11 +231,174 @@ Test(segments, a_record_larger_than_a_segment_stands_alone) {
   expect_episodes(&at, 5);
 }
 
+// ---- the format, put together by hand from what segments.h and common/episode.h say ----
+
+struct bytes {
+  unsigned char at[4096];
+  size_t n;
+};
+
+static void put(struct bytes *b, const void *data, size_t n) {
+  memcpy(b->at + b->n, data, n);
+  b->n += n;
+}
+
+static void put_record(struct bytes *file, const void *data, size_t n) {
+  tfrecord_frame(file->at + file->n, data, n);
+  file->n += n + TFRECORD_OVERHEAD;
+}
+
+// Episode `id` of make_episode as a record.
+static void put_episode(struct bytes *file, uint64_t id) {
+  struct episode *ep = make_episode(id);
+  const size_t T = (size_t)ep->T;
+  const uint64_t head[7] = {id, ep->ticket.seed, ep->ticket.version, (uint64_t)ep->ticket.kind,
+                            T,  ep->terminated,  ep->unstable};
+  struct bytes content = {.n = 0}, record = {.n = 0};
+  put(&content, head, sizeof head);
+  put(&content, ep->obs, (T + 1) * 3 * 4);
+  put(&content, ep->act, T * 2 * 4);
+  put(&content, ep->achieved, (T + 1) * 2 * 4);
+  put(&content, ep->desired, 2 * 4);
+  put(&content, ep->hindsight, T * 2 * 2);
+  const uint64_t digest = XXH3_64bits(content.at, content.n);
+  put(&record, &digest, sizeof digest);
+  put(&record, content.at, content.n);
+  put_record(file, record.at, record.n);
+  episode_free(ep);
+}
+
+#define HEADER " run 0000000000001267 obs 3 act 2 goal 2 horizon 8 hindsight 2 reward 0\n"
+
+static void log_by_hand(struct bytes *file, const char *header) {
+  file->n = 0;
+  put_record(file, header, strlen(header));
+  put_episode(file, 0);
+  put_episode(file, 1);
+}
+
+// So another protocol of the messages, whatever it changes, leaves the log as it is: a file that
+// knows nothing of messages is read, and is what is written.
+Test(segments, the_format_is_its_own) {
+  struct segment_position at;
+  struct bytes file;
+  log_by_hand(&file, "telos-replay 1" HEADER);
+  write_log(&at, 2, SEGMENT_BYTES);
+  void *data;
+  size_t n;
+  cr_assert_eq(fsio_read(&data, &n, file_of(0), 1 << 20), ERR_OK);
+  cr_assert_eq(n, file.n);
+  cr_expect_arr_eq(data, file.at, n);
+  free(data);
+  cr_assert_eq(fsio_write_atomic(file_of(0), file.at, file.n), ERR_OK);
+  expect_episodes(&at, 2);
+}
+
+Test(segments, another_format_is_told_apart) {
+  static const struct {
+    const char *header;
+    enum err err;
+    const char *word;
+  } cases[] = {
+      {"telos-replay 2" HEADER, ERR_CONFIG, ""},
+      {"telos-replay 1 what comes next", ERR_FORMAT, "another run, or of other sizes"},
+      {"telos-replay 1 run 0000000000001268 obs 3 act 2 goal 2 horizon 8 hindsight 2 reward 0\n",
+       ERR_FORMAT, "another run"},
+      {"telos-replay 1 run 0000000000001267 obs 3 act 2 goal 2 horizon 8 hindsight 2 reward 1\n",
+       ERR_FORMAT, "of other sizes"},
+      {"telos-replay", ERR_FORMAT, "no header"},
+      {"\x08\x01\x32\x10", ERR_FORMAT, "no header"},
+      {"", ERR_FORMAT, "no header"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct bytes file;
+    log_by_hand(&file, cases[i].header);
+    const struct segment_position at = {.bytes = file.n, .episodes = 2};
+    segments_close(open_at(&FRESH));
+    cr_assert_eq(fsio_write_atomic(file_of(0), file.at, file.n), ERR_OK);
+    if (cases[i].err == ERR_FORMAT) {
+      expect_damaged(&at, 0, cases[i].word);
+    } else {
+      uint64_t count;
+      cr_expect_eq(read_from(&at, &count), ERR_CONFIG);
+    }
+  }
+}
+
+// a record whose every CRC is right, and which is no episode of this run
+Test(segments, a_sound_record_of_no_episode_is_found) {
+  struct bytes file;
+  for (size_t n = 0; n < 60; n++) {
+    log_by_hand(&file, "telos-replay 1" HEADER);
+    const unsigned char zeros[60] = {0};
+    put_record(&file, zeros, n);
+    const struct segment_position at = {.bytes = file.n, .episodes = 3};
+    segments_close(open_at(&FRESH));
+    cr_assert_eq(fsio_write_atomic(file_of(0), file.at, file.n), ERR_OK);
+    expect_damaged(&at, 0, "episode 2 at byte");
+  }
+}
+
+// ---- the longest records ----
+
+static enum err see_longest(void *ctx, const struct episode *ep) {
+  struct seen *seen = ctx;
+  cr_assert_eq(ep->T, ep->dims.horizon);
+  cr_assert_eq(ep->reward[ep->T - 1], 0.5f);
+  cr_assert_eq(ep->hindsight[ep->T * ep->dims.hindsight - 1], ep->T);
+  seen->count++;
+  return ERR_OK;
+}
+
+// Full-length episodes of these sizes, written and read back.
+static void longest_there_and_back(const struct dims *dims) {
+  struct segments *s;
+  struct segment_position at;
+  cr_assert_eq(segments_open(&s, run_dir, RUN, dims, &FRESH), ERR_OK);
+  for (uint64_t id = 0; id < 2; id++) {
+    struct episode *ep = episode_new(dims);
+    ep->ticket = (struct ticket){.id = id, .seed = 1, .version = 1, .kind = TICKET_TRAIN};
+    ep->T = dims->horizon;
+    ep->reward[ep->T - 1] = 0.5f;
+    for (int i = 0; i < ep->T * dims->hindsight; i++) {
+      ep->hindsight[i] = (uint16_t)ep->T;
+    }
+    episode_seal(ep);
+    cr_assert_eq(segments_append(s, ep), ERR_OK);
+    episode_free(ep);
+  }
+  cr_assert_eq(segments_sync(s, &at), ERR_OK);
+  segments_close(s);
+  struct seen seen = {.first = 0};
+  cr_assert_eq(segments_read(run_dir, RUN, dims, &at, see_longest, &seen, &fault), ERR_OK);
+  cr_assert_eq(seen.count, 2);
+}
+
+Test(segments, the_longest_episode_comes_back) {
+  static const struct dims sizes[] = {
+      // a task of rewards alone, as narrow and as wide as can be
+      {.obs = 1, .act = 1, .horizon = 1000, .hindsight = 1, .reward = 1},
+      {.obs = 17, .act = 6, .horizon = 1000, .hindsight = 4, .reward = 1},
+      {.obs = DIMS_MAX_WIDTH,
+       .act = DIMS_MAX_WIDTH,
+       .goal = DIMS_MAX_WIDTH,
+       .horizon = 1000,
+       .hindsight = DIMS_MAX_HINDSIGHT,
+       .reward = 1},
+      {.obs = 1, .act = 1, .horizon = DIMS_MAX_HORIZON, .hindsight = 1, .reward = 1},
+      // records that are shorter than the header
+      {.obs = 1, .act = 1, .horizon = 1, .hindsight = 1, .reward = 1},
+  };
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    longest_there_and_back(&sizes[i]);
+  }
+}
+
 Test(segments, visit_stops_the_reading) {
   struct segment_position at;
   write_log(&at, 10, SEGMENT_BYTES);
   struct seen seen = {.stop_at = 4};
-  cr_expect_eq(segments_read(run_dir, RUN, &DIMS, &at, see, &seen), ERR_NUMERIC);
+  cr_expect_eq(segments_read(run_dir, RUN, &DIMS, &at, see, &seen, &fault), ERR_NUMERIC);
   cr_expect_eq(seen.count, 4);
 }
 
@@ -309,9 +479,9 @@ Test(segments, a_flip_of_any_byte_is_found) {
     flip(file_of(0), i);
     if (i >= two.bytes) {
       snprintf(where, sizeof where, "episode 2 at byte %" PRIu64 ":", two.bytes);
-      expect_damaged(&at, file_of(0), where);
+      expect_damaged(&at, 0, where);
     } else {
-      expect_damaged(&at, file_of(0), "at byte");
+      expect_damaged(&at, 0, "at byte");
     }
     flip(file_of(0), i);
   }
@@ -323,7 +493,7 @@ Test(segments, a_file_cut_at_any_byte_is_found) {
   write_log(&at, 3, SEGMENT_BYTES);
   for (uint64_t cut = at.bytes; cut-- > 0;) {
     cr_assert_eq(truncate(file_of(0), (off_t)cut), 0);
-    expect_damaged(&at, file_of(0), "shorter than the checkpoint says");
+    expect_damaged(&at, 0, "shorter than the checkpoint says");
     struct segments *s;
     cr_assert_eq(segments_open(&s, run_dir, RUN, &DIMS, &at), ERR_FORMAT);
     cr_assert_eq(size_of(file_of(0)), cut, "a refused log is left alone");
@@ -351,23 +521,23 @@ Test(segments, a_missing_or_cut_or_swapped_segment_in_the_middle_is_found) {
   snprintf(aside, sizeof aside, "%s/aside", run_dir);
 
   cr_assert_eq(rename(a, aside), 0);
-  expect_damaged(&at, a, "missing");
+  expect_damaged(&at, second, "missing");
   cr_assert_eq(rename(b, a), 0);
-  expect_damaged(&at, a, "another ticket");
+  expect_damaged(&at, second, "another ticket");
   cr_assert_eq(rename(a, b), 0);
   cr_assert_eq(rename(aside, a), 0);
   expect_episodes(&at, 40);
 
   // one record less, cut at its border: every CRC is right, yet the next file does not follow
   cr_assert_eq(truncate(file_of(0), (off_t)part.bytes), 0);
-  expect_damaged(&at, file_of(second - 1), "missing");
+  expect_damaged(&at, second - 1, "missing");
 }
 
 Test(segments, a_last_segment_that_is_missing_is_found) {
   struct segment_position at;
   write_log(&at, 40, 1000);
   cr_assert_eq(unlink(file_of(at.last)), 0);
-  expect_damaged(&at, file_of(at.last), "missing");
+  expect_damaged(&at, at.last, "missing");
   struct segments *s;
   cr_expect_eq(segments_open(&s, run_dir, RUN, &DIMS, &at), ERR_FORMAT);
 }
@@ -377,23 +547,25 @@ Test(segments, a_position_that_miscounts_is_found) {
   write_log(&at, 12, SEGMENT_BYTES);
   wrong = at;
   wrong.episodes = 11;
-  expect_damaged(&wrong, run_dir, "12 episodes");
+  uint64_t count;
+  cr_expect_eq(read_from(&wrong, &count), ERR_FORMAT);
+  cr_expect_str_eq(fault.text, "replay has 12 episodes where it names 11");
   wrong = at;
   wrong.bytes -= 1;
-  expect_damaged(&wrong, file_of(0), "cut short");
+  expect_damaged(&wrong, 0, "cut short");
   wrong = at;
   wrong.last = 5;
-  expect_damaged(&wrong, file_of(0), "begin with 5");
+  expect_damaged(&wrong, 0, "begin with 5");
 }
 
 Test(segments, episodes_of_another_run_or_shape_are_refused) {
   struct segment_position at;
   write_log(&at, 5, SEGMENT_BYTES);
   struct seen seen = {0};
-  cr_expect_eq(segments_read(run_dir, RUN + 1, &DIMS, &at, see, &seen), ERR_FORMAT);
+  cr_expect_eq(segments_read(run_dir, RUN + 1, &DIMS, &at, see, &seen, &fault), ERR_FORMAT);
   struct dims wider = DIMS;
   wider.obs++;
-  cr_expect_eq(segments_read(run_dir, RUN, &wider, &at, see, &seen), ERR_FORMAT);
+  cr_expect_eq(segments_read(run_dir, RUN, &wider, &at, see, &seen, &fault), ERR_FORMAT);
   cr_expect_eq(seen.count, 0);
 }
 

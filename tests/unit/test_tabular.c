@@ -1,12 +1,11 @@
 // Test of the whole idea on a system whose answer is known. On a chain with deterministic dynamics
-// and no policy KL, the fixed point of the backup, eqs. (2)-(3) of learner/odac.h, is the log of
-// the discounted occupancy density (ALGORITHMS 1.2a):
+// and no policy KL, the fixed point of the backup, eqs. (5)-(8) of learner/rules/odac.h, is the log
+// of the discounted occupancy density: unclamped, exp(y) = (1 - gamma) p_d + gamma exp(V), so that
 //   V(s) = log sum_{t >= 0} (1 - gamma) gamma^t p_d(g | s_t, a_t),   s_0 = s                   (A)
 #include <criterion/criterion.h>
 #include <math.h>
 
-#include "learner/odac.h"
-#include "learner/odac_internal.h"
+#include "learner/rules/backup.h"
 
 enum { STATES = 12, SWEEPS = 12000 };
 
@@ -15,7 +14,8 @@ static int successor(int s) {
   return s < STATES - 1 ? s + 1 : 8;
 }
 
-// eq. (4) of learner/outcome.h in one dimension: the next state's place plus noise of scale 0.7
+// eq. (4) of learner/worth/outcome.h in one dimension: the next state's place plus noise of scale
+// 0.7
 static double log_density(int s, double goal) {
   const double scale = 0.7, z = (goal - successor(s)) / scale;
   return -0.5 * z * z - log(scale) - 0.5 * log(2 * M_PI);
@@ -36,20 +36,20 @@ static double occupancy(int s, double goal, double gamma) {
 static const double GAMMA[] = {0.5, 0.9, 0.99};
 static const double GOAL[] = {0.4, 3, 8.5, 11};
 
-static struct odac_target_options exact(double gamma) {
-  return (struct odac_target_options){.gamma = gamma, .q_max = 1, .kappa = 1, .kl_sign = -1};
+static struct backup_options exact(double gamma) {
+  return (struct backup_options){.gamma = gamma, .q_max = 1, .kappa = 1, .kl_sign = -1};
 }
 
 Test(tabular, backup_converges_to_log_discounted_occupancy) {
   for (int i = 0; i < 12; i++) {
     const double gamma = GAMMA[i % 3], goal = GOAL[i / 3];
-    const struct odac_target_options opt = exact(gamma);
-    const struct odac_backup_constants c = odac_backup_prepare(&opt);
+    const struct backup_options opt = exact(gamma);
+    const struct backup_constants c = backup_prepare(&opt);
     double V[STATES] = {0};
     for (int k = 0; k < SWEEPS; k++) {
       double next[STATES];
       for (int s = 0; s < STATES; s++) {
-        next[s] = odac_backup(log_density(s, goal), V[successor(s)], false, &c).y;
+        next[s] = backup_transition(log_density(s, goal), V[successor(s)], false, &c).y;
       }
       for (int s = 0; s < STATES; s++) {
         V[s] = next[s];
@@ -62,22 +62,22 @@ Test(tabular, backup_converges_to_log_discounted_occupancy) {
   }
 }
 
-// the same through odac_target, whose values are float32: each sweep rounds by 6e-8 of |V| < 100
+// the same through backup_outcome, whose values are float32: each sweep rounds by 6e-8 of |V| < 100
 // and the backup contracts by q, so errors add up to at most 1 / (1 - q) roundings
-Test(tabular, odac_target_converges_to_it_too) {
+Test(tabular, a_minibatch_converges_to_it_too) {
   for (int i = 0; i < 12; i++) {
     const double gamma = GAMMA[i % 3], goal = GOAL[i / 3];
-    const struct odac_target_options opt = exact(gamma);
-    float r[STATES], V[STATES] = {0};
+    const struct backup_options opt = exact(gamma);
+    float cl[STATES], V[STATES] = {0};
     for (int s = 0; s < STATES; s++) {
-      r[s] = (float)log_density(s, goal);
+      cl[s] = (float)log_density(s, goal);
     }
     for (int k = 0; k < SWEEPS; k++) {
       float next[STATES], y[STATES];
       for (int s = 0; s < STATES; s++) {
         next[s] = V[successor(s)];
       }
-      odac_target(y, NULL, NULL, r, next, NULL, &opt, STATES);
+      backup_outcome(&(struct backup_rows){.y = y}, cl, next, NULL, &opt, STATES);
       for (int s = 0; s < STATES; s++) {
         V[s] = y[s];
       }
@@ -94,9 +94,9 @@ Test(tabular, odac_target_converges_to_it_too) {
 // is below (A): a clamp can only loosen the bound
 Test(tabular, clamped_backup_stays_below) {
   const double gamma = 0.9, goal = 8.5;
-  struct odac_target_options opt = exact(gamma);
+  struct backup_options opt = exact(gamma);
   opt.q_max = gamma;
-  const struct odac_backup_constants c = odac_backup_prepare(&opt);
+  const struct backup_constants c = backup_prepare(&opt);
   double V[2][STATES];
   for (int s = 0; s < STATES; s++) {
     V[0][s] = -1000;
@@ -106,7 +106,7 @@ Test(tabular, clamped_backup_stays_below) {
     for (int start = 0; start < 2; start++) {
       double next[STATES];
       for (int s = 0; s < STATES; s++) {
-        next[s] = odac_backup(log_density(s, goal), V[start][successor(s)], false, &c).y;
+        next[s] = backup_transition(log_density(s, goal), V[start][successor(s)], false, &c).y;
       }
       for (int s = 0; s < STATES; s++) {
         V[start][s] = next[s];

@@ -65,7 +65,7 @@ static uint64_t digest_of(struct rollout *r, const struct task *task, uint64_t i
   struct episode *ep = episode_new(&dims);
   cr_assert_eq(rollout_run(r, ep, &ticket, NULL, NULL), ERR_OK, "%s", task->name);
   cr_assert_null(episode_fault(ep), "%s: %s", task->name, episode_fault(ep));
-  const uint64_t digest = episode_digest(ep);
+  const uint64_t digest = episode_seal(ep);
   episode_free(ep);
   return digest;
 }

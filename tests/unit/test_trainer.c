@@ -12,8 +12,10 @@
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/run_files.h"
+#include "learner/fold.h"
 #include "learner/ledger.h"
 #include "learner/nn/gemm.h"
+#include "learner/rules/updater.h"
 #include "learner/rundir.h"
 #include "learner/trainer.h"
 #include "tests/unit/source.h"
@@ -33,8 +35,20 @@ struct bench {  // one life of a learner with one imagined actor
   pthread_cond_t event;
   int events;
   int commits;
-  bool inexact;  // updates and steps broke eq. (1) at some commit
+  bool inexact;     // updates and steps broke eq. (1) at some commit
+  double updates;   // at the start of this life
+  bool no_figures;  // the rule's figures were not there though there were updates, or the reverse
 };
+
+// the linker puts this between trainer and updater (tests.cmake)
+enum err __real_updater_prepare(struct updater *u, const struct draws *draws);
+enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws);
+static int prepared;
+
+enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws) {
+  prepared++;
+  return __real_updater_prepare(u, draws);
+}
 
 static void on_notify(void *ctx) {
   struct bench *b = ctx;
@@ -71,25 +85,19 @@ static void open_life(struct bench *b, const char *folder) {
   cr_assert_eq(rundir_open(&b->run, folder, RESUME_AUTO, &b->cfg, b->task, "test"), ERR_OK);
   cr_assert_eq(trainer_new(&b->trainer, &b->cfg, b->task, &b->run, on_notify, b), ERR_OK);
   const struct ledger_options opt = {.seed = (uint64_t)b->cfg.run_seed,
-                                     .window = (int)b->cfg.ledger_window,
                                      .timeout_ms = 1000,
                                      .warmup = 4,
                                      .eval_episodes = (int)b->cfg.eval_episodes};
-  b->ledger = ledger_new(&opt, trainer_next(b->trainer), trainer_versions(b->trainer));
-  struct weights *w[64];
-  const int n = trainer_weights(b->trainer, w, 64);
-  for (int i = 0; i < n; i++) {
-    b->weights[w[i]->version] = w[i];
-  }
-  uint64_t owed[LEDGER_MAX_EVALS];
-  const int nowed = trainer_pending(b->trainer, owed, LEDGER_MAX_EVALS);
-  for (int i = 0; i < nowed; i++) {
-    cr_assert(ledger_evaluate(b->ledger, owed[i]));
-  }
-  if (trainer_complete(b->trainer)) {
-    ledger_finish(b->ledger);
+  const struct fold *fold = trainer_fold(b->trainer);
+  b->ledger = ledger_new(&opt, fold);
+  for (int i = 0; i < fold->nweights; i++) {
+    b->weights[fold->weights[i]->version] = weights_ref(fold->weights[i]);
   }
   ledger_join(b->ledger, 0, 1, (int)b->cfg.ledger_window);
+  struct metrics m;
+  double wait_s;
+  trainer_metrics(b->trainer, &m, &wait_s);
+  b->updates = m.updates;
   trainer_start(b->trainer);
 }
 
@@ -112,7 +120,8 @@ static void act(struct bench *b) {
   while (ledger_assign(b->ledger, &t, 0, 0)) {
     struct episode *ep = episode_new(&b->dims);
     cr_assert_eq(rollout_run(b->rollout, ep, &t, b->weights[t.version], NULL), ERR_OK);
-    cr_assert_eq(ledger_answer(b->ledger, 0, &ep, episode_digest(ep)), LEDGER_ACCEPTED);
+    episode_seal(ep);
+    cr_assert_eq(ledger_answer(b->ledger, 0, &ep), LEDGER_ACCEPTED);
   }
   for (struct episode *ep; (ep = ledger_next(b->ledger)) != NULL;) {
     trainer_push(b->trainer, &ep);
@@ -137,6 +146,11 @@ static void check_ratio(struct bench *b) {
   trainer_metrics(b->trainer, &m, &wait_s);
   const double after = m.steps - (double)b->cfg.train_warmup_steps;
   b->inexact |= m.updates != (after > 0 ? floor(b->cfg.train_updates_per_step * after) : 0);
+  // those of the rule that metrics.def has a column for, once this life has updated
+  const double figures[] = {m.loss_q, m.loss_pi, m.alpha, m.q0, m.log_lik, m.nll, m.entropy};
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    b->no_figures |= isnan(figures[i]) != (m.updates == b->updates);
+  }
 }
 
 static struct trainer_event wait_event(struct bench *b) {
@@ -164,6 +178,11 @@ static enum trainer_event_kind live(struct bench *b, const char *folder, int sto
       if (e.published != NULL) {
         b->weights[e.version] = e.published;
       }
+      // whoever keeps weights to send needs no older ones
+      for (uint64_t v = 0; v < e.oldest; v++) {
+        weights_unref(b->weights[v]);
+        b->weights[v] = NULL;
+      }
       ledger_committed(b->ledger, e.version);
       if (e.evaluate) {
         cr_assert(ledger_evaluate(b->ledger, e.version));
@@ -180,6 +199,7 @@ static enum trainer_event_kind live(struct bench *b, const char *folder, int sto
   cr_assert_neq(end, TRAINER_FAILED);
   close_life(b);
   cr_assert_not(b->inexact, "eq. (1) holds at every commit");
+  cr_assert_not(b->no_figures, "figures are there as soon as there are updates");
   return end;
 }
 
@@ -202,6 +222,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
   gemm_init();
   log_set_level(LOG_WARN);
   int lives = 0;
+  prepared = 0;
   enum trainer_event_kind end;
   do {
     struct bench *b = must_alloc(1, sizeof *b);
@@ -210,6 +231,7 @@ static void train_in(const char *folder, const struct config *cfg, int stop_afte
     cr_assert(++lives < 100);
     free(b);
   } while (end == TRAINER_STOPPED);
+  cr_assert_leq(prepared, 1, "prepared %d times in one run", prepared);
   cr_assert(stop_after > 1000 || lives > 2, "it was really stopped (%d lives)", lives);
 }
 
@@ -227,6 +249,7 @@ static struct file train(const struct config *cfg, int stop_after) {
   char folder[4096];
   snprintf(folder, sizeof folder, "%s", new_folder());
   train_in(folder, cfg, stop_after);
+  cr_assert_eq(prepared, 1);
   return take_policy(folder);
 }
 

@@ -1,0 +1,211 @@
+// train_args.c - the command line of `telos train`.
+//
+// Settings are checked here too, although the learner checks them again, so that a mistake is told
+// before anything starts.
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/number.h"
+#include "common/base/options.h"
+#include "common/config/config.h"
+#include "common/run_files.h"
+#include "deploy/launch/run_name.h"
+#include "deploy/launch/train.h"
+#include "deploy/launch/verbs.h"
+
+static const uint64_t MAX_VIDEO_EVERY = 1000000000000;
+
+static const char help[] =
+    "Examples:\n"
+    "  telos train box2d\n"
+    "  telos train box2d --actors 4 run.seed=1 run.steps=1e5\n"
+    "  telos train my/robot.xml --name first --config my.yaml\n"
+    "  telos train box2d --name first          resumes that run\n"
+    "\n"
+    "Usage: telos train TASK [options] [group.name=value ...]\n"
+    "\n"
+    "Starts a learner and actors on this machine and shows their progress.\n"
+    "Ctrl-C: save and stop (twice: stop now). The same seed gives the same policy\n"
+    "file, bit for bit, however many actors run and whichever of them die.\n"
+    "\n"
+    "  TASK             bundled task, or an MJCF file\n"
+    "  --actors N       actor processes (default 2)\n"
+    "  --threads N      rollout threads of each (default: cores / actors, at least 1)\n"
+    "  --name NAME      name of the run (default: time and seed)\n"
+    "  --runs FOLDER    where runs live (default: runs)\n"
+    "  --config FILE    YAML settings; `telos config --help` lists them\n"
+    "  --resume WHEN    auto (default), must, never\n"
+    "  --video-every N  a video of an evaluation every N env steps, in RUN/videos\n"
+    "  --insecure       allow wire.bind beyond this machine (no encryption yet)\n"
+    "  --help\n"
+    "\n"
+    "Ports are free ones that the system chooses, unless wire.port=... and\n"
+    "wire.weights_port=... are given here.\n";
+
+static bool parse_count(int *out, const char *option, const char *text, int max) {
+  uint64_t value;
+  if (number_option(&value, option, text, 1, (uint64_t)max) != ERR_OK) {
+    return false;
+  }
+  *out = (int)value;
+  return true;
+}
+
+// the run's folder, <runs>/<model>/<name>
+static enum err name_run(struct train *t, const char *name, int64_t seed) {
+  char model[RUN_NAME_MODEL];
+  run_name_model(model, t->task);
+  if (name != NULL) {
+    snprintf(t->name, sizeof t->name, "%s", name);
+  } else {
+    const time_t now = time(NULL);
+    struct tm tm;
+    const size_t used = strftime(t->name, sizeof t->name, "%Y%m%d-%H%M%S", gmtime_r(&now, &tm));
+    snprintf(t->name + used, sizeof t->name - used, "-s%" PRId64, seed);
+  }
+  const int n = snprintf(t->run, sizeof t->run, "%s/%s/%s", t->runs != NULL ? t->runs : "runs",
+                         model, t->name);
+  if (n >= (int)sizeof t->run) {
+    log_error("--runs %.100s..: a path of more than %d bytes", t->runs, PATH_MAX - 1);
+    return ERR_USAGE;
+  }
+  snprintf(t->title, sizeof t->title, "telos train %s   %s", model, t->run);
+  t->resumed = strcmp(t->resume, "never") != 0 && run_files_exist(t->run);
+  return ERR_OK;
+}
+
+static enum err check_name(const char *name) {
+  if (strlen(name) > NAME_MAX || !run_name_is_good(name)) {
+    log_error("--name %.100s: expected a name, or names with '/' between them, without . and ..",
+              name);
+    return ERR_USAGE;
+  }
+  return ERR_OK;
+}
+
+// what somebody meant who gave an option that there is not
+static bool explain_option(char *out, size_t n, const char *name, const char *value) {
+  static const char *const tasks[] = {"task", "env", "environment", "model", "xml"};
+  for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
+    if (strcmp(name, tasks[i]) == 0) {
+      snprintf(out, n, "the task has no dashes: telos train %.80s",
+               value[0] != '\0' ? value : "box2d");
+      return true;
+    }
+  }
+  return config_explain_option(out, n, name, value);
+}
+
+// the settings are checked here too, so that a mistake is told before anything starts; the seed is
+// needed for the run's name
+static enum err check_settings(struct train *t, int64_t *seed) {
+  struct config cfg;
+  config_defaults(&cfg);
+  enum err err = ERR_OK;
+  if (t->config != NULL) {
+    err = config_read_file(&cfg, t->config);
+  }
+  if (err == ERR_OK) {
+    err = config_read_overrides(&cfg, environ, t->settings, t->nsettings);
+  }
+  *seed = cfg.run_seed;
+  return err;
+}
+
+static const struct option options[] = {
+    {"actors", required_argument, NULL, 'a'},
+    {"threads", required_argument, NULL, 't'},
+    {"name", required_argument, NULL, 'n'},
+    {"runs", required_argument, NULL, 'r'},
+    {"config", required_argument, NULL, 'c'},
+    {"resume", required_argument, NULL, 'R'},
+    {"insecure", no_argument, NULL, 'i'},
+    {"video-every", required_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    // the learner's option, which getopt would take for a short form of --runs
+    {"run", required_argument, NULL, 'x'},
+    {NULL, 0, NULL, 0}};
+
+enum err train_parse(struct train *t, int argc, char **argv) {
+  const char *name = NULL;
+  bool good = true;
+  opterr = 0;  // one line in our own words
+  for (int c; good && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+    switch (c) {
+      case 'a':
+        t->actors_option = optarg;
+        good = parse_count(&t->nactors, "--actors", optarg, TRAIN_MAX_ACTORS);
+        break;
+      case 't':
+        t->threads_option = optarg;
+        good = parse_count(&t->threads, "--threads", optarg, 1024);
+        break;
+      case 'n':
+        name = optarg;
+        good = check_name(name) == ERR_OK;
+        break;
+      case 'r':
+        t->runs = optarg;
+        break;
+      case 'c':
+        t->config = optarg;
+        break;
+      case 'R':
+        t->resume = optarg;
+        break;
+      case 'i':
+        t->insecure = true;
+        break;
+      case 'V':
+        t->video_option = optarg;
+        good =
+            number_option(&t->video_every, "--video-every", optarg, 1, MAX_VIDEO_EVERY) == ERR_OK;
+        break;
+      case 'h':
+        fputs(help, stdout);
+        exit(0);
+      case 'x':
+        log_error("--run %s: telos train names a run by --name NAME, in the folder of --runs DIR",
+                  optarg);
+        good = false;
+        break;
+      default:
+        options_complain(c, options, argv, "telos train", explain_option);
+        good = false;
+        break;
+    }
+  }
+  if (!good) {
+    return ERR_USAGE;
+  }
+  if (optind == argc || strchr(argv[optind], '=') != NULL) {
+    log_error("which task? telos train box2d (telos train --help)");
+    return ERR_USAGE;
+  }
+  t->task = argv[optind++];
+  if (run_files_exist(t->task)) {
+    run_name_tell(t->task);
+    return ERR_USAGE;
+  }
+  if (argc - optind > TRAIN_MAX_SETTINGS) {
+    log_error("more than %d settings; put them into a file and give it with --config",
+              TRAIN_MAX_SETTINGS);
+    return ERR_USAGE;
+  }
+  while (optind < argc) {
+    t->settings[t->nsettings++] = argv[optind++];
+  }
+  if (!verbs_find_play(t->play_program, sizeof t->play_program) && t->video_every != 0) {
+    verbs_tell_no_play(t->play_program, "train .. --video-every N");
+    return ERR_CONFIG;
+  }
+  int64_t seed;
+  const enum err err = check_settings(t, &seed);
+  return err == ERR_OK ? name_run(t, name, seed) : err;
+}

@@ -1,0 +1,318 @@
+// train_children.c - a learner and its actors as child processes, and what they write.
+//
+// Each is told our process number and asks the kernel to be stopped when we end, so that even
+// kill -9 leaves nothing behind. Actors that die are started again; so is a learner that was
+// killed: it resumes, and the result is the same.
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "deploy/launch/commands.h"
+#include "deploy/launch/train.h"
+
+enum {
+  LEARNER_RESTARTS = 5,  // of a learner that was killed by a signal
+  RESTART_MAX_MS = 10000,
+  FAREWELL_MS = 5000,  // actors that are still there after this are killed
+};
+
+static void start_actor(struct child *c);
+
+// ---- output of children ----
+
+static void on_learner_line(struct train *t, const char *line) {
+  char endpoint[128];
+  if (sscanf(line, "listening endpoint=%127s", endpoint) == 1) {
+    snprintf(t->endpoint, sizeof t->endpoint, "%s", endpoint);
+    for (int i = 0; i < t->nactors; i++) {
+      if (!t->actors[i].alive) {
+        start_actor(&t->actors[i]);
+      }
+    }
+  } else {
+    status_progress(&t->status, line);
+  }
+  train_start_player(t);
+}
+
+static void split(struct train *t, struct lines *l, const char *data, size_t n, bool progress) {
+  for (size_t i = 0; i < n; i++) {
+    if (data[i] == '\n') {
+      l->text[l->used] = '\0';
+      l->used = 0;
+      if (progress) {
+        on_learner_line(t, l->text);
+      } else {
+        status_log(&t->status, l->text);
+      }
+    } else if (l->used < TRAIN_MAX_LINE - 1) {
+      l->text[l->used++] = data[i];
+    }
+  }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+  (void)handle;
+  (void)suggested;
+  static char bytes[65536];  // used up before the next read of this one thread
+  *buf = uv_buf_init(bytes, sizeof bytes);
+}
+
+void train_on_closed(uv_handle_t *handle) {
+  struct child *c = handle->data;
+  c->open--;
+  train_end_if_all_gone(c->train);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
+  struct child *c = stream->data;
+  const bool out = (void *)stream == (void *)&c->out;
+  if (n > 0) {
+    split(c->train, out ? &c->out_lines : &c->err_lines, buf->base, (size_t)n, out);
+  } else if (n < 0 && !uv_is_closing((uv_handle_t *)stream)) {
+    uv_close((uv_handle_t *)stream, train_on_closed);
+  }
+}
+
+// ---- starting ----
+
+static void open_pipe(struct child *c, uv_pipe_t *pipe, uv_stdio_container_t *stdio) {
+  CHECK(uv_pipe_init(&c->train->loop, pipe, 0) == 0);
+  pipe->data = c;
+  c->open++;
+  stdio->flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
+  stdio->data.stream = (uv_stream_t *)pipe;
+}
+
+// pipes: learner's standard output always; standard error when a block is drawn. What the player
+// says about its success is for others.
+bool train_spawn(struct child *c, char **args, uv_exit_cb on_exit) {
+  struct train *t = c->train;
+  uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
+                                   {.flags = UV_INHERIT_FD, .data.fd = 2},
+                                   {.flags = UV_INHERIT_FD, .data.fd = 2}};
+  const bool out = c->index == LEARNER, err = t->status.terminal;
+  if (c->index == PLAYER) {
+    stdio[1].flags = UV_IGNORE;
+  }
+  if (out) {
+    open_pipe(c, &c->out, &stdio[1]);
+  }
+  if (err) {
+    open_pipe(c, &c->err, &stdio[2]);
+  }
+  const uv_process_options_t options = {.file = args[0],
+                                        .args = args,
+                                        .flags = UV_PROCESS_DETACHED,
+                                        .exit_cb = on_exit,
+                                        .stdio = stdio,
+                                        .stdio_count = 3};
+  c->process.data = c;
+  c->open++;
+  const int result = uv_spawn(&t->loop, &c->process, &options);
+  if (result != 0) {
+    log_error("cannot start %s: %s; is the installation complete?", args[0], uv_strerror(result));
+    uv_close((uv_handle_t *)&c->process, train_on_closed);
+    if (out) {
+      uv_close((uv_handle_t *)&c->out, train_on_closed);
+    }
+    if (err) {
+      uv_close((uv_handle_t *)&c->err, train_on_closed);
+    }
+    return false;
+  }
+  c->alive = true;
+  c->started_ms = uv_now(&t->loop);
+  if (out) {
+    CHECK(uv_read_start((uv_stream_t *)&c->out, on_alloc, on_read) == 0);
+  }
+  if (err) {
+    CHECK(uv_read_start((uv_stream_t *)&c->err, on_alloc, on_read) == 0);
+  }
+  return true;
+}
+
+static void on_restart(uv_timer_t *timer) {
+  struct child *c = timer->data;
+  if (c->alive || c->train->ending) {
+    return;
+  }
+  if (c->open > 0) {  // the last life's pipes are still closing
+    CHECK(uv_timer_start(timer, on_restart, TRAIN_RESTART_MIN_MS, 0) == 0);
+  } else if (c->index == LEARNER) {
+    train_start_learner(c->train);
+  } else {
+    start_actor(c);
+  }
+}
+
+// the pause doubles from one short life to the next; a life longer than its pause was a good one
+static void restart_later(struct child *c) {
+  if (uv_now(&c->train->loop) - c->started_ms > c->pause_ms) {
+    c->pause_ms = TRAIN_RESTART_MIN_MS;
+  }
+  CHECK(uv_timer_start(&c->restart, on_restart, c->pause_ms, 0) == 0);
+  c->pause_ms = 2 * c->pause_ms < RESTART_MAX_MS ? 2 * c->pause_ms : RESTART_MAX_MS;
+}
+
+// nobody runs any more, and the learner's last words have been read
+void train_end_if_all_gone(struct train *t) {
+  for (int i = 0; i < t->nactors; i++) {
+    if (t->actors[i].alive) {
+      return;
+    }
+  }
+  train_start_player(t);  // the last videos, when all went well
+  if (t->ending && t->learner.open == 0 && t->player.open == 0) {
+    uv_stop(&t->loop);
+  }
+}
+
+// 64, 65, 77 and 78 mean that another try is useless (README, "Exit codes")
+static bool useless_to_retry(int64_t status) {
+  return status == 64 || status == 65 || status == 77 || status == 78;
+}
+
+static void on_actor_exit(uv_process_t *process, int64_t status, int term_signal) {
+  struct child *c = process->data;
+  struct train *t = c->train;
+  c->alive = false;
+  uv_close((uv_handle_t *)process, train_on_closed);
+  if (t->ending || t->signals > 0) {
+    train_end_if_all_gone(t);
+    return;
+  }
+  if (term_signal == 0 && useless_to_retry(status)) {
+    c->given_up = true;
+    int left = 0;
+    for (int i = 0; i < t->nactors; i++) {
+      left += !t->actors[i].given_up;
+    }
+    log_error("actor %d ended with exit code %d and is not started again; %d left", c->index,
+              (int)status, left);
+    if (left == 0) {
+      t->exit_code = (int)status;
+      uv_process_kill(&t->learner.process, SIGTERM);
+    }
+    return;
+  }
+  if (status != 0 || term_signal != 0) {
+    char text[160];
+    snprintf(text, sizeof text, "W telos: actor %d ended (%s %d); starting it again", c->index,
+             term_signal != 0 ? "signal" : "exit code",
+             term_signal != 0 ? term_signal : (int)status);
+    status_log(&t->status, text);
+  }
+  restart_later(c);
+}
+
+static void start_actor(struct child *c) {
+  struct train *t = c->train;
+  if (t->endpoint[0] == '\0' || c->alive || c->given_up || t->ending) {
+    return;  // the learner's "listening" line will start it, or has done so
+  }
+  if (c->open > 0) {  // the last life's pipes are still closing
+    CHECK(uv_timer_start(&c->restart, on_restart, TRAIN_RESTART_MIN_MS, 0) == 0);
+    return;
+  }
+  char program[PATH_MAX + 16], parent[24], threads[24], name[24];
+  snprintf(program, sizeof program, "%s/telos-actor", commands_program_dir());
+  snprintf(parent, sizeof parent, "%ld", (long)getpid());
+  snprintf(threads, sizeof threads, "%d", t->threads);
+  snprintf(name, sizeof name, "%d", c->index);
+  char *args[] = {program,  "--connect", t->endpoint, "--threads", threads,
+                  "--name", name,        "--parent",  parent,      NULL};
+  if (!train_spawn(c, args, on_actor_exit)) {
+    restart_later(c);
+  }
+}
+
+// ---- the end of a learner ----
+
+void train_kill_actors(struct train *t, int signum) {
+  for (int i = 0; i < t->nactors; i++) {
+    uv_timer_stop(&t->actors[i].restart);
+    if (t->actors[i].alive) {
+      uv_process_kill(&t->actors[i].process, signum);
+    }
+  }
+}
+
+static void on_farewell(uv_timer_t *timer) {
+  train_kill_actors(timer->data, SIGKILL);
+}
+
+void train_begin_end(struct train *t, int exit_code) {
+  t->ending = true;
+  uv_timer_stop(&t->learner.restart);
+  t->exit_code = t->exit_code != 0 ? t->exit_code : exit_code;
+  train_kill_actors(t, SIGTERM);
+  if (t->exit_code != 0) {
+    train_stop_player(t);
+  } else {
+    train_tell_of_videos(t);
+  }
+  CHECK(uv_timer_start(&t->farewell, on_farewell, FAREWELL_MS, 0) == 0);
+  train_end_if_all_gone(t);
+}
+
+static void on_learner_exit(uv_process_t *process, int64_t status, int term_signal) {
+  struct child *c = process->data;
+  struct train *t = c->train;
+  c->alive = false;
+  uv_close((uv_handle_t *)process, train_on_closed);
+  if (term_signal != 0 && t->signals == 0 && t->learner_restarts < LEARNER_RESTARTS) {
+    char text[160];
+    snprintf(text, sizeof text, "W telos: the learner ended (signal %d); it resumes", term_signal);
+    status_log(&t->status, text);
+    t->learner_restarts++;
+    t->resume = "auto";
+    t->endpoint[0] = '\0';
+    train_kill_actors(t, SIGKILL);
+    restart_later(c);
+    return;
+  }
+  // a learner that was asked to stop before it could save had nothing to lose
+  const bool early = t->signals > 0 && term_signal == SIGTERM;
+  train_begin_end(t, early ? 75 : term_signal != 0 ? 128 + term_signal : (int)status);
+}
+
+void train_start_learner(struct train *t) {
+  char program[PATH_MAX + 16], parent[24], video_every[24], insecure[] = "--insecure";
+  snprintf(program, sizeof program, "%s/telos-learner", commands_program_dir());
+  snprintf(parent, sizeof parent, "%ld", (long)getpid());
+  char *args[TRAIN_MAX_SETTINGS + 24];
+  int n = 0;
+  char *const fixed[] = {program, "--task",   (char *)(uintptr_t)t->task,   "--run",
+                         t->run,  "--resume", (char *)(uintptr_t)t->resume, "--parent",
+                         parent};
+  for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+    args[n++] = fixed[i];
+  }
+  if (t->config != NULL) {
+    args[n++] = "--config";
+    args[n++] = (char *)(uintptr_t)t->config;
+  }
+  if (t->insecure) {
+    args[n++] = insecure;
+  }
+  if (t->video_every != 0) {
+    snprintf(video_every, sizeof video_every, "%" PRIu64, t->video_every);
+    args[n++] = "--video-every";
+    args[n++] = video_every;
+  }
+  // free ports, unless the caller's own settings, which come later, say otherwise
+  args[n++] = "wire.port=0";
+  args[n++] = "wire.weights_port=0";
+  for (int i = 0; i < t->nsettings; i++) {
+    args[n++] = t->settings[i];
+  }
+  args[n] = NULL;
+  if (!train_spawn(&t->learner, args, on_learner_exit)) {
+    train_begin_end(t, 1);
+  }
+}

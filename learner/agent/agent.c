@@ -1,0 +1,242 @@
+// agent.c - losses of policy, critics and temperature, and their gradients.
+//
+// Nothing is computed twice and little is copied: inputs are laid straight into the tapes' rows;
+// (s, g) is laid down once for the policy and once for the critics, whose second pass, the
+// policy's, replaces the action columns only; one tape serves both slow copies and both critic
+// losses in turn, which keeps its activations in cache; the smaller of two critics is chosen per
+// row by a zero in the gradient of the other.
+#include "learner/agent/agent.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
+#include "learner/nn/rows.h"
+#include "learner/replay/batch.h"
+
+static const char remedy[] = "lower odac.lr";
+
+// ---- construction ----
+
+static void init_nets(struct agent *ag, struct nets *nets, const struct config *cfg) {
+  const struct policy_shape *shape = &ag->shape;
+  struct net_setup setup = {.name = "policy",
+                            .remedy = remedy,
+                            .hidden = &cfg->net_hidden,
+                            .in = policy_inputs(shape),
+                            .out = policy_outputs(shape),
+                            .lr = (float)cfg->odac_lr};
+  net_init(&ag->policy, nets, &setup);
+  setup.in = policy_inputs(shape) + shape->act;
+  setup.out = 1;
+  setup.target = true;
+  setup.tau = (float)cfg->odac_tau;
+  for (int i = 0; i < 2; i++) {
+    setup.name = i == 0 ? "critic1" : "critic2";
+    net_init(&ag->critic[i], nets, &setup);
+  }
+  net_init(&ag->log_alpha, nets,
+           &(struct net_setup){.name = "log_alpha",
+                               .remedy = remedy,
+                               .nfree = 1,
+                               .start = (float)log(cfg->odac_alpha),
+                               .lowest = -INFINITY,
+                               .highest = INFINITY,
+                               .lr = (float)cfg->odac_lr});
+  ag->log_alpha.constant = !cfg->odac_alpha_auto;
+}
+
+void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
+                const struct policy_shape *shape) {
+  CHECK(ag && nets && cfg && shape->obs >= 1 && shape->goal >= 0 && shape->act >= 1);
+  memset(ag, 0, sizeof *ag);
+  ag->shape = *shape;
+  ag->max_batch = (int)cfg->train_batch;
+  ag->entropy_target = cfg->odac_entropy_per_action * shape->act;
+  init_nets(ag, nets, cfg);
+  ag->policy_tape = mlp_tape_new(&ag->policy.mlp, ag->max_batch);
+  for (int i = 0; i < 2; i++) {
+    ag->critic_tape[i] = mlp_tape_new(&ag->critic[i].mlp, ag->max_batch);
+  }
+  const size_t B = (size_t)ag->max_batch, act = (size_t)shape->act;
+  const size_t in = (size_t)policy_inputs(shape) + act;
+  const struct rows_part part[] = {
+      {&ag->eps, B * act}, {&ag->act, B * act},       {&ag->logp, B},       {&ag->q, B},
+      {&ag->dq[0], B},     {&ag->dq[1], B},           {&ag->dx[0], B * in}, {&ag->dx[1], B * in},
+      {&ag->da, B * act},  {&ag->dhead, B * 2 * act},
+  };
+  ag->block = rows_new(part, sizeof part / sizeof *part);
+}
+
+void agent_release(struct agent *ag) {
+  net_release(&ag->policy);
+  mlp_tape_free(ag->policy_tape);
+  for (int i = 0; i < 2; i++) {
+    net_release(&ag->critic[i]);
+    mlp_tape_free(ag->critic_tape[i]);
+  }
+  net_release(&ag->log_alpha);
+  free(ag->block);
+}
+
+// ---- values and samples ----
+
+void agent_begin(struct agent *ag) {
+  ag->laid = NULL;
+}
+
+float agent_alpha(const struct agent *ag) {
+  return expf(ag->log_alpha.theta[0]);
+}
+
+// (s, g) into the first columns of rows of this width
+static void lay_condition(const struct agent *ag, float *x, int width, const float *obs,
+                          const float *goal, int B) {
+  rows_set_columns(x, width, 0, obs, ag->shape.obs, B);
+  rows_set_columns(x, width, ag->shape.obs, goal, ag->shape.goal, B);
+}
+
+// (s, g, a) into the rows of critic_tape[0]
+static void lay_critics(struct agent *ag, const float *obs, const float *goal, const float *act,
+                        int B) {
+  const int condition = policy_inputs(&ag->shape), width = condition + ag->shape.act;
+  float *x = mlp_input(ag->critic_tape[0]);
+  lay_condition(ag, x, width, obs, goal, B);
+  rows_set_columns(x, width, condition, act, ag->shape.act, B);
+}
+
+// returns the policy's head, which its backward pass needs
+static const float *sample(struct agent *ag, float *act, float *logp, const float *obs,
+                           const float *goal, struct rng *rng, int B) {
+  CHECK(B >= 1 && B <= ag->max_batch);
+  rng_fill_normal(rng, ag->eps, (size_t)B * (size_t)ag->shape.act);
+  lay_condition(ag, mlp_input(ag->policy_tape), policy_inputs(&ag->shape), obs, goal, B);
+  const float *head = mlp_forward(&ag->policy.mlp, ag->policy_tape, B);
+  policy_sample(act, logp, head, ag->eps, B, ag->shape.act);
+  return head;
+}
+
+void agent_sample(struct agent *ag, float *act, float *logp, const float *obs, const float *goal,
+                  struct rng *rng, int B) {
+  CHECK(ag && act && logp && obs && goal && rng);
+  sample(ag, act, logp, obs, goal, rng, B);
+}
+
+void agent_min_target(struct agent *ag, float *V, const float *obs, const float *goal,
+                      const float *act, int B) {
+  CHECK(ag && V && obs && goal && act && B >= 1 && B <= ag->max_batch);
+  const struct mlp first = net_target(&ag->critic[0]), second = net_target(&ag->critic[1]);
+  struct mlp_tape *tape = ag->critic_tape[0];
+  lay_critics(ag, obs, goal, act, B);
+  ag->laid = NULL;
+  memcpy(V, mlp_forward(&first, tape, B), (size_t)B * sizeof(float));
+  const float *q = mlp_forward(&second, tape, B);
+  for (int i = 0; i < B; i++) {
+    V[i] = V[i] < q[i] ? V[i] : q[i];
+  }
+}
+
+void agent_subtract_entropy(float *V, float alpha, const float *logp, int B) {
+  for (int i = 0; i < B; i++) {
+    V[i] -= alpha * logp[i];
+  }
+}
+
+// ---- losses ----
+
+void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) {
+  CHECK(ag && b && y && b->B >= 1 && b->B <= ag->max_batch);
+  const int B = b->B;
+  struct mlp_tape *tape = ag->critic_tape[0];
+  lay_critics(ag, b->obs, b->goal, b->act, B);
+  ag->laid = b;
+  double smaller = 0;
+  for (int c = 0; c < 2; c++) {
+    struct net *net = &ag->critic[c];
+    const float *q = mlp_forward(&net->mlp, tape, B);
+    // eq. (2) and its derivative by Q_c
+    double sum = 0;
+    for (int i = 0; i < B; i++) {
+      const float error = q[i] - y[i];
+      sum += (double)error * error;
+      ag->dq[c][i] = 2 * error / (float)B;
+    }
+    net->loss = sum / B;
+    for (int i = 0; i < B; i++) {
+      if (c == 0) {
+        ag->q[i] = q[i];
+      } else {
+        smaller += q[i] < ag->q[i] ? q[i] : ag->q[i];
+      }
+    }
+    mlp_backward(&net->mlp, tape, net->grad, NULL, ag->dq[c], B);
+  }
+  ag->mean_q = smaller / B;
+}
+
+// da = -d min_i Q_i(s, a~, g) / da~; returns the sum of the minima
+static double descend_critics(struct agent *ag, const struct batch *b) {
+  const int B = b->B, act = ag->shape.act, condition = policy_inputs(&ag->shape);
+  const int width = condition + act;
+  float *x = mlp_input(ag->critic_tape[0]);
+  if (ag->laid != b) {
+    lay_condition(ag, x, width, b->obs, b->goal, B);
+    ag->laid = b;
+  }
+  rows_set_columns(x, width, condition, ag->act, act, B);
+  memcpy(mlp_input(ag->critic_tape[1]), x, (size_t)B * (size_t)width * sizeof(float));
+  const float *q[2];
+  for (int c = 0; c < 2; c++) {
+    q[c] = mlp_forward(&ag->critic[c].mlp, ag->critic_tape[c], B);
+  }
+  double sum = 0;
+  for (int i = 0; i < B; i++) {
+    const bool second = q[1][i] < q[0][i];
+    sum += q[second][i];
+    ag->dq[0][i] = second ? 0.0f : -1.0f;
+    ag->dq[1][i] = second ? -1.0f : 0.0f;
+  }
+  for (int c = 0; c < 2; c++) {
+    mlp_backward(&ag->critic[c].mlp, ag->critic_tape[c], NULL, ag->dx[c], ag->dq[c], B);
+  }
+  for (int i = 0; i < B; i++) {
+    for (int j = 0; j < act; j++) {
+      const int at = i * width + condition + j;
+      ag->da[i * act + j] = ag->dx[0][at] + ag->dx[1][at];
+    }
+  }
+  return sum;
+}
+
+void agent_policy_loss(struct agent *ag, const struct batch *b, float alpha, struct rng *rng) {
+  CHECK(ag && b && rng && b->B >= 1 && b->B <= ag->max_batch);
+  const int B = b->B;
+  struct net *net = &ag->policy;
+  const float *head = sample(ag, ag->act, ag->logp, b->obs, b->goal, rng, B);
+  const double smaller = descend_critics(ag, b);
+  ag->mean_logp = rows_mean(ag->logp, B);
+  // eq. (3) and its derivatives
+  net->loss = alpha * ag->mean_logp - smaller / B;
+  policy_backward(ag->dhead, head, ag->act, ag->eps, ag->da, alpha, 1.0f / (float)B, B,
+                  ag->shape.act);
+  mlp_backward(&net->mlp, ag->policy_tape, net->grad, NULL, ag->dhead, B);
+}
+
+void agent_temperature_loss(struct agent *ag) {
+  // eq. (4)
+  const double excess = ag->mean_logp + ag->entropy_target;
+  ag->log_alpha.loss = -(double)ag->log_alpha.theta[0] * excess;
+  ag->log_alpha.grad[0] = (float)-excess;
+}
+
+void agent_set_level(struct agent *ag, float level) {
+  for (int i = 0; i < 2; i++) {
+    struct net *net = &ag->critic[i];
+    const size_t at = mlp_bias_offset(&net->mlp, net->mlp.nlayer - 1);
+    net->theta[at] = level;
+    net->target[at] = level;
+  }
+}

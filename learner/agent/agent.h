@@ -1,0 +1,87 @@
+// agent.h - policy, two critics and a temperature: what the update rules of this family share.
+//
+//   policy       pi(a | s, g)        concat(s, g) -> hidden -> (mu, o), common/nn/policy.h
+//   critics      Q_1, Q_2 (s, a, g)  concat(s, g, a) -> hidden -> 1, with slow copies Qbar_1,
+//   Qbar_2 temperature  alpha = exp(log alpha)
+//
+// A rule decides what a value is (y) and calls the losses in its order:
+//   V       = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g),  a' ~ pi(. | s', g)  (1)  [SAC]
+//   F_Q     = mean (Q_i(s, a, g) - y)^2                                                (2)  [SAC]
+//   F_pi    = mean (alpha log pi(a~ | s, g) - min_i Q_i(s, a~, g)),  a~ ~ pi(. | s, g)  (3)  [SAC]
+//   F_alpha = -log alpha mean(log pi(a~ | s, g) + H),  H: the entropy that is wanted   (4)  [SAC]
+//   Qbar_i <- (1 - tau) Qbar_i + tau Q_i                                               (5)  [SAC]
+// [SAC]: Haarnoja et al. 2018, arXiv:1812.05905, sections 4 to 6; means are over B rows.
+//
+// Losses and gradients go into the nets (net.loss, net.grad); nothing here steps a parameter.
+// Arrays are row-major float32. One owner thread; only agent_init allocates.
+#ifndef LEARNER_AGENT_AGENT_H
+#define LEARNER_AGENT_AGENT_H
+
+#include "common/nn/policy.h"
+#include "learner/agent/net.h"
+
+struct batch;
+struct config;
+struct rng;
+
+struct agent {
+  struct policy_shape shape;
+  int max_batch;
+  double entropy_target;  // H [nats]
+
+  struct net policy, critic[2];
+  struct net log_alpha;
+
+  // of the last losses
+  double mean_logp;  // of agent_policy_loss: mean log pi(a~ | s, g) [nats]
+  double mean_q;     // of agent_critic_loss: mean min_i Q_i(s, a, g)
+
+  // work, rows of one minibatch
+  struct mlp_tape *policy_tape, *critic_tape[2];
+  const struct batch *laid;  // whose (s, g) the rows of critic_tape[0] hold; NULL: nobody's
+  float *block;              // holds the following
+  float *eps, *act;          // (B x act)   noise and actions of the last sample; a~
+  float *logp;               // (B)
+  float *q;                  // (B)         of the first critic
+  float *dq[2];              // (B)         dF / dQ_i
+  float *dx[2];              // (B x obs + goal + act)
+  float *da;                 // (B x act)   dF / da~
+  float *dhead;              // (B x 2 act)
+};
+
+// Appends its four nets to the list: policy, critic1, critic2, log_alpha. Settings: net.hidden,
+// train.batch and the group odac. Free with agent_release.
+void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
+                const struct policy_shape *shape);
+void agent_release(struct agent *ag);
+
+// Before the losses of each minibatch: forgets what is laid down of the last one.
+void agent_begin(struct agent *ag);
+
+float agent_alpha(const struct agent *ag);
+
+// a ~ pi(. | obs, goal): act (B x act) and its log-density logp (B). Draws B act normals from rng.
+void agent_sample(struct agent *ag, float *act, float *logp, const float *obs, const float *goal,
+                  struct rng *rng, int B);
+
+// V (B) = min_i Qbar_i(obs, act, goal): the first term of (1).
+void agent_min_target(struct agent *ag, float *V, const float *obs, const float *goal,
+                      const float *act, int B);
+
+// V (B) -= alpha logp (B): the second term of (1).
+void agent_subtract_entropy(float *V, float alpha, const float *logp, int B);
+
+// (2) for y (B). Sets mean_q.
+void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y);
+
+// (3) at this alpha, with actions drawn from rng as by agent_sample. Sets mean_logp.
+void agent_policy_loss(struct agent *ag, const struct batch *b, float alpha, struct rng *rng);
+
+// (4), for the actions of agent_policy_loss.
+void agent_temperature_loss(struct agent *ag);
+
+// The last bias of critics and of their slow copies: initial critics are about 0, so that this is
+// the value they start from.
+void agent_set_level(struct agent *ag, float level);
+
+#endif

@@ -1,0 +1,162 @@
+// net.c - a flat block of parameters and what goes with it; loops over a list of them.
+#include "learner/agent/net.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
+#include "learner/nn/rows.h"
+
+// ---- one net ----
+
+static void set_widths(struct mlp *mlp, const struct net_setup *setup) {
+  const struct widths *hidden = setup->hidden;
+  CHECK(hidden->n >= 1 && hidden->n < MLP_MAX_LAYERS);
+  mlp->nlayer = hidden->n + 1;
+  mlp->width[0] = setup->in;
+  memcpy(mlp->width + 1, hidden->v, (size_t)hidden->n * sizeof(int));
+  mlp->width[mlp->nlayer] = setup->out;
+  mlp->nparam = mlp_nparam(mlp->width, mlp->nlayer);
+}
+
+static uint64_t count_networks(const struct nets *list) {
+  uint64_t count = 0;
+  for (int i = 0; i < list->n; i++) {
+    count += list->at[i]->mlp.nlayer > 0;
+  }
+  return count;
+}
+
+void net_init(struct net *net, struct nets *list, const struct net_setup *setup) {
+  CHECK(net && list && setup && list->n < NETS_MAX && setup->nfree >= 0);
+  memset(net, 0, sizeof *net);
+  net->name = setup->name;
+  net->remedy = setup->remedy;
+  if (setup->hidden) {
+    set_widths(&net->mlp, setup);
+  }
+  net->n = net->mlp.nparam + (size_t)setup->nfree;
+  net->theta = net->mlp.theta = must_alloc(net->n, sizeof(float));
+  net->grad = must_alloc(net->n, sizeof(float));
+  adam_init(&net->adam, net->n, setup->lr);
+  if (setup->hidden) {
+    struct rng rng;
+    rng_init(&rng, list->seed, RNG_INIT, count_networks(list));
+    mlp_init_weights(&net->mlp, &rng);
+  }
+  net->lowest = setup->lowest;
+  net->highest = setup->highest;
+  for (size_t i = net->mlp.nparam; i < net->n; i++) {
+    net->theta[i] = setup->start;
+  }
+  if (setup->target) {
+    net->target = must_alloc(net->n, sizeof(float));
+    memcpy(net->target, net->theta, net->n * sizeof(float));
+    net->tau = setup->tau;
+  }
+  list->at[list->n++] = net;
+}
+
+void net_release(struct net *net) {
+  free(net->theta);
+  free(net->grad);
+  free(net->target);
+  adam_release(&net->adam);
+  memset(net, 0, sizeof *net);
+}
+
+struct mlp net_target(const struct net *net) {
+  CHECK(net->target);
+  struct mlp mlp = net->mlp;
+  mlp.theta = net->target;
+  return mlp;
+}
+
+void net_step(struct net *net) {
+  adam_step(&net->adam, net->theta, net->grad);
+  for (size_t i = net->mlp.nparam; i < net->n; i++) {
+    net->theta[i] = fminf(fmaxf(net->theta[i], net->lowest), net->highest);
+  }
+}
+
+// ---- all of a rule ----
+
+const struct net *nets_fault(const struct nets *list, const char **what) {
+  *what = "loss";
+  for (int i = 0; i < list->n; i++) {
+    const float loss = (float)list->at[i]->loss;
+    if (!rows_finite(&loss, 1)) {
+      return list->at[i];
+    }
+  }
+  *what = "gradient";
+  for (int i = 0; i < list->n; i++) {
+    if (!rows_finite(list->at[i]->grad, list->at[i]->n)) {
+      return list->at[i];
+    }
+  }
+  return NULL;
+}
+
+void nets_step(struct nets *list) {
+  for (int i = 0; i < list->n; i++) {
+    if (!list->at[i]->constant) {
+      net_step(list->at[i]);
+    }
+  }
+}
+
+void nets_follow(struct nets *list) {
+  for (int i = 0; i < list->n; i++) {
+    const struct net *net = list->at[i];
+    if (net->target) {
+      adam_polyak(net->target, net->theta, net->tau, net->n);
+    }
+  }
+}
+
+// ---- tensors ----
+
+void tensor_list_add(struct tensor_list *list, const char *prefix, const char *name,
+                     enum st_dtype dtype, void *data, size_t n) {
+  if (list->n < list->max) {
+    struct st_tensor *t = &list->out[list->n];
+    memset(t, 0, sizeof *t);
+    snprintf(t->name, sizeof t->name, "%s.%s", prefix, name);
+    t->dtype = dtype;
+    t->rank = n > 0 ? 1 : 0;
+    t->shape[0] = (int64_t)n;
+    t->data = data;
+  }
+  list->n++;
+}
+
+static void add_numbers(struct net *net, struct tensor_list *list) {
+  if (net->mlp.nlayer == 0 && net->n == 1) {
+    tensor_list_add(list, net->name, "value", ST_F32, net->theta, 0);
+  } else {
+    tensor_list_add(list, net->name, "params", ST_F32, net->theta, net->n);
+  }
+  tensor_list_add(list, net->name, "adam.m", ST_F32, net->adam.m, net->n);
+  tensor_list_add(list, net->name, "adam.v", ST_F32, net->adam.v, net->n);
+  if (net->target) {
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "target_%s", net->name);
+    tensor_list_add(list, prefix, "params", ST_F32, net->target, net->n);
+  }
+}
+
+void nets_tensors(struct nets *nets, struct tensor_list *list, bool wide) {
+  for (int i = 0; i < nets->n; i++) {
+    struct net *net = nets->at[i];
+    if (wide) {
+      tensor_list_add(list, net->name, "adam.t", ST_I64, &net->adam.t, 0);
+    } else {
+      add_numbers(net, list);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+// batch.c - the arrays of a minibatch, each of its own allocation.
+#include "learner/replay/batch.h"
+
+#include <stdlib.h>
+
+#include "common/base/check.h"
+
+struct batch *batch_new(const struct dims *dims, int B) {
+  CHECK(dims && B >= 1);
+  CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1);
+  struct batch *b = must_alloc(1, sizeof *b);
+  b->B = B;
+  const int width[] = {dims->obs, dims->obs, dims->act, dims->goal, dims->goal, dims->goal, 1};
+  float **array[] = {&b->obs,           &b->next_obs, &b->act, &b->achieved,
+                     &b->next_achieved, &b->goal,     &b->done};
+  for (size_t i = 0; i < sizeof width / sizeof *width; i++) {
+    *array[i] = must_alloc((size_t)B * (size_t)width[i], sizeof(float));
+  }
+  return b;
+}
+
+void batch_free(struct batch *b) {
+  if (!b) {
+    return;
+  }
+  float *array[] = {b->obs, b->next_obs, b->act, b->achieved, b->next_achieved, b->goal, b->done};
+  for (size_t i = 0; i < sizeof array / sizeof *array; i++) {
+    free(array[i]);
+  }
+  free(b);
+}

@@ -1,0 +1,56 @@
+// report.h - what the learner tells people of its run.
+//
+//   once a status interval   a progress line on standard output, and a row of progress.csv
+//   as it happens            a warning when episodes become unstable: the first, then powers of ten
+//   at the end               which side was the limit, and what would change that
+//
+// Loop thread only.
+#ifndef LEARNER_REPORT_H
+#define LEARNER_REPORT_H
+
+#include <stdint.h>
+
+#include "common/config/config.h"
+#include "common/config/metrics.h"
+#include "learner/fleet.h"
+#include "learner/ledger.h"
+#include "learner/trainer.h"
+
+// A moment of the run: what was waited and computed until then [s].
+struct report_mark {
+  double at_s;  // 0: not yet
+  double wait_s, busy_s;
+};
+
+struct report {
+  const struct config *cfg;
+  int progress_fd;
+  double start_s, last_s;  // when the learner began, and the last line
+  double last_wait_s, last_steps, last_updates;
+  uint64_t episodes, unstable;    // handed to the trainer; of those: cut by an unstable simulation
+  uint64_t warn_at;               // unstable episodes of the next warning
+  struct report_mark begin, end;  // first commit; all committed
+  int threads;                    // most rollout threads that were here at once
+};
+
+void report_init(struct report *r, const struct config *cfg, int progress_fd,
+                 struct trainer *trainer);
+
+// An episode that goes to the trainer.
+void report_episode(struct report *r, const struct episode *ep);
+
+// The trainer has committed an episode; the last one.
+void report_committed(struct report *r, struct trainer *trainer, const struct fleet *fleet);
+void report_complete(struct report *r, struct trainer *trainer, const struct fleet *fleet);
+
+// One line and one row.
+void report_status(struct report *r, struct trainer *trainer, const struct ledger *ledger,
+                   const struct fleet *fleet);
+
+// The last word, while the actors are still here.
+void report_end(struct report *r, struct trainer *trainer, const struct fleet *fleet);
+
+// Which side holds up a trainer that waited for episodes for this share of the time.
+enum metrics_limit report_limit(double wait, int threads, int window);
+
+#endif

@@ -1,0 +1,182 @@
+// odac.c - equations (1) to (13) of odac.h, in their order.
+//
+// N starts at the first minibatch's max |l| rather than at 1: with |l| of tens or thousands, c l
+// would otherwise start that many times too large and take 1 / (1 - decay) updates to come down,
+// and the level of the critics would be wrong by as much.
+#include "learner/rules/odac.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "learner/nn/rows.h"
+#include "learner/replay/batch.h"
+#include "learner/worth/outcome.h"
+
+// smallest N: a minibatch of zero log-likelihoods must not divide by zero
+static const double N_MIN = 1e-6;
+
+// ---- construction ----
+
+static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
+  struct odac *o = self;
+  const struct config *cfg = setup->cfg;
+  o->seed = (uint64_t)cfg->run_seed;
+  o->backup = (struct backup_options){
+      .gamma = cfg->odac_gamma,
+      .q_max = cfg->odac_discount_max > 0 ? cfg->odac_discount_max : cfg->odac_gamma,
+      .kappa = cfg->odac_time_temperature,
+      .kl_sign = (int)cfg->odac_time_kl_sign};
+  o->reward_scale = cfg->odac_reward_scale;
+  o->reward_decay = cfg->odac_reward_decay;
+  o->bias_init = cfg->odac_bias_init;
+  o->N = 1;
+  o->max_batch = (int)cfg->train_batch;
+  agent_init(ag, setup->nets, cfg, &setup->shape);
+  o->outcome = outcome_new(setup->nets, cfg, &setup->shape);
+  const size_t B = (size_t)o->max_batch;
+  const struct rows_part part[] = {
+      {&o->next_act, B * (size_t)setup->shape.act},
+      {&o->next_logp, B},
+      {&o->l, B},
+      {&o->cl, B},
+      {&o->V, B},
+      {&o->y, B},
+      {&o->q0, B},
+      {&o->kl, B},
+  };
+  o->block = rows_new(part, sizeof part / sizeof *part);
+}
+
+static void release(void *self) {
+  struct odac *o = self;
+  outcome_free(o->outcome);
+  free(o->block);
+}
+
+// ---- pieces of an update ----
+
+static double max_abs(const float *x, int n) {
+  double max = 0;
+  for (int i = 0; i < n; i++) {
+    max = fmax(max, fabs((double)x[i]));
+  }
+  return max;
+}
+
+// eq. (3)
+static void scale_rows(float *cl, double c, const float *l, int B) {
+  for (int i = 0; i < B; i++) {
+    cl[i] = (float)(c * l[i]);
+  }
+}
+
+static void init_noise(struct rng *rng, const struct odac *o, uint64_t index) {
+  rng_init(rng, o->seed, RNG_UPDATE, index);
+}
+
+// ---- the rule ----
+
+// N, and the level at which the critics start, from the minibatch and the noise of the first update
+static enum err prepare(void *self, struct agent *ag, const struct draws *draws) {
+  struct odac *o = self;
+  const struct batch *b = draws->draw(draws->ctx, RNG_BATCH, 0);
+  const int B = b->B;
+  struct rng rng;
+  init_noise(&rng, o, 0);
+  outcome_loglik(o->outcome, o->l, b);
+  const double N = fmax(max_abs(o->l, B), N_MIN);
+  scale_rows(o->cl, o->reward_scale / N, o->l, B);
+  agent_sample(ag, o->next_act, o->next_logp, b->next_obs, b->goal, &rng, B);
+  const double alpha = exp((double)ag->log_alpha.theta[0]);
+  const double level = rows_mean(o->cl, B) - alpha * rows_mean(o->next_logp, B);
+
+  const float numbers[] = {(float)N, (float)level};
+  if (!rows_finite(numbers, 2)) {
+    log_error(
+        "odac: the first minibatch has log-likelihoods up to %g and a level of %g: not finite; "
+        "look for unbounded observations",
+        N, level);
+    return ERR_NUMERIC;
+  }
+  o->N = N;
+  if (o->bias_init) {
+    agent_set_level(ag, numbers[1]);
+  }
+  return ERR_OK;
+}
+
+static void set_figures(struct odac *o, const struct agent *ag, double c, double nll, int B) {
+  o->figures = (struct odac_figures){
+      .loss_q = (float)(0.5 * (ag->critic[0].loss + ag->critic[1].loss)),
+      .loss_pi = (float)ag->policy.loss,
+      .nll = (float)nll,
+      .alpha = agent_alpha(ag),
+      .q0 = (float)rows_mean(o->q0, B),
+      .kl = (float)rows_mean(o->kl, B),
+      .log_lik = (float)rows_mean(o->l, B),
+      .log_lik_max = (float)max_abs(o->l, B),
+      .scale = (float)c,
+      .value = (float)rows_mean(o->V, B),
+      .q = (float)ag->mean_q,
+      .entropy = (float)-ag->mean_logp,
+  };
+}
+
+static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t index) {
+  struct odac *o = self;
+  const int B = b->B;
+  const float alpha = agent_alpha(ag);
+  const double c = o->reward_scale / o->N;
+  const struct backup_rows backup = {.y = o->y, .q0 = o->q0, .kl = o->kl};
+  CHECK(B >= 1 && B <= o->max_batch);
+  struct rng rng;
+  init_noise(&rng, o, index);
+
+  outcome_loglik(o->outcome, o->l, b);                                         // (1)
+  scale_rows(o->cl, c, o->l, B);                                               // (3)
+  agent_sample(ag, o->next_act, o->next_logp, b->next_obs, b->goal, &rng, B);  // a'
+  agent_min_target(ag, o->V, b->next_obs, b->goal, o->next_act, B);            // (4)
+  agent_subtract_entropy(o->V, alpha, o->next_logp, B);                        // (4)
+  backup_outcome(&backup, o->cl, o->V, b->done, &o->backup, B);                // (5) - (8)
+  agent_critic_loss(ag, b, o->y);                                              // (9)
+  agent_policy_loss(ag, b, alpha, &rng);                                       // (10)
+  agent_temperature_loss(ag);                                                  // (11)
+  const double nll = outcome_loss(o->outcome, b);                              // (12)
+  set_figures(o, ag, c, nll, B);
+}
+
+static void stepped(void *self, const struct agent *ag) {
+  struct odac *o = self;
+  // eq. (2)
+  o->N = o->reward_decay * o->N + (1 - o->reward_decay) * o->figures.log_lik_max;
+  o->N = fmax(o->N, N_MIN);
+  o->figures.alpha = agent_alpha(ag);
+}
+
+static const struct figure figures[] = {
+#define F(name, unit, help) {#name, unit, help, offsetof(struct odac, figures.name)},
+    ODAC_FIGURES(F)
+#undef F
+};
+
+static const struct kept_number kept[] = {{"reward", "magnitude", offsetof(struct odac, N)}};
+
+const struct rule odac_rule = {
+    .name = "odac",
+    .help = "outcome-driven actor-critic: reach a goal without a reward",
+    .source = "Rudner et al., NeurIPS 2021, arXiv:2104.10190, equations 6 to 9 and Algorithm 1",
+    .needs = RULE_GOAL,
+    .size = sizeof(struct odac),
+    .init = init,
+    .prepare = prepare,
+    .losses = losses,
+    .stepped = stepped,
+    .release = release,
+    .figure = figures,
+    .nfigure = sizeof figures / sizeof *figures,
+    .kept = kept,
+    .nkept = sizeof kept / sizeof *kept,
+};

@@ -1,0 +1,156 @@
+// odac.h - Outcome-Driven Actor-Critic: the update rule, line by line as in the paper.
+// Rudner, Pong, McAllister, Gal, Levine, "Outcome-Driven Reinforcement Learning via Variational
+// Inference", NeurIPS 2021, arXiv:2104.10190.
+//
+// Symbols. s, a, s': a transition; g: the desired outcome; phi(s): the outcome that s is;
+// p_d(g | s, a): density of g as the outcome one step from now; gamma: prior probability that the
+// outcome is NOT reached at the next step, q0: its posterior probability, inferred. One sample each
+// of a' ~ pi(. | s', g) and a~ ~ pi(. | s, g). Means are over the B rows of a minibatch.
+//
+//   l      = log p_d(g | s, a)  [nats]                                     (1)  [paper 8]
+//   N     <- decay N + (1 - decay) max_b |l|                               (2)  [authors' code]
+//   cl     = c l,  c = k / N                                               (3)  [authors' code]
+//   V      = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g)            (4)  [paper 6] [SAC]
+//   q0     = sigmoid((V - cl) / kappa + logit(gamma)), at most q_max       (5)  [paper 9]
+//   KL     = KL(Bern(q0) || Bern(gamma))                                   (6)  [paper 8]
+//   r      = (1 - q0) cl - kappa KL            the derived reward          (7)  [paper 8]
+//   y      = r + q0 V                                                      (8)  [paper 7]
+//   F_Q    = mean (Q_i(s, a, g) - y)^2,  i = 1, 2                          (9)  [paper, Alg. 1]
+//   F_pi   = mean (alpha log pi(a~ | s, g) - min_i Q_i(s, a~, g))          (10) [paper, Alg. 1]
+//   F_alpha = -log alpha mean(log pi(a~ | s, g) + H)                       (11) [SAC]
+//   F_p    = -mean log p_d(phi(s') | s, a)                                 (12) [paper, Alg. 1]
+//   Qbar_i <- (1 - tau) Qbar_i + tau Q_i                                   (13) [SAC]
+//
+// [paper n]: equation n of the poster of the paper. [paper, Alg. 1]: its algorithm, with the
+// signs that make each F a loss. [SAC]: Haarnoja et al., arXiv:1812.05905. [authors' code]: the
+// research code of the paper's authors, 2020. [ours]: neither.
+// One update computes (1) and (3) to (12) with the same parameters, then steps all nets, then (2)
+// and (13). Before the first one, N is max_b |l| and the last bias of critics and slow copies is
+// mean(cl - alpha log pi(a' | s', g)), both of the first minibatch.
+// Code: odac.c calls them in this order; (1), (12): learner/worth/outcome.c; (4), (9) to (11):
+// learner/agent/agent.c; (5) to (8): learner/rules/backup.h; (13): learner/agent/net.c.
+//
+// With alpha = kappa = c = 1, q_max = 1 and exact expectations V is the paper's lower bound on
+// log p(g | s); on a chain exp(V) is the discounted density of the outcome itself, which
+// tests/unit/test_tabular.c checks.
+//
+// Every place where this differs from the paper:
+//
+//   eq.       here                                  paper, or else [authors' code]
+//             why                                                   undone by
+//   --------- ------------------------------------------------------------------------------------
+//   (5)       V(s', g)                              [paper 9] prints Q(s, a, g)
+//             V maximises (8); with Q, q0 could not fall below      nothing
+//             gamma / (1 + gamma); [authors' code] has V
+//   (5), (8)  q0 belongs to Delta_t+1               [paper 8] prints Delta_t
+//             the paper's Theorem 1 has t + 1                       nothing
+//   (5)       q0 is at most q_max = gamma           no bound; [authors' code]: a choice
+//             the backup stays a gamma-contraction                  odac.discount_max=0.999999
+//   (7)       the KL is subtracted                  subtracted; [authors' code]: added
+//             the bound needs the minus                             odac.time_kl_sign=1
+//   (3)       c = k / N                             c = 1; [authors' code]: k from 1 to 100
+//             |l| is 1 to 1e6, by task; critics want numbers of     nothing for c = 1;
+//             order 1 to 100                                        odac.reward_scale=100
+//   (2)       N starts at the first minibatch       [authors' code]: at 1
+//             cl would start as many times too large as |l| is      nothing
+//   (5), (7)  kappa is a choice beside c            kappa = c; [authors' code]: 1
+//             the bound needs kappa = c, q0 moves more with less    odac.time_temperature
+//   (4), (10) alpha starts small, adapts by (11)    alpha = 1; [authors' code]: adapts, from 1
+//             a cl of order k wants an entropy of its own scale     odac.alpha_auto=false
+//                                                                   odac.alpha=1
+//   (4), (10) log pi                                log pi - log p(a), p the action prior
+//             uniform: a constant, alpha log 2 per action and       nothing
+//             step; [authors' code] leaves it out
+//   (4), (9)  two critics, the smaller one; Qbar    one critic
+//             values are overestimated otherwise; [authors' code]   nothing
+//   (4), (8)  one a', one s'                        expectations
+//             a minibatch has one of each; too high by the spread   nothing
+//             of V where dynamics are random; [authors' code]
+//   (5)       gamma                                 [authors' code]: 0.99
+//             looks less far ahead, learns faster                   odac.gamma=0.99
+//   (13)      tau                                   [authors' code]: 0.001
+//             learns faster                                         odac.tau=0.001
+//   (1)       p_d: its family and its scale         Gaussian; [authors' code]: both, a head
+//             Laplace is linear in the distance, so that far goals  outcome.likelihood=gaussian
+//             do not outweigh all others                            outcome.scale=head
+//   (1)       scales have a floor and a ceiling     none; [authors' code]: floors .001 to .1
+//             |l| grows without end as p_d gets better              outcome.scale_min=1e-6
+//                                                                   outcome.scale_max=1e6
+//   (9)       level of the critics set once         not set; [authors' code]: every update
+//             they start near their target, and then learn freely   odac.bias_init=false
+//   (8)       V = cl at a true end                  no ends
+//             nothing follows it                                    nothing
+//   g         one of k later outcomes, drawn once   [authors' code]: drawn for each minibatch
+//             an episode is a function of its ticket; the more      replay.hindsight_k=64
+//             indices, the closer
+//   g         a row keeps its goal by chance        [authors' code]: exactly 0.2 of the rows
+//             rows are drawn independently; the share is the same   nothing
+//   s, g      nets and p_d see scaled numbers       plain numbers
+//             metres, radians and their rates need no care          net.standardize=false
+//   pi        log std is kept in [-20, 2]           [authors' code]: no bounds
+//             exp stays finite; [SAC]                               nothing
+//   nets      one size for all tasks                [authors' code]: 400,300 or 64,64
+//             fast enough for a laptop                              net.hidden=400,300
+//   a         random and repeated actions           none; [authors' code]: on some tasks
+//             without them nothing is ever touched on some tasks    explore.random=0
+//                                                                   explore.repeat=0
+//   a         an older policy acts                  the newest
+//             many actors, one result                               ledger.window=1
+#ifndef LEARNER_RULES_ODAC_H
+#define LEARNER_RULES_ODAC_H
+
+#include <stdint.h>
+
+#include "learner/rules/backup.h"
+#include "learner/rules/rule.h"
+
+struct outcome;
+
+// Figures of one update, means over the minibatch: F(name, unit, help).
+#define ODAC_FIGURES(F)                                    \
+  F(loss_q, "nats^2", "mean F_Q of both critics")          \
+  F(loss_pi, "nats", "F_pi")                               \
+  F(nll, "nats", "F_p")                                    \
+  F(alpha, "", "temperature, after the update")            \
+  F(q0, "", "inferred discount")                           \
+  F(kl, "nats", "time KL")                                 \
+  F(log_lik, "nats", "outcome log-likelihood l, unscaled") \
+  F(log_lik_max, "nats", "largest |l| of the minibatch")   \
+  F(scale, "", "c")                                        \
+  F(value, "", "V")                                        \
+  F(q, "", "smaller of both critics at (s, a, g)")         \
+  F(entropy, "nats", "-log pi(a~ | s, g)")
+
+struct odac_figures {
+#define F(name, unit, help) float name;
+  ODAC_FIGURES(F)
+#undef F
+};
+
+struct odac {
+  // settings
+  uint64_t seed;
+  struct backup_options backup;
+  double reward_scale, reward_decay;  // k, decay
+  bool bias_init;
+
+  // state, beside the nets
+  double N;
+  struct outcome *outcome;
+
+  struct odac_figures figures;
+
+  // work, rows of one minibatch
+  int max_batch;
+  float *block;        // holds the following
+  float *next_act;     // (B x act)  a'
+  float *next_logp;    // (B)        log pi(a' | s', g)
+  float *l, *cl;       // (B)
+  float *V;            // (B)
+  float *y, *q0, *kl;  // (B)
+};
+
+// Nets: policy, critic1, critic2, log_alpha, outcome. Noise of update u: (seed, RNG_UPDATE, u).
+extern const struct rule odac_rule;
+
+#endif

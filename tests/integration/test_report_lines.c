@@ -1,0 +1,78 @@
+// test_report_lines.c - what a run tells people: unstable episodes, and which side was the limit.
+#include "common/config/metrics.h"
+#include "tests/integration/small.h"
+
+// a spring too stiff for the timestep: what moves it grows by a factor of 2 in each physics step
+static const char stiff[] =
+    "<mujoco model='stiff'><option timestep='0.01'/><custom>"
+    "<numeric name='telos.horizon' data='50'/><numeric name='telos.frame_skip' data='5'/>"
+    "<numeric name='telos.goal_low' data='0.5'/><numeric name='telos.goal_high' data='1'/></custom>"
+    "<worldbody><body><joint name='x' type='slide' axis='1 0 0' stiffness='45000'/>"
+    "<geom type='box' size='0.1 0.1 0.1' mass='1'/></body></worldbody>"
+    "<actuator><motor name='m' joint='x' ctrllimited='true' ctrlrange='-5 5'/></actuator>"
+    "<sensor><jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/></sensor>"
+    "</mujoco>";
+
+// a finished run; what its learner wrote to log.txt
+static const char *log_of(const char *name, const char *const *more) {
+  const char *run = harness_path("%s", name);
+  small_finish(run, more);
+  return harness_read(harness_text("%s/log.txt", run), NULL);
+}
+
+// the last row of a run's progress.csv as a progress line would have it
+static struct metrics last_row(const char *name) {
+  char *text = harness_read(harness_path("%s/progress.csv", name), NULL);
+  char *header = strtok_r(text, "\n", &text), *row = NULL;
+  for (char *next; (next = strtok_r(NULL, "\n", &text)) != NULL;) {
+    row = next;
+  }
+  char line[4096];
+  size_t used = (size_t)snprintf(line, sizeof line, "progress");
+  char *key, *value;
+  while ((key = strsep(&header, ",")) != NULL && (value = strsep(&row, ",")) != NULL) {
+    used += (size_t)snprintf(line + used, sizeof line - used, " %s=%s", key, *value ? value : "-");
+  }
+  struct metrics m;
+  cr_assert(metrics_parse(&m, line), "%s", line);
+  return m;
+}
+
+Test(report, unstable_episodes_are_told) {
+  const char *task = harness_path("stiff.xml");
+  harness_write(task, stiff, strlen(stiff));
+  const char *const more[] = {"--task", task, "run.steps=1200", "eval.every=0", NULL};
+  const char *text = log_of("stiff", more);
+  cr_assert(strstr(text,
+                   "1 of 1 episodes became unstable and were cut; a smaller timestep or "
+                   "action scale helps") != NULL,
+            "%s", text);
+  cr_assert(strstr(text, "10 of 10 episodes became unstable") != NULL, "%s", text);
+  cr_assert(strstr(text, "over 5 episodes (5 of 5 episodes unstable)") != NULL, "%s", text);
+  const struct metrics m = last_row("stiff");
+  cr_assert(m.unstable >= 20.0 && m.unstable >= m.episodes, "%g of %g", m.unstable, m.episodes);
+
+  // a sound task has nothing of the kind
+  text = log_of("sound", NULL);
+  cr_assert(strstr(text, "unstable") == NULL, "%s", text);
+  cr_assert_eq(last_row("sound").unstable, 0.0);
+}
+
+Test(report, the_limit_is_told) {
+  // so many updates that one rollout thread is always ahead
+  static const char *const updates[] = {"train.updates_per_step=8", NULL};
+  const char *text = log_of("updates", updates);
+  cr_assert(strstr(text, "the learner was the limit: it waited for episodes") != NULL, "%s", text);
+  // none at all: whatever the actor does is too slow
+  static const char *const none[] = {"train.updates_per_step=0", "run.steps=40000",
+                                     "checkpoint.every=1e9", "eval.every=0", NULL};
+  text = log_of("none", none);
+  cr_assert(strstr(text, "actors were the limit: the learner waited for episodes") != NULL &&
+                strstr(text, "up to ledger.window=16; there were 1") != NULL,
+            "%s", text);
+  static const char *const narrow[] = {"train.updates_per_step=0", "run.steps=40000",
+                                       "checkpoint.every=1e9",     "eval.every=0",
+                                       "ledger.window=1",          NULL};
+  text = log_of("narrow", narrow);
+  cr_assert(strstr(text, "ledger.window=1 was the limit") != NULL, "%s", text);
+}

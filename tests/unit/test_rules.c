@@ -1,0 +1,418 @@
+// Tests of what every update rule has to keep, for all rows of learner/rules/rules.c: gradients of
+// every net against differences of its loss; an update happens whole or not at all, whatever number
+// goes wrong, and the line names rule, update and number; same seed, same bits; tensors are the
+// whole state.
+#include "learner/rules/rules.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config/config.h"
+#include "tests/unit/capture.h"
+#include "tests/unit/minibatch.h"
+
+enum { B = 32 };
+
+static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 10, .hindsight = 1};
+
+static struct config tiny_config(void) {
+  struct config cfg;
+  config_defaults(&cfg);
+  cfg.run_seed = 7;
+  cfg.train_batch = B;
+  cfg.net_hidden = (struct widths){.n = 2, .v = {6, 5}};
+  cfg.outcome_hidden = (struct widths){.n = 1, .v = {4}};
+  return cfg;
+}
+
+// defaults, and the settings that change which parameters there are
+enum { VARIANTS = 2 };
+
+static struct config variant(int i) {
+  struct config cfg = tiny_config();
+  if (i == 1) {
+    cfg.outcome_likelihood = OUTCOME_LIKELIHOOD_GAUSSIAN;
+    cfg.outcome_scale = OUTCOME_SCALE_HEAD;
+  }
+  return cfg;
+}
+
+// parameters of order 1, so that every gradient is well above rounding
+static struct updater *random_rule(const struct rule *rule, const struct config *cfg,
+                                   uint64_t index) {
+  struct updater *u = updater_new(rule, cfg, &DIMS);
+  struct rng rng;
+  rng_init(&rng, 5, RNG_TEST, index);
+  for (int i = 0; i < u->nets.n; i++) {
+    const struct net *net = u->nets.at[i];
+    rng_fill_uniform(&rng, net->theta, net->n, -0.7f, 0.7f);
+    if (net->target) {
+      rng_fill_uniform(&rng, net->target, net->n, -0.7f, 0.7f);
+    }
+  }
+  return u;
+}
+
+// a rule that has been prepared with, and has done one update on, a good minibatch
+static struct updater *running_rule(const struct rule *rule, const struct config *cfg) {
+  struct updater *u = random_rule(rule, cfg, 40);
+  struct batch *b = minibatch_random(&DIMS, B, 40);
+  cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
+  cr_assert_eq(updater_update(u, b, 0), ERR_OK);
+  batch_free(b);
+  return u;
+}
+
+Test(rules, are_described_and_named_once) {
+  const struct rule *rule;
+  int n = 0;
+  for (; (rule = rules_at(n)) != NULL; n++) {
+    cr_assert(rule->name[0] && rule->help[0] && rule->source[0]);
+    for (int k = 0; k < n; k++) {
+      cr_assert_str_neq(rule->name, rules_at(k)->name);
+    }
+    for (int i = 0; i < rule->nfigure; i++) {
+      cr_assert(rule->figure[i].help[0]);
+      for (int k = 0; k < i; k++) {
+        cr_assert_str_neq(rule->figure[i].name, rule->figure[k].name);
+      }
+    }
+  }
+  cr_assert_gt(n, 0);
+  cr_assert_null(rules_at(-1));
+}
+
+// ---- gradients ----
+
+static double loss_of(struct updater *u, const struct net *net, const struct batch *b) {
+  agent_begin(&u->agent);
+  u->rule->losses(u->self, &u->agent, b, 9);
+  return net->loss;
+}
+
+// n parameters from `at` on: relative L2 error of the gradient
+static void expect_group(struct updater *u, const struct net *net, const float *grad, size_t at,
+                         size_t n, const struct batch *b) {
+  double error = 0, size = 0;
+  for (size_t i = at; i < at + n; i++) {
+    // so small a step seldom crosses a kink; losses of float32 rows leave about 5e-4 on each
+    const float h = 0x1p-12f, x = net->theta[i];
+    net->theta[i] = x + h;
+    const double above = loss_of(u, net, b);
+    net->theta[i] = x - h;
+    const double below = loss_of(u, net, b);
+    net->theta[i] = x;
+    const double want = (above - below) / (2.0 * h);
+    error += (grad[i] - want) * (grad[i] - want);
+    size += want * want;
+  }
+  cr_assert_lt(sqrt(error), 2e-2 * sqrt(size) + 2e-3, "%s: %s[%zu ..]: error %g of %g",
+               u->rule->name, net->name, at, sqrt(error), sqrt(size));
+  cr_assert_gt(size, 1e-6, "%s: %s[%zu ..] has no gradient", u->rule->name, net->name, at);
+}
+
+static void expect_gradient(struct updater *u, const struct net *net, const struct batch *b) {
+  float *grad = must_alloc(net->n, sizeof *grad);
+  loss_of(u, net, b);
+  memcpy(grad, net->grad, net->n * sizeof *grad);
+  for (int l = 0; l < net->mlp.nlayer; l++) {
+    const size_t weights = mlp_weight_offset(&net->mlp, l), bias = mlp_bias_offset(&net->mlp, l);
+    expect_group(u, net, grad, weights, bias - weights, b);
+    expect_group(u, net, grad, bias, (size_t)net->mlp.width[l + 1], b);
+  }
+  const size_t nfree = net->n - net->mlp.nparam;
+  if (nfree > 0) {
+    expect_group(u, net, grad, net->mlp.nparam, nfree, b);
+  }
+  free(grad);
+}
+
+Test(rules, gradients_of_every_net_equal_central_differences) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    for (int v = 0; v < VARIANTS; v++) {
+      const struct config cfg = variant(v);
+      struct updater *u = random_rule(rule, &cfg, (uint64_t)v);
+      struct batch *b = minibatch_random(&DIMS, B, (uint64_t)v);
+      cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
+      for (int i = 0; i < u->nets.n; i++) {
+        expect_gradient(u, u->nets.at[i], b);
+      }
+      batch_free(b);
+      updater_free(u);
+    }
+  }
+}
+
+// losses alone change nothing that a checkpoint holds
+Test(rules, losses_leave_the_state_alone) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    const struct config cfg = tiny_config();
+    struct updater *u = running_rule(rule, &cfg);
+    struct batch *b = minibatch_random(&DIMS, B, 42);
+    size_t n, m;
+    unsigned char *before = minibatch_state(u, &n);
+    loss_of(u, u->nets.at[0], b);
+    unsigned char *after = minibatch_state(u, &m);
+    cr_assert(n == m && memcmp(before, after, n) == 0);
+    free(before);
+    free(after);
+    batch_free(b);
+    updater_free(u);
+  }
+}
+
+// an update moves every net but the constant one, and slow copies by tau of what is left
+Test(rules, an_update_steps_every_net_that_is_not_constant) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    const struct config cfg = tiny_config();
+    int nets = 1;
+    for (int constant = 0; constant < nets; constant++) {
+      struct updater *u = running_rule(rule, &cfg);
+      struct batch *b = minibatch_random(&DIMS, B, 43);
+      float before[NETS_MAX], slow[NETS_MAX];
+      nets = u->nets.n;
+      u->nets.at[constant]->constant = true;
+      for (int i = 0; i < nets; i++) {
+        const struct net *net = u->nets.at[i];
+        before[i] = net->theta[net->n - 1];
+        slow[i] = net->target ? net->target[net->n - 1] : 0;
+      }
+      cr_assert_eq(updater_update(u, b, 1), ERR_OK);
+      for (int i = 0; i < nets; i++) {
+        const struct net *net = u->nets.at[i];
+        const float now = net->theta[net->n - 1];
+        cr_assert_eq(now == before[i], i == constant, "%s", net->name);
+        if (net->target) {
+          cr_assert_float_eq(net->target[net->n - 1], slow[i] + net->tau * (now - slow[i]), 1e-6);
+        }
+      }
+      batch_free(b);
+      updater_free(u);
+    }
+  }
+}
+
+// ---- numbers that went wrong ----
+
+static const float BAD[] = {NAN, INFINITY, 1e30f};
+enum { NBAD = sizeof BAD / sizeof *BAD };
+
+// one update, which is refused, changes no bit, and is told in a line that holds these words; then
+// a good minibatch goes through
+static void expect_refused(struct updater *u, const struct batch *b, const char *rule,
+                           const char *words, const char *name) {
+  size_t n, m;
+  unsigned char *before = minibatch_state(u, &n);
+  capture_begin();
+  const enum err err = updater_update(u, b, 17);
+  const char *line = capture_end();
+  cr_assert_eq(err, ERR_NUMERIC, "%s %s", words, name);
+  char said[128];
+  snprintf(said, sizeof said, "%s: update 17: ", rule);
+  cr_assert(strstr(line, said), "%s", line);
+  cr_assert(strstr(line, words) && strstr(line, name), "%s %s: %s", words, name, line);
+  unsigned char *after = minibatch_state(u, &m);
+  cr_assert(n == m && memcmp(before, after, n) == 0, "%s %s", words, name);
+  free(before);
+  free(after);
+}
+
+static void expect_accepted(struct updater *u) {
+  struct batch *good = minibatch_random(&DIMS, B, 41);
+  cr_assert_eq(updater_update(u, good, 18), ERR_OK);
+  batch_free(good);
+}
+
+// a number in the minibatch, before the first step and later
+Test(rules, a_bad_number_leaves_every_bit_as_it_was) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    for (int k = 0; k < NBAD * 5 * 2; k++) {
+      const struct config cfg = tiny_config();
+      struct updater *u = random_rule(rule, &cfg, 40);
+      struct batch *b = minibatch_random(&DIMS, B, 40);
+      cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
+      if (k % 2 == 1) {
+        cr_assert_eq(updater_update(u, b, 0), ERR_OK);
+      }
+      float *const array[] = {b->obs, b->next_obs, b->goal, b->next_achieved, b->achieved};
+      array[k / 2 % 5][3] = BAD[k / 10];
+      expect_refused(u, b, rule->name, "is not finite", "");
+      expect_accepted(u);
+      batch_free(b);
+      updater_free(u);
+    }
+  }
+}
+
+// a rule like another one, whose losses leave one bad number
+static struct {
+  const struct rule *rule;
+  struct updater *u;
+  int net;  // its loss or gradient; -1: a figure
+  enum { LOSS, FIRST, LAST } part;
+  int figure;
+  float value;
+} poison;
+
+static void poisoned_losses(void *self, struct agent *ag, const struct batch *b, uint64_t index) {
+  poison.rule->losses(self, ag, b, index);
+  if (index != 17) {
+    return;
+  }
+  if (poison.net < 0) {
+    *(float *)((char *)self + poison.rule->figure[poison.figure].at) = poison.value;
+    return;
+  }
+  struct net *net = poison.u->nets.at[poison.net];
+  if (poison.part == LOSS) {
+    net->loss = (double)poison.value;
+  } else {
+    net->grad[poison.part == FIRST ? 0 : net->n - 1] = poison.value;
+  }
+}
+
+Test(rules, each_loss_and_gradient_that_is_not_finite_is_named) {
+  for (int r = 0; (poison.rule = rules_at(r)) != NULL; r++) {
+    const struct config cfg = tiny_config();
+    struct rule rule = *poison.rule;
+    rule.losses = poisoned_losses;
+    struct updater *u = poison.u = running_rule(&rule, &cfg);
+    struct batch *b = minibatch_random(&DIMS, B, 44);
+    for (poison.net = 0; poison.net < u->nets.n; poison.net++) {
+      for (int k = 0; k < 3 * NBAD; k++) {
+        poison.part = k % 3;
+        poison.value = BAD[k / 3];
+        char words[128];
+        snprintf(words, sizeof words, "the %s of %s ", poison.part == LOSS ? "loss" : "gradient",
+                 u->nets.at[poison.net]->name);
+        expect_refused(u, b, rule.name, words, u->nets.at[poison.net]->remedy);
+      }
+      expect_accepted(u);
+    }
+    batch_free(b);
+    updater_free(u);
+  }
+}
+
+Test(rules, each_figure_that_is_not_finite_is_named) {
+  for (int r = 0; (poison.rule = rules_at(r)) != NULL; r++) {
+    const struct config cfg = tiny_config();
+    struct rule rule = *poison.rule;
+    rule.losses = poisoned_losses;
+    struct updater *u = poison.u = running_rule(&rule, &cfg);
+    struct batch *b = minibatch_random(&DIMS, B, 45);
+    poison.net = -1;
+    for (poison.figure = 0; poison.figure < rule.nfigure; poison.figure++) {
+      for (int k = 0; k < NBAD; k++) {
+        poison.value = BAD[k];
+        expect_refused(u, b, rule.name, rule.figure[poison.figure].name, "is not finite");
+      }
+      expect_accepted(u);
+    }
+    batch_free(b);
+    updater_free(u);
+  }
+}
+
+// ---- determinism and state ----
+
+static struct updater *train(struct updater *u, uint64_t from, uint64_t to) {
+  for (uint64_t index = from; index < to; index++) {
+    struct batch *b = minibatch_random(&DIMS, B, index);
+    cr_assert(index > 0 || minibatch_prepare(u, b) == ERR_OK);
+    cr_assert_eq(updater_update(u, b, index), ERR_OK);
+    batch_free(b);
+  }
+  return u;
+}
+
+static bool same_state(struct updater *a, struct updater *b) {
+  size_t n, m;
+  unsigned char *x = minibatch_state(a, &n), *y = minibatch_state(b, &m);
+  const bool same = n == m && memcmp(x, y, n) == 0;
+  free(x);
+  free(y);
+  return same;
+}
+
+Test(rules, same_seed_same_bits_other_seed_others) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    struct config cfg = tiny_config();
+    struct updater *a = train(updater_new(rule, &cfg, &DIMS), 0, 20);
+    struct updater *b = train(updater_new(rule, &cfg, &DIMS), 0, 20);
+    cfg.run_seed = 8;
+    struct updater *other = train(updater_new(rule, &cfg, &DIMS), 0, 20);
+    cr_assert(same_state(a, b));
+    cr_assert(!same_state(a, other));
+    updater_free(a);
+    updater_free(b);
+    updater_free(other);
+  }
+}
+
+// one that is resumed from the tensors of another goes on as that one does
+Test(rules, tensors_are_the_whole_state) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    const struct config cfg = tiny_config();
+    struct updater *a = train(updater_new(rule, &cfg, &DIMS), 0, 10);
+    struct updater *b = random_rule(rule, &cfg, 60);
+    struct st_tensor from[MINIBATCH_MAX_TENSORS], to[MINIBATCH_MAX_TENSORS];
+    const int n = updater_tensors(a, from, MINIBATCH_MAX_TENSORS);
+    cr_assert_eq(updater_tensors(b, to, MINIBATCH_MAX_TENSORS), n);
+    for (int i = 0; i < n; i++) {
+      cr_assert_str_eq(from[i].name, to[i].name);
+      cr_assert_eq(st_bytes(&from[i]), st_bytes(&to[i]));
+      memcpy(to[i].data, from[i].data, st_bytes(&from[i]));
+    }
+    train(a, 10, 20);
+    train(b, 10, 20);
+    cr_assert(same_state(a, b));
+    updater_free(a);
+    updater_free(b);
+  }
+}
+
+Test(rules, tensors_are_named_once_and_in_file_order) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    const struct config cfg = tiny_config();
+    struct updater *u = updater_new(rule, &cfg, &DIMS);
+    struct st_tensor tensor[MINIBATCH_MAX_TENSORS];
+    const int n = updater_tensors(u, tensor, MINIBATCH_MAX_TENSORS);
+    bool float32 = false;
+    for (int i = 0; i < n; i++) {
+      cr_assert(!(float32 && tensor[i].dtype != ST_F32), "%s comes too late", tensor[i].name);
+      float32 = tensor[i].dtype == ST_F32;
+      for (int j = 0; j < i; j++) {
+        cr_assert_str_neq(tensor[i].name, tensor[j].name);
+      }
+    }
+    // no more than max are written, all are counted
+    for (int max = 0; max < n; max++) {
+      struct st_tensor few[MINIBATCH_MAX_TENSORS];
+      memset(few, 0x5a, sizeof few);
+      cr_assert_eq(updater_tensors(u, few, max), n);
+      for (int i = 0; i < max; i++) {
+        cr_assert_str_eq(few[i].name, tensor[i].name);
+      }
+      cr_assert_eq(few[max].name[0], 0x5a);
+    }
+    updater_free(u);
+  }
+  updater_free(NULL);
+}
+
+Test(rules, a_task_without_what_a_rule_needs_aborts, .signal = SIGABRT) {
+  const struct config cfg = tiny_config();
+  const struct dims rewards = {.obs = 3, .act = 2, .horizon = 10, .reward = 1};
+  updater_new(rules_at(0), &cfg, &rewards);
+}
