@@ -38,6 +38,10 @@ NODISCARD enum err checkpoint_write(const char *run_dir, const struct checkpoint
 // when none can be read.
 NODISCARD enum err checkpoint_oldest_needed(const char *run_dir, struct segment_position *out);
 
+// Steps of the newest checkpoint in a run's folder by its name, whether it is whole or not; 0:
+// there is none.
+uint64_t checkpoint_newest_steps(const char *run_dir);
+
 // Tries checkpoints newest first until one is whole and accept(ctx, c) returns ERR_OK (accept
 // rebuilds replay from the segments; ERR_FORMAT from it means: try the one before).
 //

@@ -23,6 +23,7 @@
 #include "common/base/log.h"
 #include "common/config/metrics.h"
 #include "common/run_files.h"
+#include "learner/checkpoint.h"
 #include "learner/nn/gemm.h"
 
 enum { MAX_SMALL_FILE = 1 << 20, LOCK_TRIES = 20, LOCK_PAUSE_MS = 100 };
@@ -141,6 +142,14 @@ static enum err check_config(const struct rundir *r, const struct config *cfg) {
     err = ERR_CONFIG;
   }
   free(diff);
+  // a run is as long as it is; its last episode may end beyond run.steps
+  const uint64_t done = checkpoint_newest_steps(r->path);
+  if (err == ERR_OK && cfg->run_steps < saved.run_steps && done > (uint64_t)cfg->run_steps) {
+    log_error("%s: run.steps = %" PRId64 " is less than the %" PRIu64
+              " steps that are done; give at least these, or another run name",
+              r->path, cfg->run_steps, done);
+    err = ERR_CONFIG;
+  }
   return err;
 }
 

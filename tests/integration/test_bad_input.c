@@ -372,6 +372,7 @@ Test(bad_input, run_folder) {
     const char *words[MAX_WORDS];
   } cases[] = {
       {{"--resume", "never"}, 78, {"--resume never", "already holds a run", "another name"}},
+      {{"run.steps=3000"}, 78, {"run.steps = 3000", "4000 steps", "another run name"}},
       {{"run.seed=5"}, 78, {"run.seed: 0 -> 5", "cannot change", "another run name"}},
       {{"net.hidden=32"}, 78, {"net.hidden", "cannot change", "another run name"}},
       {{"ledger.window=8"}, 78, {"ledger.window", "cannot change", "another run name"}},
