@@ -2,22 +2,29 @@
 #include "common/evaluation.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "common/base/check.h"
 #include "common/episode.h"
 
-double evaluation_distance(const struct episode *ep, int t, const bool *counts) {
+// of the numbers first .. first + n - 1 that count
+static double distance_over(const struct episode *ep, int t, int first, int n, const bool *counts) {
   CHECK(t >= 0 && t <= ep->T);
-  const int goal = ep->dims.goal;
+  const float *achieved = ep->achieved + (size_t)t * (size_t)ep->dims.goal;
   double sum = 0.0;
-  for (int i = 0; i < goal; i++) {
+  for (int i = first; i < first + n; i++) {
     if (counts && !counts[i]) {
       continue;
     }
-    const double d = (double)ep->achieved[(size_t)t * (size_t)goal + (size_t)i] - ep->desired[i];
+    const double d = (double)achieved[i] - ep->desired[i];
     sum += d * d;
   }
   return sqrt(sum);
+}
+
+double evaluation_distance(const struct episode *ep, int t, const bool *counts) {
+  return distance_over(ep, t, 0, ep->dims.goal, counts);
 }
 
 // t_{0.975} with nu degrees of freedom: Cornish-Fisher expansion around the normal quantile
@@ -56,11 +63,57 @@ void evaluation_compute(struct evaluation *out, struct episode *const *eps, int 
   }
   const double sd = sqrt(square_sum / (n - 1));
   const bool defined = initial_sum > 0.0;
-  out->n = n;
-  out->unstable = unstable;
+  *out = (struct evaluation){.n = n, .unstable = unstable};
   out->distance = final_sum / n;
   out->initial = initial_sum / n;
   out->score = defined ? 100.0 * ratio : NAN;
   out->ci = defined ? 100.0 * student_t975(n - 1) * sd / (sqrt(n) * out->initial) : NAN;
   out->success = radius > 0.0 ? (double)successes / n : NAN;
+}
+
+void evaluation_parts(struct evaluation *out, struct episode *const *eps,
+                      const struct evaluation_part *parts, int n) {
+  CHECK(n >= 0 && n <= EVALUATION_MAX_PARTS);
+  out->nparts = n;
+  for (int k = 0; k < n; k++) {
+    struct evaluation_part *part = &out->part[k];
+    *part = parts[k];
+    double sum = 0.0;
+    for (int i = 0; i < out->n; i++) {
+      sum += distance_over(eps[i], eps[i]->T, part->first, part->n, NULL);
+    }
+    part->distance = sum / out->n;
+  }
+}
+
+// more text at out + used; returns the new length, at most n - 1
+__attribute__((format(printf, 4, 5))) static size_t append(char *out, size_t n, size_t used,
+                                                           const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  const int k = vsnprintf(out + used, n - used, fmt, args);
+  va_end(args);
+  return k < 0 || (size_t)k >= n - used ? n - 1 : used + (size_t)k;
+}
+
+void evaluation_text(char *out, size_t n, const struct evaluation *e) {
+  size_t used = append(out, n, 0, "distance %.4g, ", e->distance);
+  used = isnan(e->score) ? append(out, n, used, "no score (the initial distance is 0)")
+                         : append(out, n, used, "score %.3f +- %.3f", e->score, e->ci);
+  if (!isnan(e->success)) {
+    used = append(out, n, used, ", success %.3g", e->success);
+  }
+  used = append(out, n, used, " over %d episodes", e->n);
+  if (e->unstable > 0) {
+    append(out, n, used, ", %d of them cut: the simulation became unstable", e->unstable);
+  }
+}
+
+void evaluation_parts_text(char *out, size_t n, const struct evaluation *e) {
+  size_t used = 0;
+  out[0] = '\0';
+  for (int i = 0; i < e->nparts && e->nparts > 1; i++) {
+    used =
+        append(out, n, used, "%s%s %.4g", i > 0 ? ", " : "", e->part[i].name, e->part[i].distance);
+  }
 }

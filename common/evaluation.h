@@ -9,9 +9,22 @@
 #define COMMON_EVALUATION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct episode;
+
+enum {
+  EVALUATION_MAX_PARTS = 16,
+  EVALUATION_TEXT = 2048,  // bytes of evaluation_text and evaluation_parts_text
+};
+
+// A part of the goal that is reported by itself: n numbers from number first on.
+struct evaluation_part {
+  const char *name;  // borrowed
+  int first, n;
+  double distance;  // mean final distance over these numbers; set by evaluation_parts
+};
 
 struct evaluation {
   uint64_t version;  // of the policy; set by the caller
@@ -21,14 +34,28 @@ struct evaluation {
   double initial;    // mean d [goal units]
   double score;      // eq. (1)
   double ci;         // eq. (2)
-  int unstable;      // episodes that an unstable simulation cut
   double success;    // share that ends within radius, over the counted numbers; NaN: no radius
+  int unstable;      // episodes that were cut, because the simulation became unstable
+  struct evaluation_part part[EVALUATION_MAX_PARTS];  // (nparts), when evaluation_parts was called
+  int nparts;
 };
 
-// n >= 2 episodes; radius and counts (goal; NULL: all) as success_radius and success_counts of
-// struct task. A mean initial distance of 0 gives score and ci NaN.
+// Everything but the parts. n >= 2 episodes; radius and counts (goal; NULL: all) as success_radius
+// and success_counts of struct task. A mean initial distance of 0 gives score and ci NaN.
 void evaluation_compute(struct evaluation *out, struct episode *const *eps, int n, double radius,
                         const bool *counts);
+
+// The parts of the goal; n of them, at most EVALUATION_MAX_PARTS. After evaluation_compute, with
+// the same episodes.
+void evaluation_parts(struct evaluation *out, struct episode *const *eps,
+                      const struct evaluation_part *parts, int n);
+
+// "distance 0.225, score 2.79 +- 0.15, success 1 over 50 episodes". A score that has no meaning is
+// said to have none, and a success that is not defined is left out.
+void evaluation_text(char *out, size_t n, const struct evaluation *e);
+
+// "goal.hand 0.02, goal.puck 0.2"; "" when there are fewer than two parts.
+void evaluation_parts_text(char *out, size_t n, const struct evaluation *e);
 
 // Euclidean distance of row t of achieved to the episode's desired goal, over the counted numbers.
 double evaluation_distance(const struct episode *ep, int t, const bool *counts);

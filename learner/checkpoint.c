@@ -83,6 +83,18 @@ static enum err list_steps(uint64_t **steps, int *n, const char *parent) {
   return ERR_OK;
 }
 
+uint64_t checkpoint_newest_steps(const char *run_dir) {
+  char *parent = text_of("%s/checkpoints", run_dir);
+  uint64_t *steps, newest = 0;
+  int n;
+  if (list_steps(&steps, &n, parent) == ERR_OK && n > 0) {
+    newest = steps[0];
+  }
+  free(steps);
+  free(parent);
+  return newest;
+}
+
 // ---- writing ----
 
 // Renames a checkpoint away, so that it is never half there under its own name, then deletes it.

@@ -39,6 +39,10 @@ NODISCARD enum err checkpoint_write(const char *run_dir, const struct checkpoint
 // when none can be read.
 NODISCARD enum err checkpoint_oldest_needed(const char *run_dir, struct segment_position *out);
 
+// Steps of the newest checkpoint in a run's folder by its name, whether it is whole or not; 0:
+// there is none.
+uint64_t checkpoint_newest_steps(const char *run_dir);
+
 // Tries checkpoints newest first until one is whole and accept(ctx, c, fault) returns ERR_OK
 // (accept rebuilds replay from the segments; ERR_FORMAT from it, with the reason in *fault, means:
 // try the one before).

@@ -15,10 +15,12 @@
 #include "common/base/number.h"
 #include "common/base/options.h"
 #include "common/base/process.h"
+#include "common/base/ram.h"
 #include "common/base/shell.h"
 #include "common/config/config.h"
 #include "common/task/task.h"
 #include "learner/fleet.h"
+#include "learner/memory.h"
 #include "learner/nn/gemm.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/rules.h"
@@ -225,7 +227,9 @@ int main(int argc, char **argv) {
   if ((err = read_config(&cfg, &a)) != ERR_OK || (err = load_task(&task, a.task)) != ERR_OK) {
     return err_exit_code(err);
   }
-  if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK) {
+  const struct dims dims = task_dims(task, (int)cfg.replay_hindsight_k);
+  if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK ||
+      (err = memory_check(&cfg, &dims, ram_limit())) != ERR_OK) {
     task_free(task);
     return err_exit_code(err);
   }
@@ -233,6 +237,7 @@ int main(int argc, char **argv) {
   err = rundir_open(&run, a.run, a.resume, &cfg, task, command);
   free(command);
   if (err == ERR_OK) {
+    memory_tell(&cfg, &dims, ram_limit());
     const struct server_options opt = {.cfg = &cfg,
                                        .task = task,
                                        .run = &run,

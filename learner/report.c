@@ -51,11 +51,11 @@ void report_episode(struct report *r, const struct episode *ep) {
 
 // ---- which side limits ----
 
-enum metrics_limit report_limit(double wait, int threads, int window) {
+enum metrics_limit report_limit(double wait, int threads, int open) {
   if (wait < BUSY_LEARNER) {
     return METRICS_LIMIT_LEARNER;
   }
-  return threads < window ? METRICS_LIMIT_ACTORS : METRICS_LIMIT_WINDOW;
+  return threads < open ? METRICS_LIMIT_ACTORS : METRICS_LIMIT_WINDOW;
 }
 
 static struct report_mark mark(struct trainer *trainer, const struct fleet *fleet) {
@@ -108,22 +108,23 @@ void report_end(struct report *r, struct trainer *trainer, const struct fleet *f
     return;
   }
   const double wait = fmin(1.0, (r->end.wait_s - r->begin.wait_s) / seconds);
-  const int waited = (int)(100.0 * wait + 0.5), window = (int)r->cfg->ledger_window;
-  switch (report_limit(wait, r->threads, window)) {
+  const int waited = (int)(100.0 * wait + 0.5);
+  switch (report_limit(wait, r->threads, r->open)) {
     case METRICS_LIMIT_LEARNER:
       tell_learner_limit(r, seconds, waited);
       break;
     case METRICS_LIMIT_ACTORS:
       log_info(
           "actors were the limit: the learner waited for episodes %d %% of the time; more rollout "
-          "threads help, up to ledger.window=%d; there were %d",
-          waited, window, r->threads);
+          "threads help, up to the %d tickets that ledger.window keeps open; there were %d",
+          waited, r->open, r->threads);
       break;
     case METRICS_LIMIT_WINDOW:
-      log_info(
-          "ledger.window=%d was the limit: the learner waited for episodes %d %% of the time with "
-          "%d rollout threads; a larger window is faster, and another experiment",
-          window, waited, r->threads);
+      log_info("ledger.window=%" PRId64
+               " was the limit: it kept %d tickets open, and the learner waited for episodes %d %% "
+               "of the "
+               "time with %d rollout threads; a larger window is faster, and another experiment",
+               r->cfg->ledger_window, r->open, waited, r->threads);
       break;
   }
 }
@@ -161,7 +162,8 @@ void report_status(struct report *r, struct trainer *trainer, const struct ledge
   m.updates_per_s = (m.updates - r->last_updates) / dt;
   m.learner_wait = fmin(1.0, (wait_s - r->last_wait_s) / dt);
   if (m.steps < m.total_steps) {
-    m.limit = (int)report_limit(m.learner_wait, fleet_threads(fleet), (int)r->cfg->ledger_window);
+    r->open = c.open > r->open ? c.open : r->open;
+    m.limit = (int)report_limit(m.learner_wait, fleet_threads(fleet), c.open);
   }
   m.actors = fleet_size(fleet);
   m.window_use = c.open > 0 ? (double)(c.assigned + c.answered) / c.open : 0.0;

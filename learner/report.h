@@ -31,6 +31,7 @@ struct report {
   uint64_t warn_at;               // unstable episodes of the next warning
   struct report_mark begin, end;  // first commit; all committed
   int threads;                    // most rollout threads that were here at once
+  int open;                       // most tickets that were open at a line
 };
 
 void report_init(struct report *r, const struct config *cfg, int progress_fd,
@@ -50,7 +51,7 @@ void report_status(struct report *r, struct trainer *trainer, const struct ledge
 // The last word, while the actors are still here.
 void report_end(struct report *r, struct trainer *trainer, const struct fleet *fleet);
 
-// Which side holds up a trainer that waited for episodes for this share of the time.
-enum metrics_limit report_limit(double wait, int threads, int window);
+// Which side holds up a trainer that waited for episodes for this share of the time; open: tickets.
+enum metrics_limit report_limit(double wait, int threads, int open);
 
 #endif

@@ -25,6 +25,7 @@
 #include "common/config/metrics.h"
 #include "common/run_files.h"
 #include "learner/checked.h"
+#include "learner/checkpoint.h"
 #include "learner/manifest.h"
 
 enum { MAX_CONFIG = 1 << 20, LOCK_TRIES = 20, LOCK_PAUSE_MS = 100 };
@@ -186,6 +187,14 @@ static enum err check_settings(const struct rundir *r, const struct config *cfg)
     err = ERR_CONFIG;
   }
   free(diff);
+  // a run is as long as it is; its last episode may end beyond run.steps
+  const uint64_t done = checkpoint_newest_steps(r->path);
+  if (err == ERR_OK && cfg->run_steps < saved.run_steps && done > (uint64_t)cfg->run_steps) {
+    log_error("%s: run.steps = %" PRId64 " is less than the %" PRIu64
+              " steps that are done; give at least these, or another run name",
+              r->path, cfg->run_steps, done);
+    err = ERR_CONFIG;
+  }
   return err;
 }
 

@@ -80,6 +80,9 @@ static void hand_over_final(struct server *s) {
     struct evaluation result;
     evaluation_compute(&result, s->eval, (int)s->cfg->eval_episodes, s->task->success_radius,
                        s->task->success_counts);
+    struct evaluation_part parts[EVALUATION_MAX_PARTS];
+    evaluation_parts(&result, s->eval, parts,
+                     task_goal_parts(parts, EVALUATION_MAX_PARTS, s->task));
     result.version = version;
     for (int64_t i = 0; i < s->cfg->eval_episodes; i++) {
       episode_free(s->eval[i]);

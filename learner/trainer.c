@@ -285,14 +285,14 @@ static void record_evaluation(struct trainer *t, const struct evaluation *e) {
   fold_evaluated(&t->fold, e);
   write_video_policy(t, evaluated, before);
   weights_unref(evaluated);
-  char unstable[64] = "";
-  if (e->unstable > 0) {
-    snprintf(unstable, sizeof unstable, " (%d of %d episodes unstable)", e->unstable, e->n);
+  char text[EVALUATION_TEXT];
+  evaluation_text(text, sizeof text, e);
+  log_info("evaluation of version %" PRIu64 " (%" PRIu64 " steps): %s", e->version,
+           t->fold.last.steps, text);
+  evaluation_parts_text(text, sizeof text, e);
+  if (text[0] != '\0') {
+    log_info("final distance by part of the goal: %s", text);
   }
-  log_info("evaluation of version %" PRIu64 " (%" PRIu64
-           " steps): distance %.4g, score %.3f +- %.3f, success %.3g over %d episodes%s",
-           e->version, t->fold.last.steps, e->distance, e->score, e->ci, e->success, e->n,
-           unstable);
   publish_figures(t, false);
 }
 

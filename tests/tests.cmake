@@ -134,6 +134,7 @@ foreach(t test_rows test_mlp test_adam test_replay test_scaling test_agent test_
           test_rules test_odac test_tabular test_theorems test_units test_segments test_fold test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
+telos_test(test_memory LABEL unit TIMEOUT 120 LIBS learner)
 telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
 foreach(t test_publisher test_fleet test_report)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS learner)

@@ -1,8 +1,6 @@
 // cpu.c - cores, model and instruction set, from the kernel's text files.
 //
 // The number of cores decides how many threads start by default and never what they compute.
-// A file that is missing or unreadable counts as "no limit": containers hide parts of the tree,
-// and in one without its own cgroup namespace the path of /proc/self/cgroup is the host's.
 #include "common/base/cpu.h"
 
 #include <limits.h>
@@ -14,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "common/base/cgroup.h"
 
 enum { MODEL_BYTES = 128, MAX_CPUS = 1 << 16 };
 
@@ -35,33 +35,17 @@ static int affinity_cores(void) {
   return 1;
 }
 
-// the first line of dir/file, without newline; false when there is none
-static bool read_line(char *line, int n, const char *dir, const char *file) {
-  char path[PATH_MAX];
-  int length = snprintf(path, sizeof path, "%s/%s", dir, file);
-  if (length < 0 || length >= (int)sizeof path) {
-    return false;
-  }
-  FILE *f = fopen(path, "re");
-  if (f == NULL) {
-    return false;
-  }
-  bool ok = fgets(line, n, f) != NULL;
-  fclose(f);
-  return ok;
-}
-
 // ceil(quota / period) of one group; 0 when it has no quota
-static int group_cores(const char *dir) {
+static int64_t group_cores(const char *dir) {
   char line[64], period_line[64];
   long long quota = -1, period = 0;
   // v2 has both numbers in one file, "max 100000" without a quota; v1 has two files, -1 without
-  if (read_line(line, sizeof line, dir, "cpu.max")) {
+  if (cgroup_read_line(line, sizeof line, dir, "cpu.max")) {
     if (sscanf(line, "%lld %lld", &quota, &period) != 2) {
       return 0;
     }
-  } else if (read_line(line, sizeof line, dir, "cpu.cfs_quota_us") &&
-             read_line(period_line, sizeof period_line, dir, "cpu.cfs_period_us")) {
+  } else if (cgroup_read_line(line, sizeof line, dir, "cpu.cfs_quota_us") &&
+             cgroup_read_line(period_line, sizeof period_line, dir, "cpu.cfs_period_us")) {
     quota = strtoll(line, NULL, 10);
     period = strtoll(period_line, NULL, 10);
   }
@@ -72,81 +56,13 @@ static int group_cores(const char *dir) {
   return cores < INT_MAX ? (int)cores : INT_MAX;
 }
 
-// smaller of two core counts, where 0 means no limit
-static int tighter(int a, int b) {
-  return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
-// the tightest quota from mount/group (length bytes) up to mount
-static int walk_up(const char *mount, const char *group, int length) {
-  int cores = 0;
-  char dir[PATH_MAX];
-  for (;;) {
-    int n = snprintf(dir, sizeof dir, "%s%.*s", mount, length, group);
-    if (n > 0 && n < (int)sizeof dir) {
-      cores = tighter(cores, group_cores(dir));
-    }
-    if (length <= 0) {
-      return cores;
-    }
-    // drop the last component with its slash
-    do {
-      length--;
-    } while (length > 0 && group[length] != '/');
-  }
-}
-
-// whether the comma-separated list of controllers names "cpu"
-static bool has_cpu(const char *list, int length) {
-  for (int start = 0, end = 0; start < length; start = end + 1) {
-    for (end = start; end < length && list[end] != ','; end++) {
-    }
-    if (end - start == 3 && memcmp(list + start, "cpu", 3) == 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
 int cpu_quota_cores(const char *proc_cgroup, const char *root) {
-  int cores = 0;
-  char mount[PATH_MAX];
-  // a line is "<id>:<controllers>:<group>"; v2 has id 0 and no controllers
-  for (const char *line = proc_cgroup; line != NULL && *line != '\0';) {
-    int length = (int)strcspn(line, "\n");
-    const char *list = memchr(line, ':', (size_t)length);
-    list = list != NULL ? list + 1 : NULL;
-    const char *group = list != NULL ? memchr(list, ':', (size_t)(line + length - list)) : NULL;
-    if (group != NULL) {
-      int list_length = (int)(group - list);
-      group++;
-      int group_length = (int)(line + length - group);
-      if (list_length == 0) {
-        cores = tighter(cores, walk_up(root, group, group_length));
-        // beside v1 hierarchies, v2 is mounted one level down
-        snprintf(mount, sizeof mount, "%s/unified", root);
-        cores = tighter(cores, walk_up(mount, group, group_length));
-      } else if (has_cpu(list, list_length)) {
-        snprintf(mount, sizeof mount, "%s/cpu", root);
-        cores = tighter(cores, walk_up(mount, group, group_length));
-      }
-    }
-    line += length + (line[length] == '\n');
-  }
-  return cores;
+  return (int)cgroup_tightest(proc_cgroup, root, "cpu", group_cores);
 }
 
 int cpu_cores(void) {
-  // the file has a dozen lines at most; what does not fit is not needed
-  char text[8192];
-  size_t n = 0;
-  FILE *f = fopen("/proc/self/cgroup", "re");
-  if (f != NULL) {
-    n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-  }
-  text[n] = '\0';
-  return tighter(affinity_cores(), cpu_quota_cores(text, "/sys/fs/cgroup"));
+  const int allowed = affinity_cores(), granted = (int)cgroup_own("cpu", group_cores);
+  return granted != 0 && granted < allowed ? granted : allowed;
 }
 
 static char model[MODEL_BYTES] = "unknown CPU";

@@ -16,6 +16,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/evaluation.h"
 #include "common/task/compile.h"
 #include "common/task/convention.h"
 #include "common/task/goal_table.h"
@@ -169,6 +170,18 @@ void task_number_name(char *out, size_t n, const struct task *task, enum task_ro
   } else {
     snprintf(out, n, "%s[%d]", name, i);
   }
+}
+
+int task_goal_parts(struct evaluation_part *parts, int max, const struct task *task) {
+  const struct task_sensors *s = &task->sensors[TASK_GOAL];
+  const int n = s->n < max ? s->n : max;
+  for (int i = 0, first = 0; i < n; i++) {
+    const int width = task->model->sensor_dim[s->id[i]];
+    parts[i] = (struct evaluation_part){
+        .name = mj_id2name(task->model, mjOBJ_SENSOR, s->id[i]), .first = first, .n = width};
+    first += width;
+  }
+  return n;
 }
 
 // an object with a frame, in words; false: it has none

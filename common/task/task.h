@@ -18,6 +18,7 @@
 #include "common/episode.h"
 #include "common/task/tether.h"
 
+struct evaluation_part;
 struct mjModel_;
 struct hook;
 
@@ -146,6 +147,10 @@ struct dims task_dims(const struct task *task, int hindsight);
 
 // The tasks that task_load finds by name, sorted: calls each with the name and the file.
 void task_list(void (*each)(void *ctx, const char *name, const char *path), void *ctx);
+
+// The parts of the goal, one a goal.* sensor in their order, at most max: how many. Names are the
+// model's, borrowed.
+int task_goal_parts(struct evaluation_part *parts, int max, const struct task *task);
 
 // What number i of an observation, achieved goal, .. is called: "goal.handle[2]", or "obs.x" for
 // sensors of one number. At most n bytes.

@@ -136,6 +136,10 @@ static double mean_return(struct episode *const *eps, int n) {
 static void print_text(const struct evaluation *e, double ret, const struct task *task,
                        const char *path) {
   printf("%s on task %s, %d episodes\n", path, task->name, e->n);
+  if (e->unstable > 0) {
+    printf("unstable  %d of %d episodes were cut: the simulation became unstable\n", e->unstable,
+           e->n);
+  }
   if (!isnan(ret)) {
     printf("return    %.4g\n", ret);
   }
@@ -143,8 +147,15 @@ static void print_text(const struct evaluation *e, double ret, const struct task
     return;
   }
   printf("distance  initial %.4g, final %.4g\n", e->initial, e->distance);
-  printf("score     %.3f +- %.3f   (100 x final / initial distance, 95 %% interval)\n", e->score,
-         e->ci);
+  for (int i = 0; i < e->nparts && e->nparts > 1; i++) {
+    printf("  of %-22s final %.4g\n", e->part[i].name, e->part[i].distance);
+  }
+  if (isnan(e->score)) {
+    printf("score     none: it is 100 x final / initial distance, and the initial one is 0\n");
+  } else {
+    printf("score     %.3f +- %.3f   (100 x final / initial distance, 95 %% interval)\n", e->score,
+           e->ci);
+  }
   if (!isnan(e->success)) {
     printf("success   %.1f %%   (final distance below %.4g)\n", 100.0 * e->success,
            task->success_radius);
@@ -152,16 +163,23 @@ static void print_text(const struct evaluation *e, double ret, const struct task
 }
 
 static json_t *json_number(double x) {
-  return isnan(x) ? json_null() : json_real(x);
+  return isfinite(x) ? json_real(x) : json_null();
 }
 
 static void print_json(const struct evaluation *e, double ret, const struct task *task,
                        const char *path) {
+  json_t *parts = json_array();
+  for (int i = 0; i < e->nparts; i++) {
+    json_t *part = json_pack("{s:s, s:o}", "name", e->part[i].name, "final_distance",
+                             json_number(e->part[i].distance));
+    CHECK(part != NULL && json_array_append_new(parts, part) == 0);
+  }
   json_t *root =
-      json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "policy", path, "task", task->name,
-                "episodes", e->n, "initial_distance", json_number(e->initial), "final_distance",
-                json_number(e->distance), "score", json_number(e->score), "score_ci95",
-                json_number(e->ci), "success", json_number(e->success), "return", json_number(ret));
+      json_pack("{s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "policy", path, "task",
+                task->name, "episodes", e->n, "unstable", e->unstable, "initial_distance",
+                json_number(e->initial), "final_distance", json_number(e->distance), "parts", parts,
+                "score", json_number(e->score), "score_ci95", json_number(e->ci), "success",
+                json_number(e->success), "return", json_number(ret));
   CHECK(root != NULL);
   json_dumpf(root, stdout, JSON_INDENT(2));
   putchar('\n');
@@ -183,7 +201,9 @@ int verb_eval(int argc, char **argv) {
       run_episodes(eps, task, source.policy.weights, a.episodes, a.has_seed ? a.seed : source.seed);
   if (err == ERR_OK) {
     struct evaluation e;
+    struct evaluation_part parts[EVALUATION_MAX_PARTS];
     evaluation_compute(&e, eps, a.episodes, task->success_radius, task->success_counts);
+    evaluation_parts(&e, eps, parts, task_goal_parts(parts, EVALUATION_MAX_PARTS, task));
     (a.json ? print_json : print_text)(&e, mean_return(eps, a.episodes), task, source.path);
   }
 out:

@@ -66,6 +66,23 @@ static void eta(char *out, size_t n, const struct metrics *m) {
   }
 }
 
+// a score or a success that has no meaning is left out
+static void draw_evaluation(struct canvas *c, const struct metrics *m) {
+  if (isnan(m->eval_steps)) {
+    put_line(c, "no evaluation yet");
+    return;
+  }
+  char score[64] = "no score", success[32] = "";
+  if (!isnan(m->eval_score)) {
+    snprintf(score, sizeof score, "score %.2f +- %.2f", m->eval_score, m->eval_ci);
+  }
+  if (!isnan(m->eval_success)) {
+    snprintf(success, sizeof success, "   success %.0f %%", 100.0 * m->eval_success);
+  }
+  put_line(c, "evaluation at %.0f steps: %s   distance %.3g%s", m->eval_steps, score,
+           m->eval_distance, success);
+}
+
 static void draw(struct status *s) {
   const struct metrics *m = &s->last;
   struct canvas c = {.columns = terminal_columns()};
@@ -86,9 +103,7 @@ static void draw(struct status *s) {
       &c, "env %s steps/s   updates %s/s   actors %s of %d   window %s %%   learner waits %s %%",
       NUM(m->steps_per_s, "%.0f"), NUM(m->updates_per_s, "%.0f"), NUM(m->actors, "%.0f"),
       s->actors_wanted, NUM(100.0 * m->window_use, "%.0f"), NUM(100.0 * m->learner_wait, "%.0f"));
-  put_line(&c, "evaluation at %s steps: score %s +- %s   distance %s   success %s %%",
-           NUM(m->eval_steps, "%.0f"), NUM(m->eval_score, "%.2f"), NUM(m->eval_ci, "%.2f"),
-           NUM(m->eval_distance, "%.3g"), NUM(100.0 * m->eval_success, "%.0f"));
+  draw_evaluation(&c, m);
   put_line(&c, "Q loss %s   policy %s   outcome %s   alpha %s   q0 %s   entropy %s",
            NUM(m->loss_q, "%.3g"), NUM(m->loss_pi, "%.3g"), NUM(m->nll, "%.3g"),
            NUM(m->alpha, "%.3g"), NUM(m->q0, "%.3g"), NUM(m->entropy, "%.3g"));

@@ -74,11 +74,13 @@ struct replay {
   uint64_t evicted;
 };
 
-// zero memory that costs nothing until it is written
+// Zero memory that costs nothing until it is written. Nothing is reserved for it: capacity may be
+// more than the machine has, when the run will not fill it (learner/memory.h).
 static void *map_zero(int64_t n, size_t size) {
   size_t bytes;
   CHECK(!__builtin_mul_overflow((size_t)n, size, &bytes));
-  void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *p =
+      mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) {
     log_error("replay: no address space for %zu MB; lower replay.capacity", bytes >> 20);
   }
@@ -88,17 +90,9 @@ static void *map_zero(int64_t n, size_t size) {
   return p;
 }
 
-struct replay *replay_new(const struct dims *dims, int64_t capacity, double hindsight) {
-  CHECK(dims && capacity >= 1 && hindsight >= 0 && hindsight <= 1);
-  CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1);
-  CHECK(dims->horizon >= 1 && dims->horizon <= DIMS_MAX_HORIZON);
-  CHECK(dims->hindsight >= 0 && dims->hindsight <= DIMS_MAX_HINDSIGHT);
-  CHECK(hindsight == 0 || dims->hindsight >= 1);
-  struct replay *r = must_alloc(1, sizeof *r);
+static void set_sizes(struct replay *r, const struct dims *dims, int64_t capacity) {
   r->dims = *dims;
   r->capacity = capacity;
-  r->threshold = (uint64_t)llround(ldexp(hindsight, 32));
-
   const int64_t horizon = dims->horizon;
   const int64_t full = (capacity + horizon - 1) / horizon;
   r->max_episodes = 8 * full > 16 ? 8 * full : 16;
@@ -109,6 +103,33 @@ struct replay *replay_new(const struct dims *dims, int64_t capacity, double hind
   r->stride = (size_t)dims->obs + (size_t)dims->goal + (size_t)dims->act;
   r->step_bytes = sizeof(struct step) + sizeof(uint16_t) * (size_t)dims->hindsight;
   r->step_bytes = (r->step_bytes + 3) / 4 * 4;
+}
+
+static int64_t smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+uint64_t replay_bytes(const struct dims *dims, int64_t capacity, int64_t added) {
+  struct replay r;
+  set_sizes(&r, dims, capacity);
+  // the last episode may end beyond what was asked for
+  const int64_t episodes = (added + dims->horizon - 1) / dims->horizon;
+  const int64_t steps = episodes * dims->horizon, rows = steps + 2 * episodes;
+  return (uint64_t)smaller(rows, r.nrow) * r.stride * sizeof(float) +
+         (uint64_t)smaller(steps, r.nstep) * r.step_bytes +
+         (uint64_t)smaller(episodes, r.max_episodes) * sizeof(struct span);
+}
+
+struct replay *replay_new(const struct dims *dims, int64_t capacity, double hindsight) {
+  CHECK(dims && capacity >= 1 && hindsight >= 0 && hindsight <= 1);
+  CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1);
+  CHECK(dims->horizon >= 1 && dims->horizon <= DIMS_MAX_HORIZON);
+  CHECK(dims->hindsight >= 0 && dims->hindsight <= DIMS_MAX_HINDSIGHT);
+  CHECK(hindsight == 0 || dims->hindsight >= 1);
+  struct replay *r = must_alloc(1, sizeof *r);
+  r->threshold = (uint64_t)llround(ldexp(hindsight, 32));
+
+  set_sizes(r, dims, capacity);
   r->rows = map_zero(r->nrow, r->stride * sizeof(float));
   r->steps = map_zero(r->nstep, r->step_bytes);
   r->spans = map_zero(r->max_episodes, sizeof(struct span));

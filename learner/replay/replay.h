@@ -28,6 +28,10 @@ struct rng;
 struct replay *replay_new(const struct dims *dims, int64_t capacity, double hindsight);
 void replay_free(struct replay *r);  // NULL is allowed
 
+// Bytes that a replay takes once so many transitions were added, in episodes of full length: what
+// is not written yet takes none.
+uint64_t replay_bytes(const struct dims *dims, int64_t capacity, int64_t added);
+
 // Copies the episode's arrays in; makes room first.
 void replay_add(struct replay *r, const struct episode *ep);
 

@@ -305,6 +305,55 @@ Test(bad_input, task_with_many_mistakes) {
   cr_assert(!harness_exists(harness_path("run")));
 }
 
+// ---- memory ----
+
+// a task of 4,000 observations, whose replay no machine of today can hold
+static const char *wide_task(void) {
+  enum { SENSORS = 4000 };
+  char *sensors = calloc(SENSORS, 64), *at = sensors;
+  cr_assert_not_null(sensors);
+  for (int i = 0; i < SENSORS; i++) {
+    at += snprintf(at, 64, "<jointpos name='obs.%d' joint='x'/>", i);
+  }
+  write_text("wide.xml",
+             harness_text("<mujoco model='wide'><custom><numeric name='telos.horizon' data='20'/>"
+                          "<numeric name='telos.frame_skip' data='2'/>"
+                          "<numeric name='telos.goal' data='1'/></custom><worldbody><body>"
+                          "<joint name='x' type='slide' axis='1 0 0'/><geom size='0.1'/></body>"
+                          "</worldbody><actuator><motor joint='x'/></actuator><sensor>%s"
+                          "<jointpos name='goal.x' joint='x'/></sensor></mujoco>",
+                          sensors));
+  free(sensors);
+  return harness_path("wide.xml");
+}
+
+Test(bad_input, more_memory_than_there_is) {
+  const char *run = harness_path("run"), *task = wide_task();
+  const char *too_much[] = {"--task", task, "replay.capacity=1e8", "run.steps=1e12", NULL};
+  struct proc *p = small_learner(run, too_much);
+  small_assert_end(
+      p, 78, "too much memory",
+      (const char *const[]){"replay.capacity = 100000000", "of memory", "at most", NULL});
+  cr_assert(!harness_exists(run));
+  // what is named as possible is possible
+  const char *at = strstr(proc_stderr(p), "at most replay.capacity=");
+  cr_assert_not_null(at);
+  at += strlen("at most ");
+  const char *fits[] = {"--task", task, harness_text("%.*s", (int)strcspn(at, " "), at),
+                        "run.steps=1e12", NULL};
+  p = small_learner(run, fits);
+  proc_wait_line(p, "I learner: memory: about ");
+  small_endpoint(p);
+  proc_signal(p, SIGTERM);
+  cr_assert_eq(proc_wait_exit(p), 75);
+  // a capacity that the run never fills costs nothing
+  const char *never[] = {"--task", task, "replay.capacity=1e8", "run.steps=2000", NULL};
+  p = small_learner(harness_path("short"), never);
+  small_endpoint(p);
+  proc_signal(p, SIGTERM);
+  cr_assert_eq(proc_wait_exit(p), 75);
+}
+
 // ---- ports ----
 
 static int occupy(int *port) {
@@ -372,6 +421,7 @@ Test(bad_input, run_folder) {
     const char *words[MAX_WORDS];
   } cases[] = {
       {{"--resume", "never"}, 78, {"--resume never", "already holds a run", "another name"}},
+      {{"run.steps=3000"}, 78, {"run.steps = 3000", "4000 steps", "another run name"}},
       {{"run.seed=5"}, 78, {"run.seed: 0 -> 5", "cannot change", "another run name"}},
       {{"net.hidden=32"}, 78, {"net.hidden", "cannot change", "another run name"}},
       {{"ledger.window=800"}, 78, {"ledger.window", "cannot change", "another run name"}},

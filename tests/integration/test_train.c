@@ -108,6 +108,82 @@ Test(train, end_to_end_and_eval) {
   check_no_children();
 }
 
+// A goal that is where every episode begins, and no radius of success: neither a score nor a share
+// of successes has a meaning. All else is there, and no place prints or keeps "nan".
+Test(train, a_goal_at_the_start_has_no_score) {
+  static const char model[] =
+      "<mujoco model='still'><custom><numeric name='telos.horizon' data='20'/>"
+      "<numeric name='telos.frame_skip' data='5'/><numeric name='telos.goal' data='0 0'/></custom>"
+      "<worldbody><body><joint name='x' type='slide' axis='1 0 0' damping='1'/>"
+      "<joint name='y' type='slide' axis='0 1 0' damping='1'/><geom size='0.1'/></body></worldbody>"
+      "<actuator><motor joint='x' ctrllimited='true' ctrlrange='-5 5'/></actuator><sensor>"
+      "<jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/>"
+      "<jointpos name='goal.y' joint='y'/></sensor></mujoco>";
+  const char *task = harness_path("still.xml");
+  harness_write(task, model, sizeof model - 1);
+  const char *run = harness_path("still/x");
+  // begun, and resumed from a checkpoint that holds such an evaluation
+  for (int i = 0; i < 2; i++) {
+    struct proc *p = proc_start(
+        NULL, harness_program("telos"), "train", task, "--runs", harness_folder(), "--name", "x",
+        "train.warmup_steps=500", "net.hidden=16", "outcome.hidden=16", "train.batch=32",
+        "eval.every=500", "eval.episodes=4", i == 0 ? "run.steps=1200" : "run.steps=1400", NULL);
+    cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+    const char *out = strstr(proc_stdout(p), "\nevaluation: distance ");
+    cr_assert_not_null(out, "%s", proc_stdout(p));
+    cr_expect_not_null(strstr(out, "no score: episodes begin at the goal\nwrote\n"), "%s", out);
+    cr_expect_not_null(strstr(out, "\nnext\n"), "%s", out);
+    cr_expect_null(strstr(proc_stdout(p), "nan"), "%s", proc_stdout(p));
+    cr_expect_null(strstr(out, "success"), "%s", out);
+    cr_expect_null(strstr(proc_stderr(p), " nan"), "%s", proc_stderr(p));
+  }
+  const char *log = harness_read(harness_text("%s/log.txt", run), NULL);
+  cr_expect_not_null(strstr(log, "no score (the initial distance is 0) over 4 episodes"), "%s",
+                     log);
+  cr_expect_not_null(strstr(log, "final distance by part of the goal: goal.x "), "%s", log);
+  static const char *const files[] = {"log.txt", "progress.csv", "manifest.json"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    cr_expect_null(strstr(harness_read(harness_text("%s/%s", run, files[i]), NULL), "nan"), "%s",
+                   files[i]);
+  }
+
+  struct proc *p = proc_start(NULL, harness_program("telos"), "eval", run, "--task", task, NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  cr_expect_not_null(strstr(proc_stdout(p), "distance  initial 0, final "), "%s", proc_stdout(p));
+  cr_expect_not_null(strstr(proc_stdout(p), "score     none"), "%s", proc_stdout(p));
+  cr_expect_not_null(strstr(proc_stdout(p), "of goal.y"), "%s", proc_stdout(p));
+  cr_expect_null(strstr(proc_stdout(p), "nan"), "%s", proc_stdout(p));
+  p = proc_start(NULL, harness_program("telos"), "eval", run, "--task", task, "--json", NULL);
+  cr_assert_eq(proc_wait_exit(p), 0);
+  cr_expect_not_null(strstr(proc_stdout(p), "\"score\": null,"), "%s", proc_stdout(p));
+  cr_expect_not_null(strstr(proc_stdout(p), "\"success\": null,"), "%s", proc_stdout(p));
+  cr_expect_not_null(strstr(proc_stdout(p), "\"name\": \"goal.y\""), "%s", proc_stdout(p));
+}
+
+// An episode that the simulation cut short is counted, in text and in JSON.
+Test(train, eval_counts_unstable_episodes) {
+  const char *task = harness_path("wild.xml");
+  static const char model[] =
+      // a spring too stiff for the timestep: what moves it grows by the factor 2 a physics step
+      "<mujoco model='wild'><option timestep='0.01'/><custom>"
+      "<numeric name='telos.horizon' data='50'/><numeric name='telos.frame_skip' data='5'/>"
+      "<numeric name='telos.goal' data='1'/></custom><worldbody><body>"
+      "<joint name='x' type='slide' axis='1 0 0' stiffness='45000'/>"
+      "<geom type='box' size='0.1 0.1 0.1' mass='1'/></body></worldbody>"
+      "<actuator><motor joint='x' ctrllimited='true' ctrlrange='-5 5'/></actuator><sensor>"
+      "<jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/></sensor></mujoco>";
+  harness_write(task, model, sizeof model - 1);
+  struct proc *p = proc_start(NULL, harness_program("telos"), "eval", "--random", "--task", task,
+                              "--episodes", "6", NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  cr_expect_not_null(strstr(proc_stdout(p), "unstable  6 of 6 episodes were cut"), "%s",
+                     proc_stdout(p));
+  p = proc_start(NULL, harness_program("telos"), "eval", "--random", "--task", task, "--episodes",
+                 "6", "--json", NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  cr_expect_eq(json_value(proc_stdout(p), "unstable"), 6.0);
+}
+
 // ---- on a terminal ----
 
 struct terminal {

@@ -20,6 +20,7 @@
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/queue.h"
+#include "common/base/ram.h"
 #include "tests/unit/capture.h"
 
 // ---- helpers ----
@@ -571,6 +572,53 @@ Test(cpu, quota_of_nonsense) {
   cr_expect_eq(cpu_quota_cores("0::/a", folder), 0);
   write_group("a", "cpu.max", "9000000000000000000 1\n");
   cr_expect(cpu_quota_cores("0::/a", folder) > 1000);
+}
+
+// ---- memory ----
+
+TestSuite(ram, .init = make_folder, .fini = remove_folder);
+
+Test(ram, limit_of_cgroups) {
+  const char *v2 = "0::/kube/pod/box\n";
+  cr_expect_eq(ram_group_limit(v2, folder), 0);
+  write_group("kube/pod/box", "memory.max", "max\n");
+  cr_expect_eq(ram_group_limit(v2, folder), 0);
+  write_group("kube/pod/box", "memory.max", "3000000000\n");
+  cr_expect_eq(ram_group_limit(v2, folder), 3000000000u);
+  write_group("kube", "memory.max", "1073741824\n");
+  cr_expect_eq(ram_group_limit(v2, folder), 1073741824u);
+
+  // v1: a controller has a tree of its own
+  const char *v1 = "5:cpu,cpuacct:/docker/box\n4:memory:/docker/box\n0::/\n";
+  write_group("memory/docker/box", "memory.limit_in_bytes", "500000000\n");
+  cr_expect_eq(ram_group_limit(v1, folder), 500000000u);
+  write_group("cpu/docker/box", "memory.limit_in_bytes", "1\n");
+  cr_expect_eq(ram_group_limit(v1, folder), 500000000u, "another controller's file");
+  write_group("memory/docker/box", "memory.limit_in_bytes", "much\n");
+  cr_expect_eq(ram_group_limit(v1, folder), 0);
+}
+
+Test(ram, a_process_may_use_some) {
+  const uint64_t limit = ram_limit();
+  cr_expect(limit > 16u << 20 && limit < UINT64_MAX / 4, "%llu", (unsigned long long)limit);
+}
+
+Test(ram, in_words) {
+  static const struct {
+    uint64_t bytes;
+    const char *text;
+  } cases[] = {{0, "0 B"},
+               {999, "999 B"},
+               {1234, "1.23 kB"},
+               {999499, "999 kB"},
+               {999500, "1 MB"},
+               {24500000000u, "24.5 GB"},
+               {UINT64_MAX, "18.4 EB"}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    char text[RAM_TEXT];
+    ram_format(text, cases[i].bytes);
+    cr_expect_str_eq(text, cases[i].text);
+  }
 }
 
 // ---- queue ----

@@ -1,6 +1,7 @@
 // test_evaluation.c - score, interval and success of evaluation.h, eqs. (1) and (2).
 #include <criterion/criterion.h>
 #include <math.h>
+#include <string.h>
 
 #include "common/base/rng.h"
 #include "common/episode.h"
@@ -84,6 +85,59 @@ Test(evaluation, interval_covers_the_truth) {
   }
   cr_assert(covered > 0.93 * repetitions && covered < 0.97 * repetitions, "covered %d of %d",
             covered, repetitions);
+}
+
+// three numbers in two parts: the first and third differ from the goal
+Test(evaluation, parts_are_distances_of_their_own) {
+  const struct dims dims = {.obs = 1, .act = 1, .goal = 3, .horizon = 1, .hindsight = 1};
+  struct episode *eps[2];
+  for (int i = 0; i < 2; i++) {
+    eps[i] = episode_new(&dims);
+    eps[i]->T = 1;
+    const float end[3] = {3.0f + (float)i, 4.0f, 2.0f};
+    memcpy(eps[i]->achieved + 3, end, sizeof end);
+  }
+  const struct evaluation_part parts[] = {{.name = "goal.hand", .first = 0, .n = 2},
+                                          {.name = "goal.puck", .first = 2, .n = 1}};
+  struct evaluation e;
+  char text[EVALUATION_TEXT];
+  evaluation_compute(&e, eps, 2, 0.0, NULL);
+  evaluation_parts_text(text, sizeof text, &e);
+  cr_expect_str_eq(text, "");
+  evaluation_parts(&e, eps, parts, 2);
+  cr_assert_eq(e.nparts, 2);
+  cr_expect_float_eq(e.part[0].distance, (5.0 + sqrt(32.0)) / 2, 1e-6);
+  cr_expect_float_eq(e.part[1].distance, 2.0, 1e-9);
+  evaluation_parts_text(text, sizeof text, &e);
+  cr_expect_str_eq(text, "goal.hand 5.328, goal.puck 2");
+  // one part is the whole
+  evaluation_parts(&e, eps, parts, 1);
+  evaluation_parts_text(text, sizeof text, &e);
+  cr_expect_str_eq(text, "");
+  episode_free(eps[0]);
+  episode_free(eps[1]);
+}
+
+Test(evaluation, in_words) {
+  struct episode *eps[] = {line_episode(4, 1), line_episode(8, 2)};
+  struct evaluation e;
+  char text[EVALUATION_TEXT], small[20];
+  evaluation_compute(&e, eps, 2, 1.5, NULL);
+  evaluation_text(text, sizeof text, &e);
+  cr_expect_str_eq(text, "distance 1.5, score 25.000 +- 0.000, success 0.5 over 2 episodes");
+  evaluation_text(small, sizeof small, &e);
+  cr_expect_str_eq(small, "distance 1.5, score");
+  // what has no meaning is not printed as a number
+  eps[0]->achieved[0] = eps[1]->achieved[0] = 1.0f;
+  eps[1]->unstable = true;
+  evaluation_compute(&e, eps, 2, 0.0, NULL);
+  cr_expect_eq(e.unstable, 1);
+  evaluation_text(text, sizeof text, &e);
+  cr_expect_str_eq(text,
+                   "distance 1.5, no score (the initial distance is 0) over 2 episodes, 1 of them "
+                   "cut: the simulation became unstable");
+  episode_free(eps[0]);
+  episode_free(eps[1]);
 }
 
 Test(evaluation, no_initial_distance_gives_nan) {

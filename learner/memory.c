@@ -1,0 +1,140 @@
+// memory.c - sums of sizes. Each part asks the module that will allocate it, where that can tell.
+//
+// Networks are counted as those of a rule with two critics and an outcome model. Of each trained
+// one there are parameters, gradient and two moments; each critic has a target beside it; a
+// checkpoint encodes all of it once more.
+#include "learner/memory.h"
+
+#include <inttypes.h>
+
+#include "common/base/log.h"
+#include "common/base/ram.h"
+#include "common/nn/mlp_shape.h"
+#include "learner/fold.h"
+#include "learner/replay/replay.h"
+
+enum { MIN_CAPACITY = 1000 };  // as config.def has it
+
+static const double comfortable = 0.8;  // share of the limit that may be used without a warning
+
+struct size {
+  uint64_t parameters, units;  // floats; activations of one row
+};
+
+// a network from so many inputs to so many outputs
+static struct size network(int in, const struct widths *hidden, int out) {
+  int width[CONFIG_WIDTHS + 2] = {in};
+  uint64_t units = (uint64_t)in + (uint64_t)out;
+  for (int i = 0; i < hidden->n; i++) {
+    width[i + 1] = hidden->v[i];
+    units += (uint64_t)hidden->v[i];
+  }
+  width[hidden->n + 1] = out;
+  return (struct size){mlp_nparam(width, hidden->n + 1), units};
+}
+
+// tickets of the window when episodes have full length: each holds an episode and names a version
+static uint64_t open_tickets(const struct config *cfg, const struct dims *dims) {
+  const uint64_t n = (uint64_t)cfg->ledger_window / (uint64_t)dims->horizon;
+  return n < FOLD_MIN_OPEN ? FOLD_MIN_OPEN : n > FOLD_MAX_OPEN ? FOLD_MAX_OPEN : n;
+}
+
+void memory_estimate(struct memory *out, const struct config *cfg, const struct dims *dims) {
+  enum { TRAINED = 4, CRITICS = 2, NETWORKS = 6 };
+  const int seen = dims->obs + dims->goal;
+  const struct size policy = network(seen, &cfg->net_hidden, 2 * dims->act);
+  const struct size critic = network(seen + dims->act, &cfg->net_hidden, 1);
+  const struct size outcome = network(dims->obs + dims->act, &cfg->outcome_hidden, 2 * dims->goal);
+  const uint64_t trained = policy.parameters + CRITICS * critic.parameters + outcome.parameters;
+  const uint64_t parameters = TRAINED * trained + CRITICS * critic.parameters;
+  const uint64_t versions = (open_tickets(cfg, dims) + FOLD_MAX_EVALS) * policy.parameters;
+  const uint64_t rows = (uint64_t)cfg->train_batch * NETWORKS *
+                        (policy.units > critic.units ? policy.units : critic.units);
+  const uint64_t checkpoint = parameters + versions;
+  out->networks = sizeof(float) * (parameters + versions + checkpoint + 2 * rows);
+
+  const uint64_t waiting = open_tickets(cfg, dims) + 2 * (uint64_t)cfg->eval_episodes;
+  out->episodes = waiting * episode_bytes(dims, dims->horizon);
+  out->replay = replay_bytes(dims, cfg->replay_capacity, cfg->run_steps);
+}
+
+static uint64_t total(const struct memory *m) {
+  return m->replay + m->episodes + m->networks;
+}
+
+// 123456 -> 120000
+static int64_t round_down(int64_t n) {
+  int64_t unit = 1;
+  while (n / unit >= 100) {
+    unit *= 10;
+  }
+  return n / unit * unit;
+}
+
+int64_t memory_largest_capacity(const struct config *cfg, const struct dims *dims, uint64_t limit) {
+  struct config trial = *cfg;
+  struct memory m;
+  int64_t low = 0, high = cfg->replay_capacity + 1;  // low fits, high does not
+  while (high - low > 1) {
+    trial.replay_capacity = low + (high - low) / 2;
+    memory_estimate(&m, &trial, dims);
+    if (total(&m) <= limit) {
+      low = trial.replay_capacity;
+    } else {
+      high = trial.replay_capacity;
+    }
+  }
+  return round_down(low);
+}
+
+// the sums as text
+struct words {
+  char all[RAM_TEXT], limit[RAM_TEXT], replay[RAM_TEXT], episodes[RAM_TEXT], networks[RAM_TEXT];
+};
+
+static struct words in_words(const struct memory *m, uint64_t limit) {
+  struct words w;
+  ram_format(w.all, total(m));
+  ram_format(w.limit, limit);
+  ram_format(w.replay, m->replay);
+  ram_format(w.episodes, m->episodes);
+  ram_format(w.networks, m->networks);
+  return w;
+}
+
+enum err memory_check(const struct config *cfg, const struct dims *dims, uint64_t limit) {
+  struct memory m;
+  memory_estimate(&m, cfg, dims);
+  if (total(&m) <= limit) {
+    return ERR_OK;
+  }
+  const struct words w = in_words(&m, limit);
+  const int64_t capacity = memory_largest_capacity(cfg, dims, limit);
+  if (capacity >= MIN_CAPACITY && capacity >= cfg->train_batch &&
+      capacity >= cfg->train_warmup_steps) {
+    log_error("replay.capacity = %" PRId64
+              " will take %s of memory in all, and %s are there; at "
+              "most replay.capacity=%" PRId64 " fits",
+              cfg->replay_capacity, w.all, w.limit, capacity);
+  } else {
+    log_error(
+        "this run will take %s of memory (episodes %s, networks %s), and %s are there; lower "
+        "net.hidden, ledger.window or eval.episodes",
+        w.all, w.episodes, w.networks, w.limit);
+  }
+  return ERR_CONFIG;
+}
+
+void memory_tell(const struct config *cfg, const struct dims *dims, uint64_t limit) {
+  const uint64_t easy = (uint64_t)(comfortable * (double)limit);
+  struct memory m;
+  memory_estimate(&m, cfg, dims);
+  const struct words w = in_words(&m, limit);
+  log_info("memory: about %s of %s (replay %s, episodes %s, networks %s)", w.all, w.limit, w.replay,
+           w.episodes, w.networks);
+  if (total(&m) > easy) {
+    log_warn("memory: little is left for actors and the system; replay.capacity=%" PRId64
+             " would leave a fifth",
+             memory_largest_capacity(cfg, dims, easy));
+  }
+}

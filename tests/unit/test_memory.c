@@ -1,0 +1,96 @@
+// test_memory.c - what a run will take, by hand for small sizes; what fits, and what is said.
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "learner/memory.h"
+#include "learner/replay/replay.h"
+#include "tests/unit/capture.h"
+
+static const struct dims DIMS = {.obs = 2, .act = 2, .goal = 2, .horizon = 100, .hindsight = 4};
+
+static uint64_t sum(const struct config *cfg) {
+  struct memory m;
+  memory_estimate(&m, cfg, &DIMS);
+  return m.replay + m.episodes + m.networks;
+}
+
+// a row has 6 floats, a step 14 bytes in 16; two rows an episode stand beside its steps
+Test(memory, replay_grows_to_its_rings) {
+  cr_expect_eq(replay_bytes(&DIMS, 1000000, 100), 102 * 24 + 100 * 16 + 8);
+  cr_expect_eq(replay_bytes(&DIMS, 1000000, 101), 2 * (102 * 24 + 100 * 16 + 8));
+  const uint64_t full = (1000000 + 160000 + 101) * 24 + 1000000 * 16;
+  cr_expect_eq(replay_bytes(&DIMS, 1000000, 1000000000), full + 80000 * 8);
+  cr_expect_eq(replay_bytes(&DIMS, 1000000, 1000000000000), full + 80000 * 8);
+}
+
+Test(memory, defaults_take_little) {
+  struct config cfg;
+  config_defaults(&cfg);
+  struct memory m;
+  memory_estimate(&m, &cfg, &DIMS);
+  cr_expect(m.replay > 1000000 && m.replay < 3000000, "%llu", (unsigned long long)m.replay);
+  cr_expect(m.episodes < 2000000 && m.networks < 30000000);
+  // each part follows its settings
+  const uint64_t before = sum(&cfg);
+  cfg.run_steps *= 10;
+  cr_expect_gt(sum(&cfg), before + 9 * m.replay / 2);
+  config_defaults(&cfg);
+  cfg.ledger_window *= 100;
+  cr_expect_gt(sum(&cfg), before + 100 * m.episodes / 10);
+  config_defaults(&cfg);
+  cfg.net_hidden = (struct widths){4, {4096, 4096, 4096, 4096}};
+  cr_expect_gt(sum(&cfg), before + 3000000000u);
+}
+
+// the capacity that is named fits, and a little more does not
+Test(memory, the_largest_capacity_fits) {
+  struct config cfg;
+  config_defaults(&cfg);
+  cfg.run_steps = 1000000000000;
+  cfg.replay_capacity = 100000000;
+  for (uint64_t limit = 100000000; limit <= 4000000000u; limit *= 3) {
+    struct config fitting = cfg;
+    fitting.replay_capacity = memory_largest_capacity(&cfg, &DIMS, limit);
+    cr_assert_gt(fitting.replay_capacity, 0);
+    cr_expect_leq(sum(&fitting), limit);
+    fitting.replay_capacity += fitting.replay_capacity / 8;
+    cr_expect_gt(sum(&fitting), limit);
+  }
+  cr_expect_eq(memory_largest_capacity(&cfg, &DIMS, 1000), 0);
+}
+
+Test(memory, what_does_not_fit_is_refused_with_what_would) {
+  struct config cfg;
+  config_defaults(&cfg);
+  cfg.run_steps = 1000000000000;
+  cfg.replay_capacity = 100000000;
+  capture_begin();
+  cr_expect_eq(memory_check(&cfg, &DIMS, 1000000000), ERR_CONFIG);
+  const char *line = capture_end();
+  const char *at = strstr(line, "at most replay.capacity=");
+  cr_assert_not_null(at, "%s", line);
+  cr_expect(strstr(line, "E telos: replay.capacity = 100000000 will take ") == line, "%s", line);
+  cfg.replay_capacity = strtol(at + strlen("at most replay.capacity="), NULL, 10);
+  cr_expect_eq(memory_check(&cfg, &DIMS, 1000000000), ERR_OK);
+
+  // so much that is allowed is told, with a warning as little is left
+  capture_begin();
+  memory_tell(&cfg, &DIMS, 1000000000);
+  line = capture_end();
+  cr_expect(strstr(line, "I telos: memory: about ") == line && strstr(line, " of 1 GB (replay "),
+            "%s", line);
+  cr_expect(strstr(line, "\nW telos: memory: little is left") != NULL, "%s", line);
+  config_defaults(&cfg);
+  capture_begin();
+  memory_tell(&cfg, &DIMS, 1000000000);
+  cr_expect(strstr(capture_end(), "W ") == NULL);
+
+  // networks alone can be too much
+  cfg.net_hidden = (struct widths){4, {4096, 4096, 4096, 4096}};
+  capture_begin();
+  cr_expect_eq(memory_check(&cfg, &DIMS, 1000000000), ERR_CONFIG);
+  line = capture_end();
+  cr_expect(strstr(line, "lower net.hidden") != NULL, "%s", line);
+}
