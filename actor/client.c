@@ -5,8 +5,10 @@
 #include "actor/client.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -20,9 +22,13 @@ enum {
   STUCK_BEATS = 10,      // intervals without a step after which a busy thread is stuck ..
   STUCK_MIN_MS = 10000,  // .. but never sooner than this
   LEAVE_MS = 1000,       // for rollout threads to come to an end
+  MAX_HOST = 255,
 };
 
 struct client {
+  char host[MAX_HOST + 1];
+  char name[CLIENT_MAX_NAME + 1];
+  struct session_options options;
   uv_loop_t loop;
   uv_async_t wake;  // the pool has results
   uv_timer_t tick;
@@ -60,8 +66,11 @@ static void send_answers(struct client *c) {
 
 static void on_welcomed(void *ctx) {
   struct client *c = ctx;
-  pool_set_run(c->pool, session_run(c->session), session_task(c->session),
-               session_rollout_options(c->session), now_ms(c));
+  const struct wire_settings *settings = session_settings(c->session);
+  const struct rollout_options opt = {.random = settings->random,
+                                      .repeat = settings->repeat,
+                                      .hindsight = (int)settings->hindsight};
+  pool_set_run(c->pool, session_run(c->session), session_task(c->session), &opt, now_ms(c));
   send_answers(c);
 }
 
@@ -140,7 +149,7 @@ static void on_tick(uv_timer_t *handle) {
   }
   const int64_t beats = STUCK_BEATS * session_heartbeat_ms(c->session);
   const bool sound = pool_is_sound(c->pool, now_ms(c), beats > STUCK_MIN_MS ? beats : STUCK_MIN_MS);
-  session_tick(c->session, sound, pool_steps(c->pool));
+  session_tick(c->session, sound, pool_steps(c->pool), pool_busy_ms(c->pool));
   ask_for_weights(c);
   send_answers(c);
 }
@@ -160,6 +169,38 @@ static void on_signal(uv_signal_t *handle, int signum) {
 
 // ---- life ----
 
+// tcp://HOST:PORT, HOST without colons or in brackets.
+static enum err parse_endpoint(char host[MAX_HOST + 1], const char *endpoint) {
+  const char *start = endpoint + strlen("tcp://"), *colon = strrchr(endpoint, ':');
+  if (strncmp(endpoint, "tcp://", 6) == 0 && colon > start && colon - start <= MAX_HOST) {
+    char *end;
+    const long port = strtol(colon + 1, &end, 10);
+    const size_t n = (size_t)(colon - start);
+    const bool bracketed = start[0] == '[' && start[n - 1] == ']';
+    if (colon[1] >= '0' && colon[1] <= '9' && *end == '\0' && port >= 1 && port <= 65535 &&
+        (bracketed || memchr(start, ':', n) == NULL)) {
+      memcpy(host, start, n);
+      return ERR_OK;
+    }
+  }
+  log_error("--connect %s: expected tcp://HOST:PORT, for example tcp://127.0.0.1:5555", endpoint);
+  return ERR_USAGE;
+}
+
+static void name_actor(struct client *c, const char *name) {
+  while (c->options.actor == 0) {
+    uint64_t *actor = &c->options.actor;
+    CHECK(getrandom(actor, sizeof *actor, 0) == sizeof *actor);
+  }
+  if (name != NULL) {
+    snprintf(c->name, sizeof c->name, "%s", name);
+    return;
+  }
+  char host[48] = "";
+  gethostname(host, sizeof host - 1);
+  snprintf(c->name, sizeof c->name, "%s:%ld", host, (long)getpid());
+}
+
 static struct client *client_new(const struct client_options *opt) {
   CHECK(opt->threads >= 1 && opt->threads <= CLIENT_MAX_THREADS);
   struct client *c = must_alloc(1, sizeof *c);
@@ -171,7 +212,15 @@ static struct client *client_new(const struct client_options *opt) {
   c->wake.data = c->tick.data = c->sigint.data = c->sigterm.data = c;
   c->desk = desk_new();
   c->pool = pool_new(opt->threads, c->desk, wake_loop, c);
-  c->session = session_new(opt, pool_slots(c->pool), &c->loop, &events, c);
+  c->options = (struct session_options){
+      .endpoint = opt->endpoint,
+      .host = c->host,
+      .name = c->name,
+      .threads = opt->threads,
+      .slots = pool_slots(c->pool),
+      .patience_ms = opt->patience_ms > 0 ? opt->patience_ms : CLIENT_PATIENCE_MS};
+  name_actor(c, opt->name);
+  c->session = session_new(&c->options, &c->loop, &events, c);
   return c;
 }
 
@@ -197,7 +246,10 @@ static void client_free(struct client *c) {
 
 enum err client_run(const struct client_options *opt) {
   struct client *c = client_new(opt);
-  enum err err = session_start(c->session);
+  enum err err = parse_endpoint(c->host, opt->endpoint);
+  if (err == ERR_OK) {
+    err = session_start(c->session);
+  }
   if (err == ERR_OK) {
     CHECK(uv_timer_start(&c->tick, on_tick, 0, SESSION_TICK_MS) == 0);
     CHECK(uv_signal_start(&c->sigint, on_signal, SIGINT) == 0);

@@ -48,10 +48,11 @@ struct job {
 struct thread {
   struct pool *pool;
   pthread_t id;
-  _Atomic uint64_t steps;  // env steps done
-  _Atomic uint64_t turns;  // odd while it works on a job
-  uint64_t seen;           // loop: steps + turns when they last changed ..
-  int64_t seen_ms;         // .. and when that was
+  _Atomic uint64_t steps;   // env steps done
+  _Atomic uint64_t turns;   // odd while it works on a job
+  _Atomic uint64_t cpu_ns;  // its CPU time at the end of its last job
+  uint64_t seen;            // loop: steps + turns when they last changed ..
+  int64_t seen_ms;          // .. and when that was
 };
 
 struct pool {
@@ -101,6 +102,12 @@ static void run_job(struct tools *tools, struct job *job, struct thread *t) {
   episode_free(ep);
 }
 
+static uint64_t thread_cpu_ns(void) {
+  struct timespec t;
+  CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
+  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static void *thread_main(void *arg) {
   struct thread *t = arg;
   struct pool *p = t->pool;
@@ -109,6 +116,7 @@ static void *thread_main(void *arg) {
     atomic_fetch_add_explicit(&t->turns, 1, memory_order_relaxed);
     if (!atomic_load_explicit(&job->cancelled, memory_order_relaxed)) {
       run_job(&tools, job, t);
+      atomic_store_explicit(&t->cpu_ns, thread_cpu_ns(), memory_order_relaxed);
     }
     atomic_fetch_add_explicit(&t->turns, 1, memory_order_relaxed);
     queue_push(p->results, job);
@@ -379,4 +387,12 @@ uint64_t pool_steps(const struct pool *p) {
     steps += atomic_load_explicit(&p->threads[i].steps, memory_order_relaxed);
   }
   return steps;
+}
+
+uint64_t pool_busy_ms(const struct pool *p) {
+  uint64_t ns = 0;
+  for (int i = 0; i < p->nthreads; i++) {
+    ns += atomic_load_explicit(&p->threads[i].cpu_ns, memory_order_relaxed);
+  }
+  return ns / 1000000;
 }

@@ -65,6 +65,7 @@ bool pool_is_empty(const struct pool *p);
 // Has every busy thread made a step within limit_ms? When that turns to no, it is logged.
 bool pool_is_sound(struct pool *p, int64_t now_ms, int64_t limit_ms);
 
-uint64_t pool_steps(const struct pool *p);  // env steps done
+uint64_t pool_steps(const struct pool *p);    // env steps done
+uint64_t pool_busy_ms(const struct pool *p);  // CPU time of the rollout threads
 
 #endif

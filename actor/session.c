@@ -9,49 +9,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
+#include "actor/download.h"
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
-#include "common/config/config.h"
 #include "proto/link.h"
 #include "proto/version.h"
 #include "proto/zcall.h"
 
 enum {
   LATE_MS =
-      5 * SESSION_TICK_MS,    // a tick that comes later tells of this machine, not of the learner
-  MISSED_BEATS = 3,           // intervals of silence after which the learner is lost
-  GREETING_MS = 5000,         // at least this long for a welcome, which carries the model
+      5 * SESSION_TICK_MS,    // a tick later than this tells of this machine, not of the learner
+  MISSED_BEATS = 3,           // intervals of silence after which the learner is lost ..
+  GREETING_MS = 5000,         // .. but one that does not serve us yet has at least this long
   FIRST_HEARTBEAT_MS = 1000,  // before the first welcome
-  FIRST_MAX_MESSAGE = 64 << 20,
   MAX_REASONS = 64,
-  MAX_HOST = 255,
+  MAX_ENDPOINT = 300,
 };
 
 enum state {
   AWAY,        // no links; they are opened at reopen_ms
   CONNECTING,  // the hello could not be sent yet
   GREETING,    // the welcome is awaited
+  FETCHING,    // welcomed; the model comes piece by piece
   SERVING,     // welcomed
   OVER,        // given up, or ended
 };
 
 struct session {
-  const struct client_options *opt;
+  const struct session_options *opt;
   const struct session_events *events;
   void *ctx;
-  char host[MAX_HOST + 1];
-  char name[CLIENT_MAX_NAME + 1];
-  uint64_t actor;   // who we are: random
   uint64_t jitter;  // state of a generator for back-off alone
-  int slots;
 
   uv_loop_t *loop;
   void *zmq;
   struct link control, feed;  // first channel, weights
+  size_t max_message;         // that the links take
   struct wire_encoder *encoder;
   struct wire_decoder *decoder;
 
@@ -62,14 +57,15 @@ struct session {
   int64_t silent_ms;  // the silence of this connection counts from here
   int64_t beat_ms;    // when the next heartbeat is due
   int64_t ticked_ms;  // last tick
+  int64_t patience_ms;
 
-  // from the welcome
-  struct task *task;  // NULL before the first
-  struct config cfg;
-  struct rollout_options rollout;
+  // from the last welcome
   uint64_t run;
   int weights_port;
-  int64_t heartbeat_ms, patience_ms;
+  struct wire_settings settings;
+  uint64_t served_run;  // whose tickets we had last
+  struct download model;
+  struct task *task;  // NULL until the model is here
 
   const char *reason[MAX_REASONS];  // faults already logged
   int nreasons;
@@ -107,15 +103,14 @@ static int64_t next_delay(struct session *s) {
   return delay / 2 + (int64_t)(s->jitter % (uint64_t)delay);
 }
 
-static int64_t max_message(const struct session *s) {
-  return s->task != NULL ? s->cfg.wire_max_message : FIRST_MAX_MESSAGE;
-}
-
 static void on_control(void *ctx, const struct link_frame *frame);
 static void on_feed(void *ctx, const struct link_frame *frame);
 
 static enum err open_control(struct session *s) {
-  link_open(&s->control, s->zmq, LINK_DEALER, max_message(s));
+  s->max_message = s->task != NULL ? s->settings.max_message : WIRE_FIRST_MESSAGE;
+  wire_decoder_free(s->decoder);
+  s->decoder = wire_decoder_new(NULL, s->max_message);
+  link_open(&s->control, s->zmq, LINK_DEALER, (int64_t)s->max_message);
   if (link_connect(&s->control, s->opt->endpoint) != 0) {
     log_error("--connect %s: %s; expected tcp://HOST:PORT", s->opt->endpoint,
               zmq_strerror(zmq_errno()));
@@ -129,9 +124,9 @@ static enum err open_control(struct session *s) {
 }
 
 static void open_feed(struct session *s) {
-  char endpoint[MAX_HOST + 32];
-  snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", s->host, s->weights_port);
-  link_open(&s->feed, s->zmq, LINK_SUB, max_message(s));
+  char endpoint[MAX_ENDPOINT];
+  snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", s->opt->host, s->weights_port);
+  link_open(&s->feed, s->zmq, LINK_SUB, (int64_t)s->max_message);
   CHECK(link_connect(&s->feed, endpoint) == 0);
   link_start(&s->feed, s->loop, on_feed, s);
 }
@@ -156,10 +151,11 @@ static bool send_hello(struct session *s) {
   const struct wire_msg msg = {.type = WIRE_HELLO,
                                .hello = {.build = version_build(),
                                          .cpu = cpu_model(),
-                                         .name = s->name,
+                                         .name = s->opt->name,
                                          .mujoco_version = (uint32_t)mj_version(),
-                                         .actor = s->actor,
-                                         .slots = (uint32_t)s->slots,
+                                         .actor = s->opt->actor,
+                                         .slots = (uint32_t)s->opt->slots,
+                                         .threads = (uint32_t)s->opt->threads,
                                          .task_digest = s->task != NULL ? s->task->digest : 0}};
   return send_msg(s, &msg);
 }
@@ -198,70 +194,66 @@ void session_fault(struct session *s, const char *reason) {
   log_warn("bad message from the learner dropped: %s (logged once)", reason);
 }
 
-// The task of the first welcome; later ones must be for the same.
-static enum err adopt_task(struct session *s, const struct wire_welcome *w) {
-  if (s->task == NULL) {
-    struct task *task;
-    if (w->model_size == 0) {
-      log_error("the learner's welcome holds no model; restart the learner");
-      return ERR_CONFIG;
-    }
-    if (task_from_mjb(&task, w->model, w->model_size) != ERR_OK) {
-      return ERR_CONFIG;
-    }
-    if (task->digest == w->task_digest) {
-      s->task = task;
-      return ERR_OK;
-    }
-    task_free(task);
-  } else if (s->task->digest == w->task_digest) {
-    return ERR_OK;
+static void ask_for_piece(struct session *s) {
+  const struct wire_msg msg = {.type = WIRE_MODEL_REQUEST,
+                               .model_request = download_next(&s->model)};
+  if (!send_msg(s, &msg)) {
+    log_debug("a piece of the model could not be asked for");
   }
-  log_error("the learner's task is not the one that it announced; start this actor anew");
-  return ERR_CONFIG;
 }
 
-static enum err adopt(struct session *s, const struct wire_welcome *w) {
-  struct config cfg;
-  config_defaults(&cfg);
-  if (config_read_yaml(&cfg, w->config, strlen(w->config), "learner's configuration") != ERR_OK ||
-      adopt_task(s, w) != ERR_OK) {
-    return ERR_CONFIG;
-  }
-  s->cfg = cfg;
-  s->rollout = (struct rollout_options){.random = cfg.explore_random,
-                                        .repeat = cfg.explore_repeat,
-                                        .hindsight = (int)cfg.replay_hindsight_k};
-  s->run = w->run;
-  s->weights_port = (int)w->weights_port;
-  s->heartbeat_ms = cfg.wire_heartbeat;
-  s->patience_ms = cfg.wire_patience;
-  return ERR_OK;
-}
-
-static void on_welcome(struct session *s, const struct wire_welcome *w) {
-  const uint64_t before = s->run;
-  if (s->state != GREETING) {
-    return;
-  }
-  const enum err err = adopt(s, w);
-  if (err != ERR_OK) {
-    send_bye(s, WIRE_BYE_LEAVING, "the welcome cannot be used");
-    give_up(s, err);
-    return;
-  }
-  // w lived in the old decoder
-  const struct dims dims = task_dims(s->task, s->rollout.hindsight);
-  wire_decoder_free(s->decoder);
-  s->decoder = wire_decoder_new(&dims, (size_t)max_message(s));
+static void serve(struct session *s) {
+  const struct dims dims = task_dims(s->task, (int)s->settings.hindsight);
+  wire_decoder_set_dims(s->decoder, &dims);
   open_feed(s);
   s->state = SERVING;
-  s->losses = 0;
   s->beat_ms = now_ms(s);
   s->events->welcomed(s->ctx);
   log_info("%s %s: run %016" PRIx64 ", task %s, %d rollout threads",
-           before == s->run ? "back at" : "connected to", s->opt->endpoint, s->run, s->task->name,
-           s->opt->threads);
+           s->served_run == s->run ? "back at" : "connected to", s->opt->endpoint, s->run,
+           s->task->name, s->opt->threads);
+  s->served_run = s->run;
+}
+
+static void on_welcome(struct session *s, const struct wire_welcome *w) {
+  if (s->state != GREETING) {
+    return;
+  }
+  s->run = w->run;
+  s->weights_port = (int)w->weights_port;
+  s->settings = w->settings;
+  s->patience_ms = w->settings.patience;
+  s->losses = 0;
+  if (s->task == NULL) {
+    download_begin(&s->model, w->task_digest, w->model_bytes);
+    if (w->model_bytes > WIRE_PIECE && s->model.have == 0) {
+      log_info("fetching the model of %s: %.0f MB", s->opt->endpoint,
+               1e-6 * (double)w->model_bytes);
+    }
+    s->state = FETCHING;
+    ask_for_piece(s);
+  } else if (s->task->digest != w->task_digest) {
+    log_error("the learner's task is not the one that it announced; start this actor anew");
+    send_bye(s, WIRE_BYE_LEAVING, "the welcome cannot be used");
+    give_up(s, ERR_CONFIG);
+  } else if (s->settings.max_message != s->max_message) {
+    reopen_at(s, now_ms(s));
+  } else {
+    serve(s);
+  }
+}
+
+static void on_model_piece(struct session *s, const struct wire_model_piece *piece) {
+  if (s->state != FETCHING || !download_take(&s->model, piece)) {
+    session_fault(s, "a piece of the model that was not asked for");
+  } else if (!download_is_complete(&s->model)) {
+    ask_for_piece(s);
+  } else if (download_task(&s->model, &s->task) == ERR_OK) {
+    // the next hello names the task, over a connection that takes the learner's largest message
+    reopen_at(s, now_ms(s));
+  } else {
+    give_up(s, ERR_CONFIG);
+  }
 }
 
 static void on_refuse(struct session *s, const struct wire_text *t) {
@@ -269,7 +261,7 @@ static void on_refuse(struct session *s, const struct wire_text *t) {
   switch ((enum wire_refusal)t->code) {
     case WIRE_REFUSE_HELLO_FIRST:
       // a new learner, or one that had given us up
-      if (s->state == SERVING) {
+      if (s->state == SERVING || s->state == FETCHING) {
         reopen_at(s, now_ms(s));
       }
       return;
@@ -322,6 +314,9 @@ static void on_message(struct session *s, const struct wire_msg *msg) {
       break;
     case WIRE_HEARTBEAT:
       break;
+    case WIRE_MODEL_PIECE:
+      on_model_piece(s, &msg->model_piece);
+      break;
     case WIRE_GRANT:
       if (s->state == SERVING && msg->grant.run == s->run) {
         s->events->message(s->ctx, msg);
@@ -342,6 +337,7 @@ static void on_message(struct session *s, const struct wire_msg *msg) {
     case WIRE_EPISODE:
     case WIRE_HELLO:
     case WIRE_WEIGHTS_REQUEST:
+    case WIRE_MODEL_REQUEST:
       wire_drop(msg);
       session_fault(s, "a message that only an actor sends");
       break;
@@ -397,7 +393,7 @@ static void on_feed(void *ctx, const struct link_frame *frame) {
 
 // how long the learner may be silent
 static int64_t silence_limit_ms(const struct session *s) {
-  const int64_t beats = MISSED_BEATS * s->heartbeat_ms;
+  const int64_t beats = MISSED_BEATS * session_heartbeat_ms(s);
   return s->state != SERVING && beats < GREETING_MS ? GREETING_MS : beats;
 }
 
@@ -413,17 +409,17 @@ static void watch_silence(struct session *s) {
   reopen_at(s, now + next_delay(s));
 }
 
-static void beat(struct session *s, uint64_t steps) {
+static void beat(struct session *s, uint64_t steps, uint64_t busy_ms) {
   if (now_ms(s) >= s->beat_ms) {
-    s->beat_ms = now_ms(s) + s->heartbeat_ms;
-    const struct wire_msg msg = {.type = WIRE_HEARTBEAT, .heartbeat = {s->run, steps}};
+    s->beat_ms = now_ms(s) + session_heartbeat_ms(s);
+    const struct wire_msg msg = {.type = WIRE_HEARTBEAT, .heartbeat = {s->run, steps, busy_ms}};
     if (!send_msg(s, &msg)) {
       log_debug("a heartbeat could not be sent");
     }
   }
 }
 
-void session_tick(struct session *s, bool sound, uint64_t steps) {
+void session_tick(struct session *s, bool sound, uint64_t steps, uint64_t busy_ms) {
   const int64_t now = now_ms(s);
   const bool late = now - s->ticked_ms > LATE_MS;
   s->ticked_ms = now;
@@ -453,10 +449,11 @@ void session_tick(struct session *s, bool sound, uint64_t steps) {
       watch_silence(s);
       break;
     case GREETING:
+    case FETCHING:
       watch_silence(s);
       break;
     case SERVING:
-      beat(s, steps);
+      beat(s, steps, busy_ms);
       watch_silence(s);
       break;
     case OVER:
@@ -466,61 +463,23 @@ void session_tick(struct session *s, bool sound, uint64_t steps) {
 
 // ---- life ----
 
-// tcp://HOST:PORT, HOST without colons or in brackets.
-static enum err parse_endpoint(struct session *s, const char *endpoint) {
-  const char *host = endpoint + strlen("tcp://"), *colon = strrchr(endpoint, ':');
-  if (strncmp(endpoint, "tcp://", 6) == 0 && colon > host && colon - host <= MAX_HOST) {
-    char *end;
-    const long port = strtol(colon + 1, &end, 10);
-    const size_t n = (size_t)(colon - host);
-    const bool bracketed = host[0] == '[' && host[n - 1] == ']';
-    if (colon[1] >= '0' && colon[1] <= '9' && *end == '\0' && port >= 1 && port <= 65535 &&
-        (bracketed || memchr(host, ':', n) == NULL)) {
-      memcpy(s->host, host, n);
-      return ERR_OK;
-    }
-  }
-  log_error("--connect %s: expected tcp://HOST:PORT, for example tcp://127.0.0.1:5555", endpoint);
-  return ERR_USAGE;
-}
-
-static void name_actor(struct session *s) {
-  while (s->actor == 0) {
-    CHECK(getrandom(&s->actor, sizeof s->actor, 0) == sizeof s->actor);
-  }
-  s->jitter = s->actor;
-  if (s->opt->name != NULL) {
-    snprintf(s->name, sizeof s->name, "%s", s->opt->name);
-    return;
-  }
-  char host[48] = "";
-  gethostname(host, sizeof host - 1);
-  snprintf(s->name, sizeof s->name, "%s:%ld", host, (long)getpid());
-}
-
-struct session *session_new(const struct client_options *opt, int slots, uv_loop_t *loop,
+struct session *session_new(const struct session_options *opt, uv_loop_t *loop,
                             const struct session_events *events, void *ctx) {
   struct session *s = must_alloc(1, sizeof *s);
   s->opt = opt;
-  s->slots = slots;
+  s->jitter = opt->actor;
   s->loop = loop;
   s->events = events;
   s->ctx = ctx;
-  s->heartbeat_ms = FIRST_HEARTBEAT_MS;
-  s->patience_ms = opt->patience_ms > 0 ? opt->patience_ms : CLIENT_PATIENCE_MS;
+  s->settings.heartbeat = FIRST_HEARTBEAT_MS;
+  s->patience_ms = opt->patience_ms;
   s->encoder = wire_encoder_new();
-  s->decoder = wire_decoder_new(NULL, FIRST_MAX_MESSAGE);
   s->zmq = zmq_ctx_new();
   CHECK(s->zmq != NULL);
-  name_actor(s);
   return s;
 }
 
 enum err session_start(struct session *s) {
-  const enum err err = parse_endpoint(s, s->opt->endpoint);
-  if (err != ERR_OK) {
-    return err;
-  }
   s->heard_ms = s->ticked_ms = now_ms(s);
   return open_control(s);
 }
@@ -533,6 +492,7 @@ void session_disconnect(struct session *s) {
 void session_free(struct session *s) {
   wire_encoder_free(s->encoder);
   wire_decoder_free(s->decoder);
+  download_release(&s->model);
   task_free(s->task);
   free(s);
 }
@@ -542,7 +502,7 @@ bool session_is_serving(const struct session *s) {
 }
 
 int64_t session_heartbeat_ms(const struct session *s) {
-  return s->heartbeat_ms;
+  return s->settings.heartbeat;
 }
 
 uint64_t session_run(const struct session *s) {
@@ -553,6 +513,6 @@ const struct task *session_task(const struct session *s) {
   return s->task;
 }
 
-const struct rollout_options *session_rollout_options(const struct session *s) {
-  return &s->rollout;
+const struct wire_settings *session_settings(const struct session *s) {
+  return &s->settings;
 }

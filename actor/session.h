@@ -1,12 +1,15 @@
 // session.h - the connection to the learner: finding it, greeting it, losing it, finding it again.
 //
 //   AWAY -----> CONNECTING -----> GREETING -----> SERVING
-//     ^  sockets      |   hello       |   welcome    |
-//     |               |               |              |
-//     +---------------+---------------+--------------+     silence, or the learner asks for a hello
+//     ^  sockets      |   hello    |    |  welcome   |
+//     |               |            |    v            |
+//     |               |            | FETCHING        |  the model is not here yet
+//     +---------------+------------+----+------------+  silence; another hello is due
 //
 // A loss closes the sockets and opens others after a while: a fresh DEALER is a fresh routing id,
-// so nothing of an old connection can be mixed up with the new one.
+// so nothing of an old connection can be mixed up with the new one. A connection also ends when the
+// largest message that it takes is not the learner's wire.max_message: the first one takes no more
+// than WIRE_FIRST_MESSAGE, whoever sends it.
 //
 // The session gives up when it has not heard of a learner for the patience of its options, or of
 // the last welcome. Loop thread only.
@@ -18,13 +21,20 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "actor/client.h"
-#include "actor/rollout.h"
 #include "common/base/err.h"
 #include "common/task/task.h"
 #include "proto/wire.h"
 
 struct session;
+
+struct session_options {
+  const char *endpoint;  // tcp://HOST:PORT
+  const char *host;      // of endpoint
+  const char *name;      // for people
+  uint64_t actor;        // who we are: random
+  int threads, slots;    // rollout threads, and tickets that they want to hold
+  int64_t patience_ms;   // before the first welcome
+};
 
 // What the learner has said that the session does not deal with itself.
 struct session_events {
@@ -34,8 +44,8 @@ struct session_events {
   void (*gave_up)(void *ctx, enum err result);
 };
 
-// threads, slots: for the hello. opt, loop and events are borrowed.
-struct session *session_new(const struct client_options *opt, int slots, uv_loop_t *loop,
+// opt, loop and events are borrowed.
+struct session *session_new(const struct session_options *opt, uv_loop_t *loop,
                             const struct session_events *events, void *ctx);
 
 // Closes the connection: waits for the last messages to be sent, for a moment.
@@ -45,19 +55,20 @@ void session_free(struct session *s);  // after session_disconnect
 // Begins to connect. ERR_USAGE: the endpoint is none.
 NODISCARD enum err session_start(struct session *s);
 
-// Every SESSION_TICK_MS: connects again, greets, gives up, sends heartbeats. sound: the side that
-// works does so. When it does not, heartbeats stop, and nothing is done about a silent learner:
-// another hello would only get us tickets that others can answer. steps: env steps done.
+// Every SESSION_TICK_MS: connects again, greets, gives up, sends heartbeats. steps, busy_ms: env
+// steps done, and the CPU time that they took. sound: the side that works does so. When it does
+// not, heartbeats stop, and nothing is done about a silent learner: another hello would only get us
+// tickets that others can answer.
 enum { SESSION_TICK_MS = 20 };
-void session_tick(struct session *s, bool sound, uint64_t steps);
+void session_tick(struct session *s, bool sound, uint64_t steps, uint64_t busy_ms);
 
 bool session_is_serving(const struct session *s);
 int64_t session_heartbeat_ms(const struct session *s);
 
-// Valid from the first welcome on; the task stays the same.
+// Valid from welcomed() on. The task stays; run and settings are those of the last welcome.
 uint64_t session_run(const struct session *s);
 const struct task *session_task(const struct session *s);
-const struct rollout_options *session_rollout_options(const struct session *s);
+const struct wire_settings *session_settings(const struct session *s);
 
 // False when it was not taken, or we are not serving.
 bool session_send(struct session *s, const struct wire_msg *msg);

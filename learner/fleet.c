@@ -4,21 +4,50 @@
 #include <inttypes.h>
 #include <mujoco/mujoco.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "common/base/log.h"
 
 enum { GRANT_MAX = 64 };  // tickets of one grant message
 
-void fleet_init(struct fleet *f, const struct config *cfg) {
-  f->cfg = cfg;
+// One kind of message against wire.max_message. what: it takes; remedy: what makes it smaller.
+static enum err check_size(const struct config *cfg, size_t bytes, const char *what,
+                           const char *remedy) {
+  const size_t limit = (size_t)cfg->wire_max_message;
+  if (bytes <= limit) {
+    return ERR_OK;
+  }
+  char set[64] = "";
+  if (bytes <= wire_largest_message()) {
+    snprintf(set, sizeof set, "set wire.max_message=%zu, or ", bytes);
+  }
+  log_error("%s up to %zu bytes as a message, more than wire.max_message=%zu; %s%s", what, bytes,
+            limit, set, remedy);
+  return ERR_CONFIG;
+}
+
+enum err fleet_check_sizes(const struct config *cfg, const struct task *task) {
+  char what[128];
+  const struct dims dims = task_dims(task, (int)cfg->replay_hindsight_k);
+  snprintf(what, sizeof what, "task %s: an episode takes", task->name);
+  enum err err =
+      check_size(cfg, wire_episode_bytes(&dims), what, "give the task a smaller telos.horizon");
+  int width[CONFIG_WIDTHS + 2] = {task->obs + task->goal};
+  const int n = cfg->net_hidden.n;
+  memcpy(width + 1, cfg->net_hidden.v, (size_t)n * sizeof *width);
+  width[n + 1] = 2 * task->act;
+  const enum err weights =
+      check_size(cfg, wire_weights_bytes(width, n + 1), "net.hidden: the policy's weights take",
+                 "make the layers smaller");
+  return err == ERR_OK ? weights : err;
+}
+
+void fleet_init(struct fleet *f) {
   f->encoder = wire_encoder_new();
-  f->config_text = config_dump(cfg);
 }
 
 void fleet_release(struct fleet *f) {
   wire_encoder_free(f->encoder);
-  free(f->config_text);
 }
 
 int fleet_size(const struct fleet *f) {
@@ -105,25 +134,33 @@ static bool hello_fits(struct fleet *f, const void *id, size_t id_size,
   return true;
 }
 
-static void welcome(struct fleet *f, int i, const struct wire_hello *h) {
-  const bool has_task = h->task_digest == f->task->digest;
-  const struct wire_msg msg = {.type = WIRE_WELCOME,
-                               .welcome = {.run = f->run,
-                                           .config = f->config_text,
-                                           .model = f->task->mjb,
-                                           .model_size = has_task ? 0 : f->task->mjb_size,
-                                           .task_digest = f->task->digest,
-                                           .weights_port = (uint32_t)f->weights_port}};
-  fleet_send(f, i, &msg);
-  zmq_msg_t *newest = publisher_newest(f->publisher);
-  if (newest != NULL) {
-    send_frame(f, i, newest);
-  }
+static struct wire_msg welcome_of(const struct fleet *f) {
+  const struct config *cfg = f->cfg;
+  const struct wire_settings settings = {.random = cfg->explore_random,
+                                         .repeat = cfg->explore_repeat,
+                                         .hindsight = (uint32_t)cfg->replay_hindsight_k,
+                                         .heartbeat = (uint32_t)cfg->wire_heartbeat,
+                                         .patience = (uint32_t)cfg->wire_patience,
+                                         .max_message = (uint32_t)cfg->wire_max_message};
+  return (struct wire_msg){.type = WIRE_WELCOME,
+                           .welcome = {.run = f->run,
+                                       .task_digest = f->task->digest,
+                                       .model_bytes = f->task->mjb_size,
+                                       .weights_port = (uint32_t)f->weights_port,
+                                       .settings = settings}};
 }
 
 void fleet_hello(struct fleet *f, const void *id, size_t id_size, const struct wire_hello *h,
                  int64_t now_ms) {
   if (!hello_fits(f, id, id_size, h)) {
+    return;
+  }
+  const struct wire_msg welcome = welcome_of(f);
+  if (h->task_digest == 0) {
+    // it asks for the model now, and then says hello again
+    if (!send_to(f, id, id_size, &welcome)) {
+      log_debug("actor %s could not be welcomed", h->name);
+    }
     return;
   }
   // the same process on a new connection: what it held is issued again, a late answer still counts
@@ -142,7 +179,21 @@ void fleet_hello(struct fleet *f, const void *id, size_t id_size, const struct w
   ledger_join(f->ledger, i, h->actor, (int)h->slots);
   log_info("actor %s joined with %d slots (%s, %s); %d connected", f->peers.peer[i].name,
            (int)h->slots, h->build, h->cpu, f->peers.used);
-  welcome(f, i, h);
+  fleet_send(f, i, &welcome);
+  zmq_msg_t *newest = publisher_newest(f->publisher);
+  if (newest != NULL) {
+    send_frame(f, i, newest);
+  }
+}
+
+void fleet_send_piece(struct fleet *f, const void *id, size_t id_size,
+                      const struct wire_model_request *request) {
+  zmq_msg_t *frame = publisher_piece(f->publisher, request);
+  if (frame == NULL) {
+    fleet_refuse(f, id, id_size, WIRE_REFUSE_HELLO_FIRST, "that is not the model; say hello");
+  } else if (!link_share(f->router, id, id_size, frame)) {
+    log_debug("a piece of the model could not be sent");
+  }
 }
 
 void fleet_lose(struct fleet *f, int i, const char *why) {

@@ -30,13 +30,16 @@ struct fleet {
   // its own
   struct peers peers;
   struct wire_encoder *encoder;
-  char *config_text;        // for welcomes
   uint64_t rejected;        // bad messages
   uint64_t audit_failures;  // digests that disagreed
 };
 
+// What a run of this task with these settings sends must fit wire.max_message. ERR_CONFIG: a line
+// for each kind of message that does not.
+NODISCARD enum err fleet_check_sizes(const struct config *cfg, const struct task *task);
+
 // The borrowed fields are set by the caller before the first message.
-void fleet_init(struct fleet *f, const struct config *cfg);
+void fleet_init(struct fleet *f);
 void fleet_release(struct fleet *f);
 
 int fleet_size(const struct fleet *f);
@@ -49,9 +52,12 @@ void fleet_send(struct fleet *f, int i, const struct wire_msg *msg);
 void fleet_send_weights(struct fleet *f, int i, uint64_t version);
 void fleet_say_bye(struct fleet *f, enum wire_farewell code, const char *reason);  // to all
 
-// Whoever says hello joins and is welcomed, or is refused.
+// Whoever says hello is refused, or welcomed. It joins when it has the task.
 void fleet_hello(struct fleet *f, const void *id, size_t id_size, const struct wire_hello *h,
                  int64_t now_ms);
+// A piece of the model, for anyone. One that we do not have: another hello is due.
+void fleet_send_piece(struct fleet *f, const void *id, size_t id_size,
+                      const struct wire_model_request *request);
 void fleet_refuse(struct fleet *f, const void *id, size_t id_size, enum wire_refusal code,
                   const char *reason);
 void fleet_lose(struct fleet *f, int i, const char *why);

@@ -1,5 +1,6 @@
 // main.c - telos-learner: reads the command line, makes the long-lived objects, runs the server.
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,8 +15,10 @@
 #include "common/base/number.h"
 #include "common/base/options.h"
 #include "common/base/process.h"
+#include "common/base/shell.h"
 #include "common/config/config.h"
 #include "common/task/task.h"
+#include "learner/fleet.h"
 #include "learner/nn/gemm.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/rules.h"
@@ -164,18 +167,23 @@ static void on_listening(void *ctx, const char *endpoint) {
   fflush(stdout);
 }
 
-// the command as typed, for the manifest
-static char *join(int argc, char **argv) {
-  size_t n = 1;
-  for (int i = 0; i < argc; i++) {
-    n += strlen(argv[i]) + 1;
+// How to go on, for a person: `telos train`, when it is our parent, says it in its own words.
+static void tell_how_to_resume(const struct arguments *a, char *program) {
+  char every[24], video_every[] = "--video-every", insecure[] = "--insecure";
+  char task[] = "--task", run[] = "--run";
+  char *words[8] = {program, task, (char *)(uintptr_t)a->task, run, (char *)(uintptr_t)a->run};
+  int n = 5;
+  if (a->insecure) {
+    words[n++] = insecure;
   }
-  char *text = must_alloc(n, 1);
-  size_t used = 0;
-  for (int i = 0; i < argc; i++) {
-    used += (size_t)snprintf(text + used, n - used, i == 0 ? "%s" : " %s", argv[i]);
+  if (a->video_every != 0) {
+    snprintf(every, sizeof every, "%" PRIu64, a->video_every);
+    words[n++] = video_every;
+    words[n++] = every;
   }
-  return text;
+  char *command = shell_join(words, n);
+  log_info("stopped; resume with: %s", command);
+  free(command);
 }
 
 // a task that the update rule can learn
@@ -217,7 +225,11 @@ int main(int argc, char **argv) {
   if ((err = read_config(&cfg, &a)) != ERR_OK || (err = load_task(&task, a.task)) != ERR_OK) {
     return err_exit_code(err);
   }
-  char *command = join(argc, argv);
+  if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK) {
+    task_free(task);
+    return err_exit_code(err);
+  }
+  char *command = shell_join(argv, argc);
   err = rundir_open(&run, a.run, a.resume, &cfg, task, command);
   free(command);
   if (err == ERR_OK) {
@@ -232,8 +244,8 @@ int main(int argc, char **argv) {
     static struct server *server;
     err = server_run(&server, &opt);
     process_ignore_stop();
-    if (err == ERR_INTERRUPTED) {
-      log_info("stopped; resume with: telos-learner --task %s --run %s", a.task, a.run);
+    if (err == ERR_INTERRUPTED && a.parent == 0) {
+      tell_how_to_resume(&a, argv[0]);
     }
     rundir_close(&run);
   }

@@ -141,6 +141,8 @@ static void on_message(struct server *s, const void *id, size_t id_size, int i,
   if (msg->type == WIRE_HELLO) {
     fleet_hello(&s->fleet, id, id_size, &msg->hello, now_ms(s));
     fleet_grant(&s->fleet, now_ms(s));
+  } else if (msg->type == WIRE_MODEL_REQUEST) {
+    fleet_send_piece(&s->fleet, id, id_size, &msg->model_request);
   } else if (i >= 0) {
     s->fleet.peers.peer[i].last_seen_ms = now_ms(s);
     on_actor_message(s, i, msg);
@@ -341,10 +343,11 @@ static enum err make_ledger(struct server *s) {
   };
   const struct fold *fold = trainer_fold(s->trainer);
   s->ledger = ledger_new(&opt, fold);
-  s->publisher = publisher_new(s->run->run);
+  s->publisher = publisher_new(s->run->run, s->task);
   for (int i = 0; i < fold->nweights; i++) {
     publisher_add(s->publisher, fold->weights[i]);
   }
+  s->fleet.cfg = s->cfg;
   s->fleet.task = s->task;
   s->fleet.ledger = s->ledger;
   s->fleet.publisher = s->publisher;
@@ -413,7 +416,7 @@ enum err server_run(struct server **out, const struct server_options *opt) {
   s->task = opt->task;
   s->run = opt->run;
   s->decoder = wire_decoder_new(&dims, (size_t)opt->cfg->wire_max_message);
-  fleet_init(&s->fleet, opt->cfg);
+  fleet_init(&s->fleet);
   CHECK(uv_loop_init(&s->loop) == 0);
   CHECK(uv_async_init(&s->loop, &s->wake, on_wake) == 0);
   s->wake.data = s;

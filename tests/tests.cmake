@@ -84,6 +84,9 @@ telos_check(NAME lint.shell LABEL lint TIMEOUT 60 COMMAND tests/check_shell.sh)
 # only a learner needs a BLAS, and the threads that one starts before main
 telos_check(NAME lint.blas_links LABEL lint TIMEOUT 60
   COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos> | grep blas")
+# what an actor has to know of the settings comes as numbers: it reads no YAML
+telos_check(NAME lint.yaml_links LABEL lint TIMEOUT 60
+  COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> | grep yaml")
 # nothing but telos-play draws: OpenGL and its compiler stay out of actors and their images
 if(TARGET telos-play)
   set(gl "-i -E 'osmesa|libgl|libegl|llvm|libpng|libwebp'")
@@ -109,7 +112,7 @@ if(TELOS_SANITIZE MATCHES "thread")
 endif()
 
 # ---- unit ----
-foreach(t test_base test_number test_words test_options test_config test_metrics test_rng test_episode test_evaluation test_tfrecord)
+foreach(t test_base test_number test_words test_options test_shell test_config test_metrics test_rng test_episode test_evaluation test_tfrecord)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS base)
 endforeach()
 foreach(t test_policy test_policy_file test_safetensors)
@@ -119,7 +122,7 @@ telos_test(test_mj LABEL unit TIMEOUT 120 LIBS task)
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_zpoll LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_link LABEL unit TIMEOUT 120 LIBS proto)
-foreach(t test_desk test_pool test_script test_compile test_tether test_task test_task_readme test_bad_tasks test_tasks
+foreach(t test_desk test_pool test_download test_script test_compile test_tether test_trial test_task test_task_readme test_bad_tasks test_tasks
           test_task_tendon_arm test_task_gym
           test_task_sawyer_push test_task_box2d test_task_ant test_env test_goal test_rollout)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
@@ -132,7 +135,9 @@ foreach(t test_rows test_mlp test_adam test_replay test_scaling test_agent test_
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
 telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
-telos_test(test_publisher LABEL unit TIMEOUT 120 LIBS learner)
+foreach(t test_publisher test_fleet)
+  telos_test(${t} LABEL unit TIMEOUT 120 LIBS learner)
+endforeach()
 foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
@@ -144,6 +149,7 @@ telos_fuzz(config MUTATIONS 512 LIBS base)
 telos_fuzz(wire MUTATIONS 2048 LIBS proto)
 telos_fuzz(safetensors MUTATIONS 2048 LIBS nn)
 telos_fuzz(tfrecord MUTATIONS 2048 LIBS base)
+telos_fuzz(mjcf MUTATIONS 512 LIBS task)
 telos_fuzz(task MUTATIONS 16 LIBS task)
 
 # ---- integration ----
@@ -155,8 +161,9 @@ set_target_properties(telos-actor-perturbed PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
+telos_integration(test_commands TIMEOUT 900)
 foreach(t test_determinism test_train test_train_tasks test_bad_input test_damaged_runs test_messages
-          test_disk test_signals)
+          test_sizes test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
 if(TARGET telos-play)

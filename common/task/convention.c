@@ -4,7 +4,8 @@
 // was expected. What can be read is read into the task on the way, so later checks can use it; the
 // simulation itself is only tried on a model that is right otherwise.
 //
-// The order of the file is that of actor/tasks/README.md; actions and goals have files of their own.
+// The order of the file is that of actor/tasks/README.md; actions and goals have files of their
+// own.
 #include "common/task/convention.h"
 
 #include <mujoco/mujoco.h>

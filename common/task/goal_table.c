@@ -4,16 +4,18 @@
 // damaged one fails the digest and is drawn again.
 #include "common/task/goal_table.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <mujoco/mujoco.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "common/base/check.h"
-#include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "common/task/env.h"
@@ -101,21 +103,33 @@ static bool cache_path(char *path, uint64_t key) {
   if (cache && cache[0] == '/') {
     n = snprintf(path, MAX_PATH, "%s/telos/goals-%016llx", cache, (unsigned long long)key);
   } else if (home && home[0] == '/') {
-    n = snprintf(path, MAX_PATH, "%s/.cache/telos/goals-%016llx", home, (unsigned long long)key);
+    n = snprintf(path, MAX_PATH, "%s/.cache/telos/goals-%016llx", home[1] ? home : "",
+                 (unsigned long long)key);
   }
   return n > 0 && n < MAX_PATH - 32;
 }
 
-static bool cache_read(float *table, size_t bytes, const char *path) {
-  void *data = NULL;
-  size_t n = 0;
-  uint64_t digest;
-  if (!fsio_exists(path) || fsio_read(&data, &n, path, bytes + sizeof digest) != ERR_OK) {
-    return false;
+// A cache is a convenience: nothing about it is an error, so its files are read and written here
+// rather than by fsio, which logs what fails.
+static bool read_whole(void *data, size_t n, const char *path) {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  size_t done = 0;
+  for (ssize_t k = 1; fd >= 0 && k > 0 && done < n;) {
+    k = read(fd, (char *)data + done, n - done);
+    done += k > 0 ? (size_t)k : 0;
   }
-  bool good = n == bytes + sizeof digest;
+  if (fd >= 0) {
+    close(fd);
+  }
+  return done == n;
+}
+
+static bool cache_read(float *table, size_t bytes, const char *path) {
+  uint64_t digest;
+  char *data = must_alloc(1, bytes + sizeof digest);
+  bool good = read_whole(data, bytes + sizeof digest, path);
   if (good) {
-    memcpy(&digest, (char *)data + bytes, sizeof digest);
+    memcpy(&digest, data + bytes, sizeof digest);
     good = digest == XXH3_64bits(data, bytes);
   }
   if (good) {
@@ -125,19 +139,45 @@ static bool cache_read(float *table, size_t bytes, const char *path) {
   return good;
 }
 
+// The folders above path, as far as they can be made: why one cannot, or 0.
+static int make_folders(const char *path) {
+  char folder[MAX_PATH];
+  int reason = 0;
+  for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST && reason == 0) {
+      reason = errno;
+    }
+  }
+  return reason;
+}
+
+static bool write_whole(const char *path, const void *data, size_t n) {
+  const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  size_t done = 0;
+  for (ssize_t k = 1; fd >= 0 && k > 0 && done < n;) {
+    k = write(fd, (const char *)data + done, n - done);
+    done += k > 0 ? (size_t)k : 0;
+  }
+  return fd >= 0 && close(fd) == 0 && done == n;
+}
+
 // Several processes may do this at once: each has a name of its own until the rename.
 static void cache_write(const float *table, size_t bytes, const char *path) {
   const uint64_t digest = XXH3_64bits(table, bytes);
   char *data = must_alloc(1, bytes + sizeof digest);
   memcpy(data, table, bytes);
   memcpy(data + bytes, &digest, sizeof digest);
-  char folder[MAX_PATH], own[MAX_PATH];
-  snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+  char own[MAX_PATH];
   snprintf(own, sizeof own, "%.4000s.%ld", path, (long)getpid());
-  if (fsio_mkdirs(folder) != ERR_OK ||
-      fsio_write_atomic(own, data, bytes + sizeof digest) != ERR_OK || rename(own, path) != 0) {
+  const int no_folder = make_folders(path);
+  if (!write_whole(own, data, bytes + sizeof digest) || rename(own, path) != 0) {
+    const int reason = no_folder ? no_folder : errno;
     unlink(own);
-    log_warn("the goal table is not kept in %s: it is drawn again the next time", path);
+    log_warn(
+        "the goal table is not kept in %s: %s; it is drawn again the next time, unless "
+        "XDG_CACHE_HOME names a folder that can be written",
+        path, strerror(reason));
   }
   free(data);
 }

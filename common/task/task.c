@@ -171,6 +171,52 @@ void task_number_name(char *out, size_t n, const struct task *task, enum task_ro
   }
 }
 
+// an object with a frame, in words; false: it has none
+static bool frame_words(char *out, size_t n, const mjModel *m, int type, int id) {
+  static const struct {
+    int type;
+    const char *words;
+  } kinds[] = {{mjOBJ_BODY, "inertial frame of"},
+               {mjOBJ_XBODY, "frame of"},
+               {mjOBJ_GEOM, "geom"},
+               {mjOBJ_SITE, "site"},
+               {mjOBJ_CAMERA, "camera"}};
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && id >= 0; i++) {
+    if (kinds[i].type == type) {
+      const char *name = mj_id2name(m, type, id);
+      snprintf(out, n, "%s %s", kinds[i].words, name ? name : "(no name)");
+      return true;
+    }
+  }
+  return false;
+}
+
+void task_sensor_frame(char *out, size_t n, const struct task *task, int sensor) {
+  const mjModel *m = task->model;
+  out[0] = '\0';
+  switch (m->sensor_type[sensor]) {
+    case mjSENS_FRAMEPOS:
+    case mjSENS_FRAMEQUAT:
+    case mjSENS_FRAMEXAXIS:
+    case mjSENS_FRAMEYAXIS:
+    case mjSENS_FRAMEZAXIS:
+    case mjSENS_FRAMELINVEL:
+    case mjSENS_FRAMEANGVEL:
+    case mjSENS_FRAMELINACC:
+    case mjSENS_FRAMEANGACC:
+      break;
+    default:
+      return;
+  }
+  char reference[256];
+  frame_words(out, n, m, m->sensor_objtype[sensor], m->sensor_objid[sensor]);
+  if (frame_words(reference, sizeof reference, m, m->sensor_reftype[sensor],
+                  m->sensor_refid[sensor])) {
+    const size_t used = strlen(out);
+    snprintf(out + used, n - used, ", seen from %s", reference);
+  }
+}
+
 void task_action_name(char *out, size_t n, const struct task *task, int i) {
   CHECK(i >= 0 && i < task->act);
   if (i < task->action.naxis) {

@@ -151,6 +151,11 @@ void task_list(void (*each)(void *ctx, const char *name, const char *path), void
 // sensors of one number. At most n bytes.
 void task_number_name(char *out, size_t n, const struct task *task, enum task_role role, int i);
 
+// The frame that a sensor reads, in words: "inertial frame of pole" (objtype body: its origin is
+// the centre of mass), "frame of pole" (xbody), "site tip", with the frame that it is measured in
+// when there is one. "" for a sensor of no frame. At most n bytes.
+void task_sensor_frame(char *out, size_t n, const struct task *task, int sensor);
+
 // What action i is called: "mocap x", or the actuator's name.
 void task_action_name(char *out, size_t n, const struct task *task, int i);
 

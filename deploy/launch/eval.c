@@ -85,12 +85,11 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   if (good && a->random && (optind != argc || a->task == NULL)) {
     log_error("--random takes --task NAME|FILE, and no run (telos eval --help)");
     good = false;
-  } else if (good && !a->random && optind != argc - 1) {
-    log_error("which run? telos eval runs/box2d/NAME (telos eval --help)");
-    good = false;
+  } else if (good && !a->random) {
+    good = policy_source_operand(&a->what, argv + optind, argc - optind, "telos eval", "run") ==
+           ERR_OK;
   }
   a->episodes = (int)episodes;
-  a->what = good ? argv[optind] : NULL;
   return good ? ERR_OK : ERR_USAGE;
 }
 

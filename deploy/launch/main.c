@@ -8,6 +8,7 @@
 #include "common/base/err.h"
 #include "common/base/log.h"
 #include "common/base/process.h"
+#include "common/base/words.h"
 #include "deploy/launch/verbs.h"
 #include "proto/version.h"
 
@@ -20,7 +21,7 @@ static const char help[] =
     "  telos task list                        the tasks that can be trained\n"
     "  telos config                           every setting with its value\n"
     "\n"
-    "Usage: telos VERB [options]; telos VERB --help tells the rest.\n"
+    "Usage: telos VERB [options]; telos help VERB tells the rest.\n"
     "\n"
     "  train TASK    start a learner and actors here; write the policy\n"
     "  eval RUN      evaluate a run's policy.safetensors\n"
@@ -31,17 +32,8 @@ static const char help[] =
     "\n"
     "telos-learner and telos-actor are the two programs behind `train`, for fleets.\n";
 
-const char *verbs_program_dir(void) {
-  static char dir[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
-  if (n > 0) {
-    dir[n] = '\0';
-    *strrchr(dir, '/') = '\0';
-  }
-  return dir;
-}
-
-int main(int argc, char **argv) {
+// argv[0] is the verb
+static int run_verb(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -50,6 +42,35 @@ int main(int argc, char **argv) {
                {"play", verb_play},
                {"task", verb_task},
                {"config", verb_config}};
+  const char *verb = argv[0];
+  if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
+    fputs(help, stdout);
+    return 0;
+  }
+  if (strcmp(verb, "--version") == 0 || strcmp(verb, "version") == 0) {
+    version_print(stdout, "telos", NULL);
+    return 0;
+  }
+  struct words_nearest near = {.word = verb};
+  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+    if (strcmp(verb, verbs[i].name) == 0) {
+      return verbs[i].run(argc, argv);
+    }
+    words_offer(&near, verbs[i].name);
+  }
+  words_offer(&near, "version");
+  words_offer(&near, "help");
+  if (near.best != NULL) {
+    log_error("unknown verb '%s'; did you mean %s? (telos --help)", verb, near.best);
+  } else {
+    log_error(
+        "unknown verb '%s'; expected train, eval, play, task, config or version (telos --help)",
+        verb);
+  }
+  return err_exit_code(ERR_USAGE);
+}
+
+int main(int argc, char **argv) {
   // before anything that the compiler may have vectorised
   const enum err err = cpu_require();
   if (err != ERR_OK) {
@@ -61,21 +82,10 @@ int main(int argc, char **argv) {
     fputs(help, stderr);
     return err_exit_code(ERR_USAGE);
   }
-  const char *verb = argv[1];
-  if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
-    fputs(help, stdout);
-    return 0;
+  if (strcmp(argv[1], "help") == 0 && argc > 2) {
+    char option[] = "--help";
+    char *words[] = {argv[2], option, NULL};
+    return run_verb(2, words);
   }
-  if (strcmp(verb, "--version") == 0 || strcmp(verb, "version") == 0) {
-    version_print(stdout, "telos", NULL);
-    return 0;
-  }
-  for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-    if (strcmp(verb, verbs[i].name) == 0) {
-      return verbs[i].run(argc - 1, argv + 1);
-    }
-  }
-  log_error("unknown verb '%s'; expected train, eval, play, task, config or version (telos --help)",
-            verb);
-  return err_exit_code(ERR_USAGE);
+  return run_verb(argc - 1, argv + 1);
 }

@@ -14,6 +14,45 @@
 #include "common/base/number.h"
 #include "common/config/config.h"
 
+// "group.name=value", and no file
+static bool is_setting(const char *word) {
+  const char *equals = strchr(word, '=');
+  return equals != NULL && memchr(word, '/', (size_t)(equals - word)) == NULL && !fsio_exists(word);
+}
+
+static enum err refuse_setting(const char *word, const char *verb) {
+  static const char *const same[][2] = {{"run.seed=", "--seed"}, {"eval.episodes=", "--episodes"}};
+  for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+    const size_t n = strlen(same[i][0]);
+    if (strncmp(word, same[i][0], n) == 0) {
+      log_error("%s: a run keeps its settings; for other episodes give %s %s (%s --help)", word,
+                same[i][1], word + n, verb);
+      return ERR_USAGE;
+    }
+  }
+  log_error("%s: a run keeps its settings; see %s --help for what can be chosen", word, verb);
+  return ERR_USAGE;
+}
+
+enum err policy_source_operand(const char **what, char *const *words, int n, const char *verb,
+                               const char *things) {
+  for (int i = 0; i < n; i++) {
+    if (is_setting(words[i])) {
+      return refuse_setting(words[i], verb);
+    }
+  }
+  if (n == 0) {
+    log_error("which %s? %s runs/box2d/NAME (%s --help)", things, verb, verb);
+    return ERR_USAGE;
+  }
+  if (n > 1) {
+    log_error("%s: one %s at a time; see %s --help", words[1], things, verb);
+    return ERR_USAGE;
+  }
+  *what = words[0];
+  return ERR_OK;
+}
+
 static enum err find_policy(struct policy_source *s, const char *what) {
   struct config cfg;
   struct stat st;

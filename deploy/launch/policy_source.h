@@ -16,6 +16,12 @@ struct policy_source {
   int episodes;   // of one of the run's evaluations; the default for a file by itself
 };
 
+// The one operand of a verb that takes a run, from the words after its options. ERR_USAGE (logged):
+// there is none, or more than one, or a setting, which a run keeps. verb: "telos eval"; things:
+// what it takes, "run".
+NODISCARD enum err policy_source_operand(const char **what, char *const *words, int n,
+                                         const char *verb, const char *things);
+
 // what: a run's folder or a policy file; task: a name or a file, NULL for the one that the policy
 // names. ERR_CONFIG: the task is unknown, or has other sizes. A task that has changed since is
 // warned of. Release with policy_source_release, whatever the result.

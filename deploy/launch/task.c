@@ -2,7 +2,8 @@
 //
 // list loads every task that is found by name; one that cannot be loaded, for instance because it
 // includes a model that is not installed, is listed with the reason. check loads files and leaves
-// the talking to the loader, which tells every mistake in one line.
+// the talking to the loader, which tells every mistake in one line. What a trial of a good one
+// shows is a warning of check and show, and changes no exit code.
 #include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
@@ -17,6 +18,7 @@
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/task/task.h"
+#include "common/task/trial.h"
 #include "deploy/launch/task_show.h"
 #include "deploy/launch/verbs.h"
 
@@ -157,6 +159,31 @@ static enum err run_list(bool json) {
 
 // ---- show and check ----
 
+// What a trial of the task shows, one warning each: to standard error, or in the sheet.
+static void warn_of(const struct task *task, const char *label, bool sheet) {
+  struct trial *trial = must_alloc(1, sizeof *trial);
+  trial_run(trial, task);
+  for (int i = 0; i < trial->n; i++) {
+    if (sheet) {
+      printf("%-13s%s\n", "warning", trial->line[i]);
+    } else {
+      log_warn("task %s: %s", label, trial->line[i]);
+    }
+  }
+  free(trial);
+}
+
+static json_t *warnings_json(const struct task *task) {
+  struct trial *trial = must_alloc(1, sizeof *trial);
+  json_t *array = json_array();
+  trial_run(trial, task);
+  for (int i = 0; i < trial->n; i++) {
+    CHECK(json_array_append_new(array, json_string(trial->line[i])) == 0);
+  }
+  free(trial);
+  return array;
+}
+
 struct file_of {
   const char *name;
   char path[4096];
@@ -181,9 +208,12 @@ static enum err run_show(const char *name, bool json) {
   struct task_cost cost;
   err = task_cost_measure(&cost, task);
   if (err == ERR_OK && json) {
-    print_json(task_show_json(task, path, &cost));
+    json_t *sheet = task_show_json(task, path, &cost);
+    CHECK(json_object_set_new(sheet, "warnings", warnings_json(task)) == 0);
+    print_json(sheet);
   } else if (err == ERR_OK) {
     task_show_text(stdout, task, path, &cost);
+    warn_of(task, name, true);
   }
   task_free(task);
   return err;
@@ -197,6 +227,7 @@ static enum err run_check(char **files, int n) {
     if (err == ERR_OK) {
       printf("%s: good\n", files[i]);
       fflush(stdout);
+      warn_of(task, files[i], false);
     } else {
       result = err;
     }

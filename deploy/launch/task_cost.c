@@ -10,8 +10,9 @@
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "common/task/env.h"
+#include "common/task/mj.h"
 
-enum { BATCHES = 9, BATCH_STEPS = 200, BATCH_RESETS = 10, MAX_FAILURES = 100 };
+enum { BATCHES = 9, BATCH_STEPS = 200, BATCH_RESETS = 10 };
 
 static const double batch_us = 20000;  // a batch of steps ends after this
 
@@ -37,10 +38,12 @@ struct clocked {
   struct env *env;
   float *act, *desired;
   struct rng rng;
-  int failures;  // unstable steps
+  struct task_cost cost;
+  enum err err;
 };
 
-// A reset and one step, or more up to the episode's end; *us and *n are of the steps alone.
+// A reset and one step, or more up to the episode's end; *us and *n are of the steps alone. An
+// unstable step ends the episode, and costs as much as any.
 static enum err clock_episode(struct clocked *c, int most, double *us, int *n) {
   struct env_step step = {0};
   enum err err = env_reset(c->env, c->desired, &c->rng);
@@ -50,14 +53,14 @@ static enum err clock_episode(struct clocked *c, int most, double *us, int *n) {
          now_us() - start < batch_us) {
     rng_fill_uniform(&c->rng, c->act, (size_t)c->task->act, -1.0f, 1.0f);
     err = env_step(c->env, c->act, &c->rng, &step);
-    c->failures += err != ERR_OK;
     (*n)++;
   }
   *us = now_us() - start;
-  return *n > 0 && c->failures < MAX_FAILURES ? ERR_OK : ERR_NUMERIC;
+  return *n > 0 ? ERR_OK : ERR_NUMERIC;
 }
 
-static enum err clock_batches(struct task_cost *cost, struct clocked *c) {
+static void clock_batches(void *ctx) {
+  struct clocked *c = ctx;
   double step[BATCHES], reset[BATCHES];
   enum err err = ERR_OK;
   for (int b = 0; b < BATCHES && err == ERR_OK; b++) {
@@ -76,9 +79,9 @@ static enum err clock_batches(struct task_cost *cost, struct clocked *c) {
     reset[b] = (now_us() - start) / BATCH_RESETS;
   }
   if (err == ERR_OK) {
-    *cost = (struct task_cost){.step = median(step), .reset = median(reset)};
+    c->cost = (struct task_cost){.step = median(step), .reset = median(reset)};
   }
-  return err;
+  c->err = err;
 }
 
 enum err task_cost_measure(struct task_cost *cost, const struct task *task) {
@@ -86,14 +89,19 @@ enum err task_cost_measure(struct task_cost *cost, const struct task *task) {
   c.act = must_alloc((size_t)task->act, sizeof *c.act);
   c.desired = must_alloc((size_t)task->goal + 1, sizeof *c.desired);
   rng_init(&c.rng, 0, RNG_ACTION, 0);
-  const enum err err = clock_batches(cost, &c);
-  if (err != ERR_OK) {
-    log_error("task %s: %s; no cost can be measured", task->name,
-              c.failures > 0 ? "random actions make it unstable; lower its timestep"
-                             : "1000 resets or goals in a row are rejected");
+  // what MuJoCo warns of is for common/task/trial.h to tell
+  char text[512];
+  if (!mj_try(clock_batches, &c, text, sizeof text)) {
+    log_error("task %s: MuJoCo cannot simulate random actions: %s; no cost can be measured",
+              task->name, text);
+    c.err = ERR_NUMERIC;
+  } else if (c.err != ERR_OK) {
+    log_error("task %s: 1000 resets or goals in a row are rejected; no cost can be measured",
+              task->name);
   }
+  *cost = c.cost;
   free(c.act);
   free(c.desired);
   env_free(c.env);
-  return err;
+  return c.err;
 }

@@ -11,8 +11,8 @@ struct task_cost {
   double reset;  // env_reset, goal included
 };
 
-// Medians of short batches. ERR_NUMERIC (logged): the task cannot be reset, or its first steps are
-// unstable time after time.
+// Medians of short batches; an episode that becomes unstable is as good as any. ERR_NUMERIC
+// (logged): the task cannot be reset, or MuJoCo cannot simulate it.
 NODISCARD enum err task_cost_measure(struct task_cost *cost, const struct task *task);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "common/base/check.h"
 #include "common/base/fsio.h"
+#include "common/task/drawn.h"
 #include "common/task/hook.h"
 
 enum { MAX_NAME = 128, MAX_ROW = 512 };
@@ -188,18 +189,19 @@ static void row_at(FILE *out, int i, const char *name, const char *words) {
   row(out, index, name, words);
 }
 
-// scale and hook of a sensor, "" when it has neither
+// frame, scale and hook of a sensor, "" when it has none of them
 static const char *sensor_words(char words[MAX_ROW], const struct task *task,
                                 const struct task_sensors *s, int sensor, int first, int dim) {
-  char spread[MAX_ROW];
+  char spread[MAX_ROW], frame[MAX_ROW / 2];
   const struct hook *hook = task->hook[sensor];
   bool scaled = false;
+  task_sensor_frame(frame, sizeof frame, task, sensor);
   for (int i = first; i < first + dim; i++) {
     scaled = scaled || s->scale[i] != 1;
   }
   spread_words(spread, s->scale + first, dim);
-  snprintf(words, MAX_ROW, "%s%s%s%s%.100s", hook ? "hook " : "", hook ? hook->name : "",
-           hook && scaled ? ", " : "", scaled ? "x " : "", scaled ? spread : "");
+  snprintf(words, MAX_ROW, "%s%s%s%s%s%.100s", frame, hook ? "hook " : "", hook ? hook->name : "",
+           (hook || frame[0]) && scaled ? ", " : "", scaled ? "x " : "", scaled ? spread : "");
   return words;
 }
 
@@ -219,6 +221,33 @@ static void show_sensors(FILE *out, const struct task *task, enum task_role role
     }
     row(out, index, name, sensor_words(words, task, s, s->id[i], at, dim));
     at += dim;
+  }
+}
+
+// what each goal sensor reads, and how telos play shows its goal
+static void show_goal_sensors(FILE *out, const struct task *task) {
+  const mjModel *m = task->model;
+  const struct task_sensors *s = &task->sensors[TASK_GOAL];
+  for (int i = 0; i < s->n; i++) {
+    const struct drawn_goal drawn = drawn_goal_of(task, i);
+    char frame[MAX_ROW / 2], words[MAX_ROW];
+    task_sensor_frame(frame, sizeof frame, task, s->id[i]);
+    snprintf(words, sizeof words, "%s%sdrawn %s", frame, frame[0] ? "; " : "",
+             drawn.site >= 0   ? "as its site"
+             : drawn.sphere    ? "as a sphere"
+             : drawn.qpos >= 0 ? "as a ghost"
+                               : "not at all");
+    row(out, "sensor", mj_id2name(m, mjOBJ_SENSOR, s->id[i]), words);
+  }
+}
+
+// what groups leave out of pictures
+static void show_hidden(FILE *out, const mjModel *m) {
+  const struct drawn_hidden hidden = drawn_hidden_of(m);
+  if (hidden.geoms + hidden.sites + hidden.tendons > 0) {
+    head(out, "not drawn", "%d geom%s, %d site%s, %d tendon%s: of groups 3 to 5", hidden.geoms,
+         plural(hidden.geoms), hidden.sites, plural(hidden.sites), hidden.tendons,
+         plural(hidden.tendons));
   }
 }
 
@@ -265,6 +294,7 @@ static void show_goal(FILE *out, const struct task *task) {
     task_number_name(name, sizeof name, task, TASK_GOAL, i);
     row_at(out, i, name, goal_words(drawn, task, i));
   }
+  show_goal_sensors(out, task);
   show_goal_rules(out, task);
 }
 
@@ -408,6 +438,7 @@ void task_show_text(FILE *out, const struct task *task, const char *path,
   show_reset(out, task);
   show_reward(out, task);
   show_end(out, task);
+  show_hidden(out, m);
   head(out, "cost", "%.1f us a step, %.1f us a reset; %.0f steps/s of one core", cost->step,
        cost->reset, 1e6 / (cost->step + cost->reset / task->horizon));
   head(out, "model", "nq %d, nv %d, nu %d; %zu bytes, digest %016" PRIx64 ", MuJoCo %s", (int)m->nq,

@@ -37,10 +37,11 @@ static json_t *sensors_json(const struct task *task, enum task_role role) {
   for (int i = 0, at = 0; i < s->n; i++) {
     const struct hook *hook = task->hook[s->id[i]];
     for (const int end = at + task->model->sensor_dim[s->id[i]]; at < end; at++) {
-      char name[MAX_NAME];
+      char name[MAX_NAME], frame[2 * MAX_NAME];
       task_number_name(name, sizeof name, task, role, at);
-      append(array, json_pack("{s:s, s:f, s:s?}", "name", name, "scale", s->scale[at], "hook",
-                              hook ? hook->name : NULL));
+      task_sensor_frame(frame, sizeof frame, task, s->id[i]);
+      append(array, json_pack("{s:s, s:f, s:s?, s:s?}", "name", name, "scale", s->scale[at], "hook",
+                              hook ? hook->name : NULL, "frame", frame[0] ? frame : NULL));
     }
   }
   return array;

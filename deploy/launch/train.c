@@ -24,7 +24,8 @@ static void on_signal(uv_signal_t *handle, int signum) {
       uv_process_kill(&t->learner.process, SIGKILL);
     }
     train_stop_player(t);
-    status_log(&t->status, "W telos: stopped; the last checkpoint is intact");
+    status_end(&t->status);
+    train_print_killed(t);
     _exit(128 + signum);
   }
   train_stop_player(t);

@@ -45,8 +45,13 @@ struct child {
 
 struct train {
   const char *task, *config, *resume;
-  const char *runs;  // NULL: the default folder
-  char run[PATH_MAX];
+  const char *runs;           // NULL: the default folder
+  const char *actors_option;  // --actors, --threads, --video-every as given; NULL: not
+  const char *threads_option;
+  const char *video_option;
+  char name[NAME_MAX + 1];
+  char run[PATH_MAX];  // <runs>/<model>/<name>
+  bool resumed;        // the folder held a run before
   char title[PATH_MAX + 160];
   char *settings[TRAIN_MAX_SETTINGS];
   int nsettings;
@@ -109,5 +114,8 @@ void train_tell_of_videos(struct train *t);
 
 // The last lines: the result, the files, and what to do next.
 void train_print_result(const struct train *t);
+
+// The last lines when a second signal stops everything at once.
+void train_print_killed(const struct train *t);
 
 #endif

@@ -14,6 +14,8 @@
 #include "common/base/number.h"
 #include "common/base/options.h"
 #include "common/config/config.h"
+#include "common/run_files.h"
+#include "deploy/launch/run_name.h"
 #include "deploy/launch/train.h"
 #include "deploy/launch/verbs.h"
 
@@ -55,24 +57,49 @@ static bool parse_count(int *out, const char *option, const char *text, int max)
   return true;
 }
 
-// run folder: <runs>/<task>/<name>
-static void name_run(struct train *t, const char *name, int64_t seed) {
-  const char *slash = strrchr(t->task, '/');
-  char task[128], stamp[64];
-  snprintf(task, sizeof task, "%s", slash != NULL ? slash + 1 : t->task);
-  const size_t n = strlen(task);
-  if (n > 4 && strcmp(task + n - 4, ".xml") == 0) {
-    task[n - 4] = '\0';
-  }
-  if (name == NULL) {
+// the run's folder, <runs>/<model>/<name>
+static enum err name_run(struct train *t, const char *name, int64_t seed) {
+  char model[RUN_NAME_MODEL];
+  run_name_model(model, t->task);
+  if (name != NULL) {
+    snprintf(t->name, sizeof t->name, "%s", name);
+  } else {
     const time_t now = time(NULL);
     struct tm tm;
-    const size_t used = strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", gmtime_r(&now, &tm));
-    snprintf(stamp + used, sizeof stamp - used, "-s%" PRId64, seed);
-    name = stamp;
+    const size_t used = strftime(t->name, sizeof t->name, "%Y%m%d-%H%M%S", gmtime_r(&now, &tm));
+    snprintf(t->name + used, sizeof t->name - used, "-s%" PRId64, seed);
   }
-  snprintf(t->run, sizeof t->run, "%s/%s/%s", t->runs != NULL ? t->runs : "runs", task, name);
-  snprintf(t->title, sizeof t->title, "telos train %s   %s", task, t->run);
+  const int n = snprintf(t->run, sizeof t->run, "%s/%s/%s", t->runs != NULL ? t->runs : "runs",
+                         model, t->name);
+  if (n >= (int)sizeof t->run) {
+    log_error("--runs %.100s..: a path of more than %d bytes", t->runs, PATH_MAX - 1);
+    return ERR_USAGE;
+  }
+  snprintf(t->title, sizeof t->title, "telos train %s   %s", model, t->run);
+  t->resumed = strcmp(t->resume, "never") != 0 && run_files_exist(t->run);
+  return ERR_OK;
+}
+
+static enum err check_name(const char *name) {
+  if (strlen(name) > NAME_MAX || !run_name_is_good(name)) {
+    log_error("--name %.100s: expected a name, or names with '/' between them, without . and ..",
+              name);
+    return ERR_USAGE;
+  }
+  return ERR_OK;
+}
+
+// what somebody meant who gave an option that there is not
+static bool explain_option(char *out, size_t n, const char *name, const char *value) {
+  static const char *const tasks[] = {"task", "env", "environment", "model", "xml"};
+  for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
+    if (strcmp(name, tasks[i]) == 0) {
+      snprintf(out, n, "the task has no dashes: telos train %.80s",
+               value[0] != '\0' ? value : "box2d");
+      return true;
+    }
+  }
+  return config_explain_option(out, n, name, value);
 }
 
 // the settings are checked here too, so that a mistake is told before anything starts; the seed is
@@ -112,13 +139,16 @@ enum err train_parse(struct train *t, int argc, char **argv) {
   for (int c; good && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 'a':
+        t->actors_option = optarg;
         good = parse_count(&t->nactors, "--actors", optarg, TRAIN_MAX_ACTORS);
         break;
       case 't':
+        t->threads_option = optarg;
         good = parse_count(&t->threads, "--threads", optarg, 1024);
         break;
       case 'n':
         name = optarg;
+        good = check_name(name) == ERR_OK;
         break;
       case 'r':
         t->runs = optarg;
@@ -133,6 +163,7 @@ enum err train_parse(struct train *t, int argc, char **argv) {
         t->insecure = true;
         break;
       case 'V':
+        t->video_option = optarg;
         good =
             number_option(&t->video_every, "--video-every", optarg, 1, MAX_VIDEO_EVERY) == ERR_OK;
         break;
@@ -145,7 +176,7 @@ enum err train_parse(struct train *t, int argc, char **argv) {
         good = false;
         break;
       default:
-        options_complain(c, options, argv, "telos train", config_explain_option);
+        options_complain(c, options, argv, "telos train", explain_option);
         good = false;
         break;
     }
@@ -158,6 +189,10 @@ enum err train_parse(struct train *t, int argc, char **argv) {
     return ERR_USAGE;
   }
   t->task = argv[optind++];
+  if (run_files_exist(t->task)) {
+    run_name_tell(t->task);
+    return ERR_USAGE;
+  }
   if (argc - optind > TRAIN_MAX_SETTINGS) {
     log_error("more than %d settings; put them into a file and give it with --config",
               TRAIN_MAX_SETTINGS);
@@ -167,11 +202,10 @@ enum err train_parse(struct train *t, int argc, char **argv) {
     t->settings[t->nsettings++] = argv[optind++];
   }
   if (!verbs_find_play(t->play_program, sizeof t->play_program) && t->video_every != 0) {
-    verbs_tell_no_play(t->play_program);
+    verbs_tell_no_play(t->play_program, "train .. --video-every N");
     return ERR_CONFIG;
   }
   int64_t seed;
   const enum err err = check_settings(t, &seed);
-  name_run(t, name, seed);
-  return err;
+  return err == ERR_OK ? name_run(t, name, seed) : err;
 }

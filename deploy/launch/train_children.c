@@ -11,8 +11,8 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "deploy/launch/commands.h"
 #include "deploy/launch/train.h"
-#include "deploy/launch/verbs.h"
 
 enum {
   LEARNER_RESTARTS = 5,  // of a learner that was killed by a signal
@@ -220,7 +220,7 @@ static void start_actor(struct child *c) {
     return;
   }
   char program[PATH_MAX + 16], parent[24], threads[24], name[24];
-  snprintf(program, sizeof program, "%s/telos-actor", verbs_program_dir());
+  snprintf(program, sizeof program, "%s/telos-actor", commands_program_dir());
   snprintf(parent, sizeof parent, "%ld", (long)getpid());
   snprintf(threads, sizeof threads, "%d", t->threads);
   snprintf(name, sizeof name, "%d", c->index);
@@ -283,7 +283,7 @@ static void on_learner_exit(uv_process_t *process, int64_t status, int term_sign
 
 void train_start_learner(struct train *t) {
   char program[PATH_MAX + 16], parent[24], video_every[24], insecure[] = "--insecure";
-  snprintf(program, sizeof program, "%s/telos-learner", verbs_program_dir());
+  snprintf(program, sizeof program, "%s/telos-learner", commands_program_dir());
   snprintf(parent, sizeof parent, "%ld", (long)getpid());
   char *args[TRAIN_MAX_SETTINGS + 24];
   int n = 0;

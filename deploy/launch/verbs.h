@@ -12,13 +12,10 @@ int verb_play(int argc, char **argv);
 int verb_task(int argc, char **argv);
 int verb_config(int argc, char **argv);
 
-// Folder of this program, where its siblings are; static storage.
-const char *verbs_program_dir(void);
-
 // Path of telos-play (n bytes), which not every build has: false when it is not there.
 bool verbs_find_play(char *path, size_t n);
 
-// Logs that it is not there, and what helps.
-void verbs_tell_no_play(const char *path);
+// Logs that it is not there, and what helps; arguments are those that deploy/run.sh would be given.
+void verbs_tell_no_play(const char *path, const char *arguments);
 
 #endif

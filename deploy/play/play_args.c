@@ -10,39 +10,13 @@
 #include "common/base/number.h"
 #include "common/base/options.h"
 #include "common/episode.h"
+#include "deploy/launch/play_help.h"
+#include "deploy/launch/policy_source.h"
 #include "deploy/play/picture.h"
 #include "deploy/play/scene.h"
+#include "proto/version.h"
 
 enum { MAX_EPISODES = 1000 };  // of one picture
-
-static const char help[] =
-    "Examples:\n"
-    "  telos play runs/box2d/NAME                      play.webp: what its policy does\n"
-    "  telos play runs/box2d/NAME --episodes 3 --out three.mp4\n"
-    "  telos play box2d --policy zero --out start.png --frame 0\n"
-    "  telos play fetch-push --script moves.txt --camera view --size 640x480\n"
-    "\n"
-    "Usage: telos play RUN|FILE|TASK [options]\n"
-    "\n"
-    "Draws episodes without a display. Of a run (its folder) or a policy file they are the\n"
-    "run's own evaluation episodes, in their order. The goal is drawn in green.\n"
-    "\n"
-    "  --out PATH          x.webp (animated), x.mp4 (needs ffmpeg), x.png (one frame), or\n"
-    "                      folder/ (all frames as PNGs); default play.webp\n"
-    "  --episodes N        one after the other (default 1); an x.png shows the last one\n"
-    "  --frame T           step that an x.png shows (default: the last)\n"
-    "  --size WxH          pixels (default: the model's proportions, up to 480)\n"
-    "  --fps F             frames a second of simulated time, at most one a step\n"
-    "                      (default 25)\n"
-    "  --camera NAME       of the model (default: \"view\", else one that sees everything)\n"
-    "  --goal X,Y,..       in place of the episode's own goal\n"
-    "  --seed S            of the episodes (default: the run's, else 0)\n"
-    "  --policy WHAT       random (default for a TASK), zero, script, or a policy file\n"
-    "  --script FILE       set-points: rows of one number per action, then how many steps\n"
-    "  --task NAME|FILE    default: the task named in the policy file\n"
-    "\n"
-    "Exit codes: 0 drawn, 64 usage, 74 cannot write, 78 bad task, policy or script, or a\n"
-    "program or OpenGL that is missing.\n";
 
 static bool parse_size(struct play_args *a, const char *text) {
   int n = 0;
@@ -129,18 +103,29 @@ static enum err check_arguments(const struct play_args *a) {
 }
 
 enum err play_args_parse(struct play_args *a, int argc, char **argv) {
-  static const struct option options[] = {
-      {"task", required_argument, NULL, 't'},   {"policy", required_argument, NULL, 'p'},
-      {"script", required_argument, NULL, 'S'}, {"goal", required_argument, NULL, 'g'},
-      {"camera", required_argument, NULL, 'c'}, {"out", required_argument, NULL, 'o'},
-      {"size", required_argument, NULL, 'z'},   {"fps", required_argument, NULL, 'f'},
-      {"seed", required_argument, NULL, 's'},   {"episodes", required_argument, NULL, 'n'},
-      {"frame", required_argument, NULL, 'F'},  {"parent", required_argument, NULL, 'P'},
-      {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"task", required_argument, NULL, 't'},
+                                          {"policy", required_argument, NULL, 'p'},
+                                          {"script", required_argument, NULL, 'S'},
+                                          {"goal", required_argument, NULL, 'g'},
+                                          {"camera", required_argument, NULL, 'c'},
+                                          {"out", required_argument, NULL, 'o'},
+                                          {"size", required_argument, NULL, 'z'},
+                                          {"fps", required_argument, NULL, 'f'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"episodes", required_argument, NULL, 'n'},
+                                          {"frame", required_argument, NULL, 'F'},
+                                          {"parent", required_argument, NULL, 'P'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
   opterr = 0;  // one line in our own words
   for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+    if (c == 'v') {
+      version_print(stdout, "telos-play", NULL);
+      exit(0);
+    }
     if (c == 'h') {
-      fputs(help, stdout);
+      fputs(play_help, stdout);
       exit(0);
     }
     if (c == '?' || c == ':') {
@@ -151,10 +136,7 @@ enum err play_args_parse(struct play_args *a, int argc, char **argv) {
       return ERR_USAGE;
     }
   }
-  if (optind != argc - 1) {
-    log_error("which run or task? telos play runs/box2d/NAME (telos play --help)");
-    return ERR_USAGE;
-  }
-  a->what = argv[optind];
-  return check_arguments(a);
+  const enum err err =
+      policy_source_operand(&a->what, argv + optind, argc - optind, "telos play", "run or task");
+  return err == ERR_OK ? check_arguments(a) : err;
 }

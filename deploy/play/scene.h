@@ -2,9 +2,13 @@
 //
 // MuJoCo's own renderer on OSMesa, which draws on the CPU. The goal is shown by what reads it:
 //   a goal sensor of 2 or 3 numbers and a site of the same name   the site stands at the goal
+//   a goal sensor that reads a place, without such a site         a sphere stands there
 //   a goal sensor that reads joints (jointpos, hook qpos)         a translucent copy of the bodies
 //                                                                 that these joints move, posed
 //                                                                 there
+// What shows neither is told once, at level warn. Groups 3 to 5 are not drawn, but for the goal's
+// sites, and for bodies that would not be seen at all.
+//
 // One scene a thread: it holds the thread's OpenGL context.
 #ifndef PLAY_SCENE_H
 #define PLAY_SCENE_H
@@ -21,7 +25,8 @@ enum { SCENE_MIN_SIZE = 64, SCENE_MAX_SIZE = 4096 };  // pixels
 
 struct scene_options {
   int width, height;   // pixels
-  const char *camera;  // of the model; NULL: "view" when there is one, else a view of everything
+  const char *camera;  // of the model; NULL: "view" when there is one, else a view of everything,
+                       // the goal included
 };
 
 // Borrows the task. ERR_CONFIG: no such camera, or OSMesa cannot draw this model at this size.

@@ -10,6 +10,7 @@
 
 #include "common/base/fsio.h"
 #include "proto/wire.h"
+#include "proto/wire_scan.h"
 
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 12, .hindsight = 4};
 
@@ -28,6 +29,14 @@ static void write_seed(const char *name, bool dims, const void *frame, size_t n)
   free(data);
 }
 
+// The same with a check behind the n bytes.
+static void write_sealed(const char *name, const void *bytes, size_t n) {
+  unsigned char frame[64];
+  memcpy(frame, bytes, n);
+  wire_seal(frame, n + WIRE_CHECK_BYTES);
+  write_seed(name, true, frame, n + WIRE_CHECK_BYTES);
+}
+
 static void seed(const char *name, const struct wire_msg *m) {
   size_t n;
   const void *frame = wire_encode(encoder, &n, m);
@@ -39,20 +48,24 @@ static void small_messages(void) {
       {.id = 0, .seed = 1, .version = 1, .kind = TICKET_WARMUP},
       {.id = 1, .seed = UINT64_MAX, .version = 300, .kind = TICKET_TRAIN},
       {.id = UINT64_MAX, .seed = 5, .version = 900, .kind = TICKET_EVAL}};
-  struct wire_hello hello = {"0.1.0", "a cpu", "host:42", 222, 77, 8, 3};
-  struct wire_welcome welcome = {9, "run:\n  seed: 1\n", "model", 5, 12, 5556};
+  struct wire_hello hello = {"0.1.0", "a cpu", "host:42", 222, 77, 8, 4, 3};
+  struct wire_welcome welcome = {9, 12, 5000000, 5556, {0.3, 0.5, 4, 1000, 60000, 1 << 26}};
   seed("hello", &(struct wire_msg){.type = WIRE_HELLO, .hello = hello});
   seed("welcome", &(struct wire_msg){.type = WIRE_WELCOME, .welcome = welcome});
   seed("refuse", &(struct wire_msg){.type = WIRE_REFUSE, .refuse = {WIRE_REFUSE_TASK, "other"}});
   seed("grant", &(struct wire_msg){.type = WIRE_GRANT, .grant = {9, tickets, 3}});
   seed("ack", &(struct wire_msg){.type = WIRE_ACK, .ack = {300, TICKET_EVAL}});
-  seed("heartbeat", &(struct wire_msg){.type = WIRE_HEARTBEAT, .heartbeat = {9, 1000}});
+  seed("heartbeat", &(struct wire_msg){.type = WIRE_HEARTBEAT, .heartbeat = {9, 1000, 500}});
+  seed("model_request", &(struct wire_msg){.type = WIRE_MODEL_REQUEST, .model_request = {12, 3}});
+  seed("model_piece",
+       &(struct wire_msg){.type = WIRE_MODEL_PIECE, .model_piece = {12, 3, "model", 5}});
   seed("bye", &(struct wire_msg){.type = WIRE_BYE, .bye = {WIRE_BYE_DONE, "done"}});
   seed("weights_request", &(struct wire_msg){.type = WIRE_WEIGHTS_REQUEST, .weights_request = 17});
   // another protocol; a field from the future; nothing but the protocol
-  write_seed("another_protocol", true, "\x08\x7f\x3a\x02\x10\x01", 6);
-  write_seed("unknown_field", true, "\x08\x02\x3a\x04\x10\x01\x48\x01", 8);
-  write_seed("no_body", true, "\x08\x02", 2);
+  write_sealed("another_protocol", "\x08\x03\x3a\x02\x10\x01", 6);
+  write_sealed("unknown_field", "\x08\x02\x3a\x04\x10\x01\x48\x01", 8);
+  write_sealed("no_body", "\x08\x02", 2);
+  write_seed("first_protocol", true, "\x08\x01\x3a\x02\x10\x01", 6);
 }
 
 static void episodes(void) {

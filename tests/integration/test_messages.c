@@ -20,6 +20,7 @@
 #include "common/task/task.h"
 #include "learner/nn/mlp.h"
 #include "proto/wire.h"
+#include "proto/wire_scan.h"
 #include "tests/integration/small.h"
 
 enum { MAX_FRAME = 1000000, SLICE_MS = 50, DEADLINE_MS = 60000, HALF_OPEN = 16 };
@@ -39,6 +40,8 @@ static int64_t clock_ms(void) {
   return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static uint64_t task_digest;  // that hellos name
+
 static void *make_socket(void *zmq, int type) {
   void *socket = zmq_socket(zmq, type);
   cr_assert(socket != NULL);
@@ -53,6 +56,7 @@ static struct task *box2d(void) {
   struct task *task;
   cr_assert_eq(task_load(&task, harness_text("%s/actor/tasks/box2d.xml", getenv("TELOS_SOURCE"))),
                0);
+  task_digest = task->digest;
   return task;
 }
 
@@ -94,15 +98,9 @@ static struct wire_msg hello_of(uint64_t actor, uint32_t slots) {
                                      .name = harness_text("peer-%d", (int)actor),
                                      .mujoco_version = (uint32_t)mj_version(),
                                      .actor = actor,
-                                     .slots = slots}};
-}
-
-static void drop_body(struct wire_msg *msg) {
-  if (msg->type == WIRE_EPISODE) {
-    episode_free(msg->episode.episode);
-  } else if (msg->type == WIRE_WEIGHTS) {
-    weights_unref(msg->weights.weights);
-  }
+                                     .slots = slots,
+                                     .threads = 1,
+                                     .task_digest = task_digest}};
 }
 
 // The next message of this type; others are passed over.
@@ -122,7 +120,35 @@ static void await(struct peer *p, struct wire_msg *msg, enum wire_type type) {
     if (msg->type == type) {
       return;
     }
-    drop_body(msg);
+    wire_drop(msg);
+  }
+}
+
+// Fetches the model as an actor does that does not have it: a welcome, and then piece by piece.
+static void fetch_model(struct peer *p, const struct task *task) {
+  struct wire_msg msg = hello_of(9, 4);
+  msg.hello.task_digest = 0;
+  send_msg(p, &msg);
+  await(p, &msg, WIRE_WELCOME);
+  cr_assert_eq(msg.welcome.task_digest, task->digest);
+  cr_assert_eq(msg.welcome.model_bytes, task->mjb_size);
+  char *model = calloc(1, task->mjb_size);
+  for (uint32_t i = 0; (size_t)i * WIRE_PIECE < task->mjb_size; i++) {
+    const struct wire_msg request = {.type = WIRE_MODEL_REQUEST,
+                                     .model_request = {task->digest, i}};
+    send_msg(p, &request);
+    await(p, &msg, WIRE_MODEL_PIECE);
+    cr_assert_eq(msg.model_piece.piece, i);
+    memcpy(model + (size_t)i * WIRE_PIECE, msg.model_piece.data, msg.model_piece.n);
+  }
+  cr_assert_eq(memcmp(model, task->mjb, task->mjb_size), 0);
+  free(model);
+  // a piece that is not there, and one of another task
+  const struct wire_model_request wrong[] = {{task->digest, UINT32_MAX}, {task->digest + 1, 0}};
+  for (int i = 0; i < 2; i++) {
+    send_msg(p, &(struct wire_msg){.type = WIRE_MODEL_REQUEST, .model_request = wrong[i]});
+    await(p, &msg, WIRE_REFUSE);
+    cr_assert_eq(msg.refuse.code, WIRE_REFUSE_HELLO_FIRST);
   }
 }
 
@@ -146,7 +172,6 @@ static struct episode *plain_episode(const struct dims *dims) {
   return ep;
 }
 
-// wrong: bits of the digest that are
 static void send_episode(struct peer *p, uint64_t run, struct episode *ep, uint64_t wrong) {
   episode_seal(ep);
   ep->digest ^= wrong;
@@ -309,11 +334,12 @@ Test(messages, learner_goes_on) {
   size_t n;
   uint8_t *frame = (uint8_t *)(uintptr_t)wire_encode(stranger.encoder, &n, &hello);
   cr_assert(frame[0] == 0x08 && frame[1] == WIRE_PROTOCOL);
-  frame[1] = 99;
+  frame[1] = WIRE_PROTOCOL + 1;
+  wire_seal(frame, n);
   send_bytes(&stranger, frame, n);
   await(&stranger, &msg, WIRE_REFUSE);
   cr_assert_eq(msg.refuse.code, WIRE_REFUSE_PROTOCOL);
-  cr_assert(strstr(msg.refuse.reason, "protocol 99") != NULL, "%s", msg.refuse.reason);
+  cr_assert(strstr(msg.refuse.reason, "protocol 3") != NULL, "%s", msg.refuse.reason);
   proc_wait_line(learner, "another protocol version; install the same telos on both sides");
   hello.hello.mujoco_version = 9999;
   expect_refusal(&stranger, hello, WIRE_REFUSE_MUJOCO, "MuJoCo version 9999");
@@ -328,6 +354,10 @@ Test(messages, learner_goes_on) {
   send_episode(&stranger, 1, ep, 0);
   await(&stranger, &msg, WIRE_REFUSE);
   cr_assert_eq(msg.refuse.code, WIRE_REFUSE_HELLO_FIRST);
+
+  // who does not have the task is no actor yet
+  fetch_model(&stranger, task);
+  cr_assert_null(strstr(proc_stderr(learner), "peer-9 joined"));
 
   // a member, which says hello twice
   hello = hello_of(2, 4);
@@ -360,6 +390,7 @@ Test(messages, learner_goes_on) {
       "no protocol number",
       "a message of more than one frame",
       "truncated or malformed message",
+      "check of the message is wrong",
   };
   for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
     proc_wait_line(learner, harness_text("bad message from peer-2 dropped: %s", reasons[i]));
@@ -440,6 +471,7 @@ Test(messages, peer_that_never_answers) {
   static const char *const more[] = {"ledger.timeout=300", NULL};
   struct proc *learner = small_learner(run_dir, more);
   const char *endpoint = small_endpoint(learner);
+  struct task *task = box2d();
   void *zmq = zmq_ctx_new();
   struct peer idle = peer_new(zmq, endpoint, NULL);
   const struct wire_msg hello = hello_of(1, 4);
@@ -459,6 +491,7 @@ Test(messages, peer_that_never_answers) {
   harness_assert_same(small_policy(run_dir), small_policy(small_reference()));
   peer_release(&idle);
   zmq_ctx_term(zmq);
+  task_free(task);
 }
 
 // a real actor whose learner comes back on the same port with another task: both say why
@@ -487,9 +520,10 @@ struct fake {
   struct peer codec;  // encoder and decoder; its socket is the router
   struct task *task;
   struct dims dims;
-  char *config;
+  struct wire_welcome welcome;  // that a hello is answered with ..
+  const void *model;            // .. and what it announces
   uint8_t id[256];
-  int id_size, weights_port;
+  int id_size;
   bool welcoming;  // a hello, first or again, is answered
   struct proc *actor;
 };
@@ -515,17 +549,22 @@ static void fake_msg(struct fake *f, const struct wire_msg *msg) {
   fake_bytes(f, frame, n);
 }
 
-static struct wire_msg welcome_of(struct fake *f) {
-  return (struct wire_msg){.type = WIRE_WELCOME,
-                           .welcome = {.run = RUN,
-                                       .config = f->config,
-                                       .model = f->task->mjb,
-                                       .model_size = f->task->mjb_size,
-                                       .task_digest = f->task->digest,
-                                       .weights_port = (uint32_t)f->weights_port}};
+static void fake_welcome(struct fake *f) {
+  fake_msg(f, &(struct wire_msg){.type = WIRE_WELCOME, .welcome = f->welcome});
 }
 
-// The next message of this type from the actor; beats meanwhile, welcomes whoever comes back.
+static void fake_piece(struct fake *f, const struct wire_model_request *r) {
+  const size_t at = (size_t)r->piece * WIRE_PIECE, size = (size_t)f->welcome.model_bytes;
+  cr_assert(r->task_digest == f->welcome.task_digest && at < size);
+  const struct wire_msg msg = {
+      .type = WIRE_MODEL_PIECE,
+      .model_piece = {r->task_digest, r->piece, (const char *)f->model + at,
+                      size - at < WIRE_PIECE ? size - at : WIRE_PIECE}};
+  fake_msg(f, &msg);
+}
+
+// The next message of this type from the actor; beats meanwhile, welcomes whoever comes back, and
+// hands out the model.
 static void fake_await(struct fake *f, struct wire_msg *msg, enum wire_type type) {
   static char frame[1 << 20];
   const int64_t deadline = clock_ms() + DEADLINE_MS;
@@ -548,14 +587,15 @@ static void fake_await(struct fake *f, struct wire_msg *msg, enum wire_type type
       memcpy(f->id, id, (size_t)id_size);
       f->id_size = id_size;
       if (f->welcoming) {
-        const struct wire_msg welcome = welcome_of(f);
-        fake_msg(f, &welcome);
+        fake_welcome(f);
       }
+    } else if (msg->type == WIRE_MODEL_REQUEST) {
+      fake_piece(f, &msg->model_request);
     }
     if (msg->type == type) {
       return;
     }
-    drop_body(msg);
+    wire_drop(msg);
   }
 }
 
@@ -564,9 +604,7 @@ static struct fake *fake_new(void) {
   struct fake *f = calloc(1, sizeof *f);
   struct config cfg;
   config_defaults(&cfg);
-  cr_assert(config_set(&cfg, "wire.heartbeat=500") == ERR_OK &&
-            config_set(&cfg, "net.hidden=16") == ERR_OK);
-  f->config = config_dump(&cfg);
+  cr_assert_eq(config_set(&cfg, "wire.heartbeat=500"), ERR_OK);
   f->task = box2d();
   f->dims = task_dims(f->task, (int)cfg.replay_hindsight_k);
   f->zmq = zmq_ctx_new();
@@ -574,7 +612,17 @@ static struct fake *fake_new(void) {
   f->pub = make_socket(f->zmq, ZMQ_PUB);
   f->codec = (struct peer){f->router, wire_encoder_new(), wire_decoder_new(&f->dims, 64 << 20)};
   const int port = bind_any(f->router);
-  f->weights_port = bind_any(f->pub);
+  f->model = f->task->mjb;
+  f->welcome = (struct wire_welcome){.run = RUN,
+                                     .task_digest = f->task->digest,
+                                     .model_bytes = f->task->mjb_size,
+                                     .weights_port = (uint32_t)bind_any(f->pub),
+                                     .settings = {.random = cfg.explore_random,
+                                                  .repeat = cfg.explore_repeat,
+                                                  .hindsight = (uint32_t)cfg.replay_hindsight_k,
+                                                  .heartbeat = (uint32_t)cfg.wire_heartbeat,
+                                                  .patience = (uint32_t)cfg.wire_patience,
+                                                  .max_message = (uint32_t)cfg.wire_max_message}};
   f->actor = small_actor(harness_text("tcp://127.0.0.1:%d", port));
   struct wire_msg msg;
   fake_await(f, &msg, WIRE_HELLO);
@@ -586,7 +634,6 @@ static void fake_free(struct fake *f) {
   peer_release(&f->codec);
   zmq_ctx_term(f->zmq);
   task_free(f->task);
-  free(f->config);
   free(f);
 }
 
@@ -617,9 +664,15 @@ static void send_bad_weights(struct fake *f, uint64_t version) {
   send_weights(f, RUN, policy_weights(version, in + 1, out, 0.1f));
   send_weights(f, RUN, policy_weights(version, in, out - 1, 0.1f));
   send_weights(f, RUN + 1, policy_weights(version, in, out, 0.1f));
+  // one bit of them is another than was sent
   struct weights *w = policy_weights(version, in, out, 0.1f);
-  w->digest ^= 1;
-  send_weights(f, RUN, w);
+  const struct wire_msg msg = {.type = WIRE_WEIGHTS, .weights = {RUN, w}};
+  size_t n;
+  uint8_t *frame = (uint8_t *)(uintptr_t)wire_encode(f->codec.encoder, &n, &msg);
+  frame[n / 2] ^= 1;
+  fake_bytes(f, frame, n);
+  zmq_send(f->pub, frame, n, ZMQ_DONTWAIT);
+  weights_unref(w);
 }
 
 static void send_noise(struct fake *f, int frames) {
@@ -645,7 +698,7 @@ static void grant_until_answered(struct fake *f, const struct ticket *ticket) {
     done = t->id == ticket->id && t->kind == ticket->kind && t->seed == ticket->seed;
     const struct wire_msg ack = {.type = WIRE_ACK, .ack = {t->id, t->kind}};
     fake_msg(f, &ack);
-    drop_body(&msg);
+    wire_drop(&msg);
   }
 }
 
@@ -653,21 +706,33 @@ Test(messages, actor_goes_on) {
   struct fake *f = fake_new();
   struct wire_msg msg;
 
-  // before the welcome: noise, and the welcome cut off at many lengths
+  // before the welcome: noise, the welcome cut off at every length, and with settings that no
+  // learner has
   send_noise(f, 500);
-  const struct wire_msg welcome = welcome_of(f);
+  struct wire_msg welcome = {.type = WIRE_WELCOME, .welcome = f->welcome};
   size_t n;
   const void *frame = wire_encode(f->codec.encoder, &n, &welcome);
-  for (size_t cut = 0; cut < n; cut += cut < 1000 ? 1 : 9973) {
+  for (size_t cut = 0; cut < n; cut++) {
     fake_bytes(f, frame, cut);
   }
+  welcome.welcome.settings.random = 1.5;
+  fake_msg(f, &welcome);
+  proc_wait_line(f->actor, "dropped: settings are out of range");
+  welcome.welcome = f->welcome;
+  welcome.welcome.model_bytes = UINT64_C(1) << 40;
+  fake_msg(f, &welcome);
+  proc_wait_line(f->actor, "dropped: size of the model is out of range");
   zmq_send(f->router, f->id, (size_t)f->id_size, ZMQ_SNDMORE);
   zmq_send(f->router, "one", 3, ZMQ_SNDMORE);
   zmq_send(f->router, "two", 3, 0);
   proc_wait_line(f->actor, "a message of more than one frame");
   f->welcoming = true;
-  fake_msg(f, &welcome);
+  fake_welcome(f);
   fake_await(f, &msg, WIRE_HEARTBEAT);
+  // a second welcome, and a piece that nobody asked for
+  fake_welcome(f);
+  fake_piece(f, &(struct wire_model_request){f->task->digest, 0});
+  proc_wait_line(f->actor, "a piece of the model that was not asked for");
 
   // a ticket whose weights come wrong in every way before they come right
   const struct ticket train = {.id = 1, .seed = 5, .version = 7, .kind = TICKET_TRAIN};
@@ -677,7 +742,7 @@ Test(messages, actor_goes_on) {
   cr_assert_eq(msg.weights_request, 7);
   send_bad_weights(f, 7);
   static const char *const reasons[] = {"weights are not finite", "weights of a wrong shape",
-                                        "digest of the weights is wrong"};
+                                        "check of the message is wrong"};
   for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
     proc_wait_line(f->actor, harness_text("dropped: %s (logged once)", reasons[i]));
   }
@@ -729,31 +794,36 @@ Test(messages, actor_gives_up) {
                      (const char *const[]){"refuses this actor", "because", NULL});
     fake_free(f);
   }
-  static const char *const words[][3] = {
-      {"protocol 99", "same telos"}, {"not the one that it announced", "anew"},
-      {"compiled model", "damaged"}, {"learner's configuration", "odac.gamma"},
-      {"no model", "restart"},
-  };
-  for (int i = 0; i < 5; i++) {
+  // a learner of another version, also of the first, whose frames had no check
+  for (int protocol = 1; protocol <= 3; protocol += 2) {
     struct fake *f = fake_new();
-    struct wire_msg msg = welcome_of(f);
-    char *model = malloc(f->task->mjb_size);
-    memcpy(model, f->task->mjb, f->task->mjb_size);
-    model[f->task->mjb_size / 2] ^= 0x40;
-    msg.welcome.task_digest ^= i == 1;
-    msg.welcome.model = i == 2 ? model : msg.welcome.model;
-    msg.welcome.model_size = i == 4   ? 0
-                             : i == 2 ? msg.welcome.model_size - 8
-                                      : msg.welcome.model_size;
-    msg.welcome.config = i == 3 ? "odac: {gama: 1}\n" : msg.welcome.config;
+    const struct wire_msg refuse = {.type = WIRE_REFUSE, .refuse = {WIRE_REFUSE_PROTOCOL, "x"}};
     size_t n;
-    uint8_t *frame = (uint8_t *)(uintptr_t)wire_encode(f->codec.encoder, &n, &msg);
-    if (i == 0) {
-      frame[1] = 99;
+    uint8_t *frame = (uint8_t *)(uintptr_t)wire_encode(f->codec.encoder, &n, &refuse);
+    frame[1] = (uint8_t)protocol;
+    if (protocol == 1) {
+      n -= WIRE_CHECK_BYTES;
+    } else {
+      wire_seal(frame, n);
     }
     fake_bytes(f, frame, n);
+    small_assert_end(
+        f->actor, 78, "protocol",
+        (const char *const[]){harness_text("protocol %d", protocol), "same telos", NULL});
+    fake_free(f);
+  }
+  // a model that is not the announced one, and one that is none
+  static const char *const words[][3] = {{"not the one that it announced", "anew"},
+                                         {"compiled model", "damaged"}};
+  for (int i = 0; i < 2; i++) {
+    struct fake *f = fake_new();
+    struct wire_msg msg;
+    f->welcoming = true;
+    f->welcome.task_digest ^= i == 0;
+    f->welcome.model_bytes -= i == 1 ? 8 : 0;
+    fake_welcome(f);
+    fake_await(f, &msg, WIRE_MODEL_REQUEST);
     small_assert_end(f->actor, 78, words[i][0], words[i]);
-    free(model);
     fake_free(f);
   }
 }

@@ -179,6 +179,58 @@ Test(play, a_png_shows_scene_and_goal) {
   cr_expect_float_eq(ghost.y, 0.5, 0.02);
 }
 
+// A goal that is a place is drawn without a site of its name, as a sphere; with one in a group that
+// is not drawn otherwise, as a model's defaults may put it; and with one of air.
+Test(play, a_place_is_drawn_whatever_its_site) {
+  static const char *const sites[] = {"",
+                                      "<site name='goal.p' group='4' size='0.2' rgba='0 1 0 1'/>",
+                                      "<site name='goal.p' size='0.2' rgba='0 1 0 0'/>"};
+  for (int i = 0; i < 3; i++) {
+    const char *path = harness_path("place%d.xml", i), *out = harness_path("place%d.png", i);
+    const char *text = harness_text(puck, "1.5 0.5 0", "", sites[i],
+                                    "<framepos name='goal.p' objtype='xbody' objname='puck'/>");
+    harness_write(path, text, strlen(text));
+    struct proc *p = PLAY(path, "--policy", "zero", "--frame", "0", "--out", out);
+    drawn(p);
+    cr_expect_str_empty(proc_stderr(p));
+    const struct blob goal = find(out, GREEN);
+    cr_expect(goal.n > 3, "%s: %d", sites[i], goal.n);
+    cr_expect_float_eq(goal.x, 0.5 + 0.5 * 1.5 / 2.485, 0.02);
+    cr_expect_float_eq(goal.y, 0.5 - 0.5 * 0.5 / 1.243, 0.02);
+  }
+}
+
+// What cannot be drawn is told in one line; what would be hidden altogether is shown.
+Test(play, what_is_left_out_is_told) {
+  const char *path = harness_path("speed.xml"), *out = harness_path("speed.png");
+  // as the defaults of an included model may have it
+  const char *text =
+      harness_text(puck, "0.5", "</custom><default><geom group='3'/></default><custom>", "",
+                   "<jointvel name='goal.v' joint='x'/>");
+  harness_write(path, text, strlen(text));
+  struct proc *p = PLAY(path, "--policy", "zero", "--frame", "0", "--out", out);
+  drawn(p);
+  cr_expect_eq(small_count(proc_stderr(p), "W "), 1, "%s", proc_stderr(p));
+  cr_expect(strstr(proc_stderr(p), "\"goal.v\" of the goal is not drawn") != NULL);
+  cr_expect_gt(find(out, ORANGE).n, 100);
+}
+
+// the camera that sees everything sees a goal that is far away, too
+Test(play, the_default_camera_takes_in_the_goal) {
+  const char *path = harness_path("away.xml"), *out = harness_path("away.png");
+  char *text =
+      (char *)harness_text(puck, "0 9 2", "", "<site name='goal.p' size='0.9' rgba='0 1 0 1'/>",
+                           "<framepos name='goal.p' objtype='xbody' objname='puck'/>");
+  memcpy(strstr(text, "name='view'"), "name='top_'", 11);
+  harness_write(path, text, strlen(text));
+  drawn(PLAY(path, "--policy", "zero", "--frame", "0", "--size", "320x240", "--out", out));
+  cr_expect_gt(find(out, GREEN).n, 50);
+  cr_expect_gt(find(out, ORANGE).n, 2);
+  const char *tall = harness_path("tall.png");
+  drawn(PLAY(path, "--policy", "zero", "--frame", "0", "--size", "120x320", "--out", tall));
+  cr_expect_gt(find(tall, GREEN).n, 10);
+}
+
 // without a camera of its own, or with another one, at another size
 Test(play, cameras_and_sizes) {
   const char *near = harness_path("near.png"), *far = harness_path("far.png"), *task = ghost_task();
@@ -353,7 +405,8 @@ Test(play, bad_arguments) {
     const char *words[3];
   } bad[] = {
       {{NULL}, 64, {"which run or task"}},
-      {{task, task}, 64, {"which run or task"}},
+      {{task, task}, 64, {"one run or task at a time"}},
+      {{task, "run.seed=3"}, 64, {"run.seed=3", "--seed 3"}},
       {{task, "--out", "a.gif"}, 64, {"a.gif", ".webp"}},
       {{task, "--out", ".png"}, 64, {"expected a name"}},
       {{task, "--size", "640"}, 64, {"--size 640", "640x480"}},
@@ -389,6 +442,10 @@ Test(play, bad_arguments) {
   struct proc *help = PLAY("--help");
   cr_assert_eq(proc_wait_exit(help), 0);
   cr_expect(strncmp(proc_stdout(help), "Examples:\n", 10) == 0);
+  // the program by itself says the same
+  struct proc *own = proc_start(NULL, harness_program("telos-play"), "--help", NULL);
+  cr_assert_eq(proc_wait_exit(own), 0);
+  cr_expect_str_eq(proc_stdout(own), proc_stdout(help));
 }
 
 // telos by itself, as in an image without OpenGL
@@ -443,7 +500,7 @@ Test(play, episodes_are_those_of_the_evaluation) {
 
 // ---- videos of a training ----
 
-// telos train on the small task: runs are in ghost/NAME
+// telos train on the small task: runs are in puck/NAME, by the model
 static struct proc *start_train(const char *name, const char *const *more) {
   struct fleet *f = fleet_new("unused", more);
   const char *argv[FLEET_SETTINGS + 12] = {
@@ -462,42 +519,42 @@ Test(play, training_leaves_videos) {
   struct proc *without = start_train("without", NULL);
   cr_assert_eq(proc_wait_exit(with), 0, "%s", proc_stderr(with));
   cr_assert_eq(proc_wait_exit(without), 0);
-  harness_assert_same(harness_path("ghost/with/policy.safetensors"),
-                      harness_path("ghost/without/policy.safetensors"));
-  const char *videos = harness_path("ghost/with/videos");
+  harness_assert_same(harness_path("puck/with/policy.safetensors"),
+                      harness_path("puck/without/policy.safetensors"));
+  const char *videos = harness_path("puck/with/videos");
   cr_expect(harness_exists(harness_text("%s/step_000004008.webp", videos)));
   static const char *const absent[] = {"step_000002004.webp", "step_000006000.webp",
                                        "step_000004008.safetensors", "step_000004008.webp.tmp"};
   for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
     cr_expect_not(harness_exists(harness_text("%s/%s", videos, absent[i])), "%s", absent[i]);
   }
-  cr_expect_not(harness_exists(harness_path("ghost/without/videos")));
+  cr_expect_not(harness_exists(harness_path("puck/without/videos")));
   cr_expect_eq(small_count(proc_stderr(with), "W "), 0, "%s", proc_stderr(with));
 
   // A policy that waits, as an interrupted run leaves one, is drawn when the run goes on; and a
   // video of the last policy is what telos play shows of the run.
-  small_copy(harness_path("ghost/with/policy.safetensors"),
+  small_copy(harness_path("puck/with/policy.safetensors"),
              harness_text("%s/step_000006000.safetensors", videos));
   struct proc *again = start_train("with", (const char *[]){"--video-every", "4000", NULL});
   cr_assert_eq(proc_wait_exit(again), 0, "%s", proc_stderr(again));
   cr_expect_not(harness_exists(harness_text("%s/step_000006000.safetensors", videos)));
   const char *out = harness_path("last.webp");
-  drawn(PLAY(harness_path("ghost/with"), "--task", ghost_task(), "--out", out));
+  drawn(PLAY(harness_path("puck/with"), "--task", ghost_task(), "--out", out));
   harness_assert_same(out, harness_text("%s/step_000006000.webp", videos));
   harness_wait_family(NULL, "telos-play", 0);
 }
 
 // a video that cannot be written costs the videos, and one warning
 Test(play, a_failing_video_does_not_end_a_training) {
-  const char *videos = harness_path("ghost/x/videos");
-  cr_assert_eq(mkdir(harness_path("ghost"), 0755), 0);
-  cr_assert_eq(mkdir(harness_path("ghost/x"), 0755), 0);
+  const char *videos = harness_path("puck/x/videos");
+  cr_assert_eq(mkdir(harness_path("puck"), 0755), 0);
+  cr_assert_eq(mkdir(harness_path("puck/x"), 0755), 0);
   cr_assert_eq(mkdir(videos, 0755), 0);
   cr_assert_eq(mkdir(harness_text("%s/step_000002004.webp.tmp", videos), 0755), 0);
   struct proc *p = start_train("x", (const char *[]){"--video-every", "2000", NULL});
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   cr_expect_eq(small_count(proc_stderr(p), "W telos: no more videos"), 1, "%s", proc_stderr(p));
-  cr_expect(harness_exists(harness_path("ghost/x/policy.safetensors")));
+  cr_expect(harness_exists(harness_path("puck/x/policy.safetensors")));
   // what was to be drawn is kept
   static const int steps[] = {2004, 4008, 6000};  // evaluations come at ends of episodes
   for (int i = 0; i < 3; i++) {
@@ -505,13 +562,13 @@ Test(play, a_failing_video_does_not_end_a_training) {
   }
 
   // a learner that cannot even keep the policy
-  cr_assert_eq(mkdir(harness_path("ghost/y"), 0755), 0);
-  harness_write(harness_path("ghost/y/videos"), "", 0);
+  cr_assert_eq(mkdir(harness_path("puck/y"), 0755), 0);
+  harness_write(harness_path("puck/y/videos"), "", 0);
   p = start_train("y", (const char *[]){"--video-every", "2000", NULL});
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   cr_expect_eq(small_count(proc_stderr(p), "W learner: training goes on without videos"), 1);
-  harness_assert_same(harness_path("ghost/x/policy.safetensors"),
-                      harness_path("ghost/y/policy.safetensors"));
+  harness_assert_same(harness_path("puck/x/policy.safetensors"),
+                      harness_path("puck/y/policy.safetensors"));
 }
 
 // The end of a training waits for its last video; Ctrl-C then does without it.
@@ -521,9 +578,9 @@ Test(play, an_interrupt_at_the_end_leaves_the_result) {
   proc_signal(p, SIGINT);
   cr_expect_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   cr_expect_not_null(strstr(proc_stdout(p), "evaluation: score"));
-  cr_expect(harness_exists(harness_path("ghost/x/policy.safetensors")));
+  cr_expect(harness_exists(harness_path("puck/x/policy.safetensors")));
   // it was either drawn in time or waits
-  cr_expect_neq(harness_exists(harness_path("ghost/x/videos/step_000006000.safetensors")),
-                harness_exists(harness_path("ghost/x/videos/step_000006000.webp")));
+  cr_expect_neq(harness_exists(harness_path("puck/x/videos/step_000006000.safetensors")),
+                harness_exists(harness_path("puck/x/videos/step_000006000.webp")));
   harness_wait_family(NULL, "telos-play", 0);
 }

@@ -94,7 +94,9 @@ static void signal_learner(const char *reference, int sig, enum phase phase) {
   const int code = proc_wait_exit(f->learner);
   check_code(code, sig, phase, 75);
   if (code == 75) {
-    cr_assert_not_null(strstr(proc_stderr(f->learner), "stopped; resume with: telos-learner"));
+    const char *command = harness_text("stopped; resume with: %s --task box2d --run %s\n",
+                                       harness_program("telos-learner"), f->run);
+    cr_assert_not_null(strstr(proc_stderr(f->learner), command), "%s", proc_stderr(f->learner));
   }
   // the actors wait for the next learner; a run that was over says so and ends
   if (code != 0) {

@@ -146,6 +146,64 @@ Test(task_verb, check_tells_all_mistakes_of_all_files) {
   cr_expect_eq(run(&p, NULL, "show", "nowhere", NULL), 78);
 }
 
+// A task that keeps the convention, and is no good: warnings of check, show and its JSON, and all
+// of them say that the file is right.
+Test(task_verb, what_a_trial_shows_is_a_warning) {
+  static const char line[] = "10 of 10 episodes of random actions become unstable";
+  const char *text =
+      harness_text("%s%s%s%s%s", model[0], "<option timestep='0.01'/>", model[1], "50", model[2]);
+  // a spring too stiff for the timestep
+  const char *at = strstr(text, "damping='1'");
+  const char *whole =
+      harness_text("%.*sstiffness='450000'%s", (int)(at - text), text, at + strlen("damping='1'"));
+  const char *path = harness_path("stiff.xml");
+  harness_write(path, whole, strlen(whole));
+  struct proc *p;
+  cr_assert_eq(run(&p, NULL, "check", path, NULL), 0, "%s", proc_stderr(p));
+  cr_expect_str_eq(proc_stdout(p), harness_text("%s: good\n", path));
+  cr_expect(strncmp(proc_stderr(p), "W telos: task ", 14) == 0, "%s", proc_stderr(p));
+  cr_expect(strstr(proc_stderr(p), line) != NULL, "%s", proc_stderr(p));
+  cr_expect_eq(small_count(proc_stderr(p), "W "), 1, "%s", proc_stderr(p));
+
+  cr_assert_eq(run(&p, NULL, "show", path, NULL), 0, "%s", proc_stderr(p));
+  cr_expect(strstr(proc_stdout(p), harness_text("\nwarning      %s", line)) != NULL, "%s",
+            proc_stdout(p));
+  cr_expect(strstr(proc_stdout(p), "us a step") != NULL, "a cost is measured");
+  cr_expect_str_empty(proc_stderr(p));
+
+  cr_assert_eq(run(&p, NULL, "show", path, "--json"), 0, "%s", proc_stderr(p));
+  json_t *root = parse(p);
+  const json_t *warnings = json_object_get(root, "warnings");
+  cr_assert_eq(json_array_size(warnings), 1);
+  cr_expect(strstr(json_string_value(json_array_get(warnings, 0)), line) != NULL);
+  json_decref(root);
+}
+
+// which frame a sensor reads, how the goal is drawn, and what is not
+Test(task_verb, show_says_what_is_read_and_what_is_drawn) {
+  static const char extra[] =
+      "<worldbody><body name='pole' pos='0 0 1'><joint name='j' type='hinge' axis='0 1 0'/>"
+      "<geom type='capsule' fromto='0 0 0 0 0 1' size='0.05'/><geom group='4' size='0.1'/>"
+      "<site name='tip' pos='0 0 1'/></body></worldbody><sensor>"
+      "<framepos name='obs.a' objtype='body' objname='pole'/>"
+      "<framepos name='obs.b' objtype='xbody' objname='pole'/>"
+      "<framepos name='obs.c' objtype='site' objname='tip' reftype='xbody' "
+      "refname='pole'/></sensor>";
+  static const char *const words[] = {
+      "obs.a[0..2]                   inertial frame of pole\n",
+      "obs.b[0..2]                   frame of pole\n",
+      "obs.c[0..2]                   site tip, seen from frame of pole\n",
+      "  sensor     goal.x                        drawn as a ghost\n",
+      "not drawn    1 geom, 0 sites, 0 tendons: of groups 3 to 5\n",
+  };
+  struct proc *p;
+  cr_assert_eq(run(&p, NULL, "show", write_model("frames", extra, "10"), NULL), 0);
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    cr_expect(strstr(proc_stdout(p), words[i]) != NULL, "no \"%s\" in\n%s", words[i],
+              proc_stdout(p));
+  }
+}
+
 Test(task_verb, wrong_command_lines) {
   static const char *const lines[][3] = {{NULL, NULL, NULL},           {"show", NULL, NULL},
                                          {"check", NULL, NULL},        {"list", "box2d", NULL},

@@ -1,9 +1,10 @@
 // race_client.c - a client with four rollout threads against a learner played by this file.
 //
-// The learner grants 50 tickets of all kinds over five versions of the weights, half of them
-// published and half given only on request; sends garbage; forgets the actor once in the middle,
-// so that it says hello again and sends again what was not acknowledged. Every episode must be the
-// one that rollout_run gives here. Runs under ThreadSanitizer, hence without Criterion.
+// The learner hands out its model in pieces and grants 50 tickets of all kinds over five versions
+// of the weights, half of them published and half given only on request; sends garbage; forgets the
+// actor once in the middle, so that it says hello again and sends again what was not acknowledged.
+// Every episode must be the one that rollout_run gives here. Runs under ThreadSanitizer, hence
+// without Criterion.
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@ struct learner {
   int pub_port;
   struct task *task;
   struct dims dims;
-  char *config;
+  struct wire_settings settings;
   struct weights *weights[VERSIONS + 1];
   struct wire_encoder *encoder;
   struct wire_decoder *decoder;
@@ -106,18 +107,32 @@ static void grant(struct learner *l) {
 }
 
 static void on_hello(struct learner *l, const struct wire_hello *h) {
-  l->hellos++;
-  l->slots = (int)h->slots;
-  CHECK(h->slots == 8);
-  CHECK(h->task_digest == (l->hellos == 1 ? 0 : l->task->digest));
-  memset(l->held, 0, sizeof l->held);
+  CHECK(h->slots == 8 && h->threads == 4);
   const struct wire_msg msg = {.type = WIRE_WELCOME,
                                .welcome = {.run = RUN,
-                                           .config = l->config,
-                                           .model = l->task->mjb,
-                                           .model_size = l->hellos == 1 ? l->task->mjb_size : 0,
                                            .task_digest = l->task->digest,
-                                           .weights_port = (uint32_t)l->pub_port}};
+                                           .model_bytes = l->task->mjb_size,
+                                           .weights_port = (uint32_t)l->pub_port,
+                                           .settings = l->settings}};
+  send_msg(l, &msg);
+  if (h->task_digest == 0) {
+    CHECK(l->hellos == 0);
+    return;
+  }
+  CHECK(h->task_digest == l->task->digest);
+  l->hellos++;
+  l->slots = (int)h->slots;
+  memset(l->held, 0, sizeof l->held);
+}
+
+static void on_model_request(struct learner *l, const struct wire_model_request *r) {
+  const size_t at = (size_t)r->piece * WIRE_PIECE;
+  CHECK(r->task_digest == l->task->digest && at < l->task->mjb_size);
+  const size_t left = l->task->mjb_size - at;
+  const struct wire_msg msg = {
+      .type = WIRE_MODEL_PIECE,
+      .model_piece = {r->task_digest, r->piece, (const char *)l->task->mjb + at,
+                      left < WIRE_PIECE ? left : WIRE_PIECE}};
   send_msg(l, &msg);
 }
 
@@ -160,6 +175,9 @@ static void on_message(struct learner *l, struct wire_msg *msg) {
       on_episode(l, &msg->episode);
       episode_free(msg->episode.episode);
       break;
+    case WIRE_MODEL_REQUEST:
+      on_model_request(l, &msg->model_request);
+      break;
     case WIRE_WEIGHTS_REQUEST: {
       CHECK(msg->weights_request >= 1 && msg->weights_request <= VERSIONS);
       l->requests++;
@@ -175,17 +193,26 @@ static void on_message(struct learner *l, struct wire_msg *msg) {
 
 static void receive(struct learner *l) {
   static unsigned char frame[1 << 20];
-  const int id_size = zmq_recv(l->router, l->id, sizeof l->id, 0);
+  unsigned char id[sizeof l->id];
+  const int id_size = zmq_recv(l->router, id, sizeof id, 0);
   const int n = zmq_recv(l->router, frame, sizeof frame, 0);
   CHECK(id_size > 0 && n > 0 && (size_t)n <= sizeof frame);
-  l->id_size = (size_t)id_size;
   struct wire_msg msg;
   if (wire_decode(l->decoder, &msg, frame, (size_t)n) != ERR_OK) {
     fprintf(stderr, "bad message from the client: %s\n", wire_fault(l->decoder));
     l->wrong++;
     return;
   }
-  on_message(l, &msg);
+  if (msg.type == WIRE_HELLO) {
+    memcpy(l->id, id, (size_t)id_size);
+    l->id_size = (size_t)id_size;
+  }
+  // what an earlier connection still says comes again
+  if ((size_t)id_size == l->id_size && memcmp(id, l->id, l->id_size) == 0) {
+    on_message(l, &msg);
+  } else {
+    wire_drop(&msg);
+  }
 }
 
 // True when all tickets are settled.
@@ -203,7 +230,7 @@ static bool serve(struct learner *l) {
     }
     if (l->id_size > 0) {
       send_msg(l, &beat);
-      send_frame(l, "\x08\x01garbage", 9);
+      send_frame(l, "\x08\x02garbage", 9);
     }
   }
   return l->answers == TICKETS;
@@ -228,7 +255,12 @@ static void open_learner(struct learner *l, const char *task) {
   struct config cfg;
   config_defaults(&cfg);
   CHECK(task_load(&l->task, task) == ERR_OK);
-  l->config = config_dump(&cfg);
+  l->settings = (struct wire_settings){.random = cfg.explore_random,
+                                       .repeat = cfg.explore_repeat,
+                                       .hindsight = (uint32_t)cfg.replay_hindsight_k,
+                                       .heartbeat = (uint32_t)cfg.wire_heartbeat,
+                                       .patience = (uint32_t)cfg.wire_patience,
+                                       .max_message = (uint32_t)cfg.wire_max_message};
   l->dims = task_dims(l->task, (int)cfg.replay_hindsight_k);
   const struct rollout_options opt = {.random = cfg.explore_random,
                                       .repeat = cfg.explore_repeat,
@@ -247,7 +279,6 @@ static void close_learner(struct learner *l) {
   rollout_free(l->rollout);
   wire_encoder_free(l->encoder);
   wire_decoder_free(l->decoder);
-  free(l->config);
   task_free(l->task);
 }
 

@@ -406,6 +406,24 @@ Test(task, meshes_and_textures_travel_inside_the_compiled_model) {
   task_free(there);
 }
 
+// 13,500 x 13,500 x 3 bytes of texture
+Test(task, a_model_that_is_too_large_is_told_with_its_size) {
+  static const char xml[] =
+      "<mujoco model='m'><custom><numeric name='telos.horizon' data='5'/>"
+      "<numeric name='telos.frame_skip' data='1'/><numeric name='telos.goal' data='1'/></custom>"
+      "<asset><texture name='t' type='2d' builtin='flat' rgb1='1 0 0' width='13500' "
+      "height='13500'/></asset>"
+      "<worldbody><body><joint name='x' type='slide'/><geom size='1'/></body></worldbody>"
+      "<actuator><motor joint='x'/></actuator><sensor><jointpos name='obs.x' joint='x'/>"
+      "<jointpos name='goal.x' joint='x'/></sensor></mujoco>";
+  struct task *task = NULL;
+  capture_start();
+  cr_expect_eq(load_text(&task, xml), ERR_CONFIG);
+  cr_expect_eq(capture_stop(), 1, "%s", logged);
+  cr_expect(strstr(logged, "has 522 MiB; expected at most 512") && strstr(logged, "discardvisual"),
+            "%s", logged);
+}
+
 Test(task, damaged_mjb_is_refused) {
   struct task *a = source_task("box2d"), *b = NULL;
   const size_t n = a->mjb_size;

@@ -13,6 +13,7 @@
 #include "common/task/env.h"
 #include "common/task/hook.h"
 #include "common/task/task.h"
+#include "common/task/trial.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/source.h"
 
@@ -44,6 +45,11 @@ static void run(const struct task *task) {
   free(goal);
   free(act);
   env_free(env);
+  // nor does a trial of an example warn of anything
+  struct trial *trial = calloc(1, sizeof *trial);
+  trial_run(trial, task);
+  cr_expect_eq(trial->n, 0, "%s: %s", task->name, trial->line[0]);
+  free(trial);
 }
 
 Test(task_readme, whole_models_are_tasks) {

@@ -1,0 +1,104 @@
+// test_sizes.c - what is large: a model beyond any message, and messages beyond wire.max_message,
+// which are refused at the start by a line that names the size, the limit and the remedy.
+#include <signal.h>
+
+#include "tests/integration/small.h"
+
+// A slide with a goal. %s: assets; the horizon; frame skip 5.
+static const char slide[] =
+    "<mujoco model='big'><custom><numeric name='telos.horizon' data='%d'/>"
+    "<numeric name='telos.frame_skip' data='5'/><numeric name='telos.goal_low' data='0.5'/>"
+    "<numeric name='telos.goal_high' data='1'/></custom><asset>%s</asset>"
+    "<worldbody><body><joint name='x' type='slide' axis='1 0 0' damping='1'/>"
+    "<geom type='box' size='0.1 0.1 0.1' mass='1'/></body></worldbody>"
+    "<actuator><motor name='m' joint='x' ctrllimited='true' ctrlrange='-5 5'/></actuator>"
+    "<sensor><jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/></sensor>"
+    "</mujoco>";
+
+// Writes the task and returns its file.
+static const char *task_file(const char *name, int horizon, const char *assets) {
+  const char *path = harness_path("%s.xml", name);
+  const char *text = harness_text(slide, horizon, assets);
+  harness_write(path, text, strlen(text));
+  return path;
+}
+
+static struct proc *learner_of(const char *run, const char *task, const char *setting) {
+  return proc_start(NULL, harness_program("telos-learner"), "--task", task, "--run", run,
+                    SMALL_SETTINGS, "run.steps=1500", "eval.episodes=2", setting, NULL);
+}
+
+// 75 MB, which is more than the learner takes for a message, by a texture that nobody sees
+Test(sizes, a_model_larger_than_any_message) {
+  const char *task = task_file(
+      "big", 20,
+      "<texture name='t' type='2d' builtin='flat' rgb1='1 0 0' width='5000' height='5000'/>");
+  struct proc *learner = learner_of(harness_path("run"), task, "wire.max_message=65536");
+  struct proc *actor = small_actor(small_endpoint(learner));
+  proc_wait_line(actor, "fetching the model of ");
+  cr_assert_eq(proc_wait_exit(learner), 0, "%s", proc_stderr(learner));
+  cr_assert_eq(proc_wait_exit(actor), 0, "%s", proc_stderr(actor));
+  cr_assert_eq(small_count(proc_stderr(learner), "W "), 0, "%s", proc_stderr(learner));
+  cr_assert_eq(small_count(proc_stderr(actor), "W "), 0, "%s", proc_stderr(actor));
+}
+
+// the actor loses its learner while it fetches: it goes on with the next one where it was
+Test(sizes, the_learner_restarts_while_its_model_is_fetched) {
+  const char *task = task_file(
+      "big", 20,
+      "<texture name='t' type='2d' builtin='flat' rgb1='1 0 0' width='5000' height='5000'/>");
+  struct proc *learner = learner_of(harness_path("run"), task, "wire.patience=100000");
+  const char *endpoint = small_endpoint(learner);
+  struct proc *actor = small_actor(endpoint);
+  proc_wait_line(actor, "fetching the model of ");
+  proc_signal(learner, SIGKILL);
+  proc_wait_exit(learner);
+  learner = learner_of(harness_path("run"), task,
+                       harness_text("wire.port=%s", strrchr(endpoint, ':') + 1));
+  cr_assert_eq(proc_wait_exit(learner), 0, "%s", proc_stderr(learner));
+  cr_assert_eq(proc_wait_exit(actor), 0, "%s", proc_stderr(actor));
+}
+
+// The program ended with 78 and one line that holds the limit and a setting that is larger; returns
+// that setting.
+static const char *refused(struct proc *p, const char *limit, const char *const *words) {
+  small_assert_end(p, 78, "too large", words);
+  const char *text = proc_stderr(p);
+  const char *set = strstr(text, "set wire.max_message=");
+  cr_assert(strstr(text, limit) != NULL && set != NULL, "%s", text);
+  set += strlen("set ");
+  return harness_text("%.*s", (int)strcspn(set, ","), set);
+}
+
+Test(sizes, episodes_that_no_message_can_carry) {
+  // 5000 states and steps of a few numbers each
+  const char *task = task_file("long", 5000, "");
+  const char *run = harness_path("run");
+  static const char *const words[] = {"task big", "an episode", "telos.horizon", NULL};
+  const char *enough =
+      refused(learner_of(run, task, "wire.max_message=65536"), "wire.max_message=65536", words);
+  cr_assert(!harness_exists(run), "it left a run");
+  // through `telos train` it is the same line and code
+  struct proc *telos =
+      proc_start(NULL, harness_program("telos"), "train", task, "--runs", harness_path("runs"),
+                 "--actors", "1", SMALL_SETTINGS, "wire.max_message=65536", NULL);
+  refused(telos, "wire.max_message=65536", words);
+  // what the line says helps, and no byte less
+  const size_t bytes = strtoul(strchr(enough, '=') + 1, NULL, 10);
+  refused(learner_of(run, task, harness_text("wire.max_message=%zu", bytes - 1)), "", words);
+  struct proc *learner = learner_of(run, task, enough);
+  struct proc *actor = small_actor(small_endpoint(learner));
+  cr_assert_eq(proc_wait_exit(learner), 0, "%s", proc_stderr(learner));
+  cr_assert_eq(proc_wait_exit(actor), 0, "%s", proc_stderr(actor));
+}
+
+Test(sizes, weights_that_no_message_can_carry) {
+  const char *run = harness_path("run");
+  const char *more[] = {"net.hidden=[256,256]", "wire.max_message=65536", "run.steps=1500", NULL,
+                        NULL};
+  const char *enough = refused(small_learner(run, more), "wire.max_message=65536",
+                               (const char *const[]){"net.hidden", "weights", "smaller", NULL});
+  cr_assert(!harness_exists(run), "it left a run");
+  more[1] = enough;
+  small_finish(run, more);
+}
