@@ -1,8 +1,9 @@
 #!/bin/bash
 # run.sh VERB [ARGUMENTS] - sets up, builds and starts telos; ./deploy/run.sh train box2d
 #
-# Installs missing Debian packages (deploy/setup.sh), builds the release preset, then becomes
-# `telos VERB ARGUMENTS` in the caller's folder. Prints nothing of its own when all is up to date.
+# Installs missing Debian packages (deploy/setup.sh), builds the release preset of the tree that this
+# script stands in, then becomes `telos VERB ARGUMENTS` in the caller's folder. Prints nothing of its
+# own when all is up to date.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build=$root/build/release
@@ -17,25 +18,42 @@ esac
 # one line when there is work, the compiler's words only when it fails
 mkdir -p "$build"
 log=$build/run.log
+fail() {
+  cat "$log" >&2
+  echo "run: the build failed; its output is above" >&2
+  exit 70
+}
 quietly() {
-  "$@" >"$log" 2>&1 </dev/null || {
-    cat "$log" >&2
-    echo "run: the build failed; its output is above" >&2
-    exit 70
-  }
+  "$@" >"$log" 2>&1 </dev/null || fail
 }
 targets=(programs tasks)
+
+# ninja cannot say beforehand whether there is work, since it looks for new task files first: the
+# line comes with its first step
+build_changes() {
+  local line told=''
+  : >"$log"
+  ninja -C "$build" "${targets[@]}" 2>&1 </dev/null | while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$log"
+    if [[ -z $told && $line == '['* && $line != *Re-checking* ]]; then
+      echo "run: building what changed" >&2
+      told=yes
+    fi
+  done
+}
+
 (
   # two starts at one moment must not build into one folder
   exec 9>"$build/run.lock"
   flock 9
-  if [[ ! -f $build/build.ninja || ($need = play && ! -x $build/bin/telos-play) ]]; then
-    echo "run: building telos in $build (about a minute, once)" >&2
-    quietly env -C "$root" cmake --preset release -DBUILD_TESTING=OFF
+  fresh=$("$root/deploy/fresh.sh" "$build")
+  if [[ -n $fresh || ! -f $build/build.ninja || ($need = play && ! -x $build/bin/telos-play) ]]; then
+    echo "run: building telos in $build (about a minute)" >&2
+    # shellcheck disable=SC2086  # one word, or none
+    quietly env -C "$root" cmake $fresh --preset release -DBUILD_TESTING=OFF
     quietly ninja -C "$build" "${targets[@]}"
-  elif ! ninja -n -C "$build" "${targets[@]}" 2>/dev/null | grep -q 'no work to do'; then
-    echo "run: building what changed" >&2
-    quietly ninja -C "$build" "${targets[@]}"
+  else
+    build_changes || fail
   fi
 )
 

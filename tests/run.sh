@@ -56,8 +56,10 @@ row() {
 
 # build PRESET: configure and build; 1 when it failed
 build() {
-  local log=build/test-logs/$1-build.log start=$SECONDS
-  if { cmake --preset "$1" -DBUILD_TESTING=ON && cmake --build --preset "$1" -j "$cores" -- -k 0; } \
+  local log=build/test-logs/$1-build.log start=$SECONDS fresh
+  fresh=$(deploy/fresh.sh "build/$1")
+  # shellcheck disable=SC2086  # one word, or none
+  if { cmake $fresh --preset "$1" -DBUILD_TESTING=ON && cmake --build --preset "$1" -j "$cores" -- -k 0; } \
     >"$log" 2>&1 </dev/null 9>&-; then
     row "$1 build" ok $((SECONDS - start)) ''
     return 0

@@ -161,6 +161,7 @@ target_link_libraries(telos-actor-perturbed PRIVATE actor)
 target_link_options(telos-actor-perturbed PRIVATE -Wl,--wrap=rollout_run)
 set_target_properties(telos-actor-perturbed PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+telos_check(NAME integration.run_script LABEL integration TIMEOUT 120 COMMAND tests/check_run.sh)
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
