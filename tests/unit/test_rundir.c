@@ -188,7 +188,7 @@ Test(rundir, settings_come_back) {
   struct config back;
   config_defaults(&back);
   cr_assert_eq(rundir_settings(&back, folder), ERR_OK, "there is no run: the defaults stay");
-  cr_assert_eq(back.odac_gamma, cfg.odac_gamma);
+  cr_assert_eq(back.odac_tau, cfg.odac_tau);
   cr_assert_eq(config_set(&cfg, "odac.gamma=0.98"), ERR_OK);
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   rundir_close(&run);
