@@ -35,7 +35,7 @@ endfunction()
 function(telos_integration name)
   cmake_parse_arguments(T "" "TIMEOUT" "" ${ARGN})
   telos_test(${name} LABEL integration TIMEOUT ${T_TIMEOUT} LIBS learner actor
-    SOURCES tests/integration/harness.c ARGS --jobs 1)
+    SOURCES tests/integration/harness.c tests/integration/proxy.c ARGS --jobs 1)
   add_dependencies(${name} ${PROGRAMS} telos-actor-perturbed tasks)
 endfunction()
 
@@ -166,7 +166,7 @@ telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
 foreach(t test_determinism test_train test_train_tasks test_bad_input test_damaged_runs test_messages
-          test_sizes test_report_lines test_disk test_signals)
+          test_sizes test_report_lines test_chaos test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
 if(TARGET telos-play)
