@@ -12,7 +12,7 @@
 
 enum { DRAWS = 16 };  // minibatches
 
-static const double floor_share = 0.1;
+static const double floor_share = 0.5;
 static const double smallest = 1e-6;   // when nothing varies at all
 static const double largest = 0x1p60;  // root mean square; see rows_finite
 

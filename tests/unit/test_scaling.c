@@ -92,9 +92,9 @@ Test(scaling, numbers_have_unit_size_and_none_is_blown_up) {
   cr_expect_float_eq(s->mean[1], -3, 0.15);
   cr_expect_float_eq(s->mean[2], 0.5, 1e-5);
   cr_expect_float_eq(1 / (double)s->inv[0], 2, 0.2);
-  // a tenth of the root of (4 + 1 + 0) / 3 is 0.129, below 1 and above 0
+  // half the root of (4 + 1 + 0) / 3 is 0.645, below 1 and above 0
   cr_expect_float_eq(1 / (double)s->inv[1], 1, 0.1);
-  cr_expect_float_eq(1 / (double)s->inv[2], 0.129, 0.012);
+  cr_expect_float_eq(1 / (double)s->inv[2], 0.645, 0.06);
   // a quarter are desired ones, 7 and 1; all others are achieved ones, 5 and 0
   cr_expect_float_eq(s->mean[3], 5.5, 0.1);
   cr_expect_float_eq(scaling_goal(s, 0), 2 * sqrt(3.0 / 16), 0.05);
@@ -138,7 +138,7 @@ Test(scaling, what_never_varies_has_a_finite_scale) {
   }
   cr_assert_eq(scaling_measure(s, &draws), ERR_OK);
   cr_expect_float_eq(scaling_goal(s, 0), 10 * sqrt(3.0 / 16), 1e-5);
-  cr_expect_float_eq(scaling_goal(s, 1), sqrt(3.0 / 16) / sqrt(2), 1e-5);
+  cr_expect_float_eq(scaling_goal(s, 1), 5 * sqrt(3.0 / 16) / sqrt(2), 1e-5);
   scaling_free(s);
   batch_free(b);
 }
