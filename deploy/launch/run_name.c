@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/fsio.h"
@@ -34,18 +33,6 @@ bool run_name_is_good(const char *name) {
 }
 
 // ---- the model's name ----
-
-struct named {
-  const char *name;
-  char path[MAX_PATH];
-};
-
-static void keep_path(void *ctx, const char *name, const char *path) {
-  struct named *f = ctx;
-  if (strcmp(f->name, name) == 0) {
-    snprintf(f->path, sizeof f->path, "%s", path);
-  }
-}
 
 static bool ends_in_xml(const char *name) {
   const size_t n = strlen(name);
@@ -106,20 +93,13 @@ static bool is_folder_name(const char *s, size_t n) {
   return n > 0 && n < RUN_NAME_MODEL && s[0] != '.';
 }
 
-void run_name_model(char out[RUN_NAME_MODEL], const char *task) {
-  const char *slash = strrchr(task, '/'), *base = slash != NULL ? slash + 1 : task;
+void run_name_model(char out[RUN_NAME_MODEL], const char *path) {
+  const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
   snprintf(out, RUN_NAME_MODEL, "%.*s", (int)(strlen(base) - (ends_in_xml(base) ? 4 : 0)), base);
 
-  struct named file = {.name = task};
-  if (slash == NULL && !ends_in_xml(task)) {
-    task_list(keep_path, &file);
-  } else {
-    snprintf(file.path, sizeof file.path, "%s", task);
-  }
   void *bytes = NULL;
   size_t size, n;
-  // the learner complains about a file that cannot be read
-  if (access(file.path, R_OK) != 0 || fsio_read(&bytes, &size, file.path, MAX_BYTES) != ERR_OK) {
+  if (fsio_read(&bytes, &size, path, MAX_BYTES) != ERR_OK) {
     return;
   }
   const char *root = skip_prolog(bytes);
@@ -131,6 +111,18 @@ void run_name_model(char out[RUN_NAME_MODEL], const char *task) {
 }
 
 // ---- a run's folder in place of a task ----
+
+struct named {
+  const char *name;
+  char path[MAX_PATH];
+};
+
+static void keep_path(void *ctx, const char *name, const char *path) {
+  struct named *f = ctx;
+  if (strcmp(f->name, name) == 0) {
+    snprintf(f->path, sizeof f->path, "%s", path);
+  }
+}
 
 static bool read_task_name(char out[RUN_NAME_MODEL], const char *run) {
   char *path = run_files_path(run, "manifest.json");

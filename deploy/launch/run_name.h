@@ -11,9 +11,9 @@ enum { RUN_NAME_MODEL = 64 };  // bytes of a model's name
 // components, "." and "..".
 bool run_name_is_good(const char *name);
 
-// The model's name, <mujoco model="..">, of a task that is named as for task_load. Where it has
-// none that can be a folder, the file's name without .xml.
-void run_name_model(char out[RUN_NAME_MODEL], const char *task);
+// The model's name, <mujoco model="..">, of a task's file. Where it has none that can be a folder,
+// the file's name without .xml.
+void run_name_model(char out[RUN_NAME_MODEL], const char *path);
 
 // Logs what to do with a run's folder that was given in place of a task.
 void run_name_tell(const char *run);

@@ -15,6 +15,7 @@
 #include "common/base/options.h"
 #include "common/config/config.h"
 #include "common/run_files.h"
+#include "common/task/task_find.h"
 #include "deploy/launch/run_name.h"
 #include "deploy/launch/train.h"
 #include "deploy/launch/verbs.h"
@@ -59,8 +60,12 @@ static bool parse_count(int *out, const char *option, const char *text, int max)
 
 // the run's folder, <runs>/<model>/<name>
 static enum err name_run(struct train *t, const char *name, int64_t seed) {
-  char model[RUN_NAME_MODEL];
-  run_name_model(model, t->task);
+  char path[TASK_MAX_PATH], model[RUN_NAME_MODEL];
+  const enum err err = task_find(path, t->task);
+  if (err != ERR_OK) {
+    return err;
+  }
+  run_name_model(model, path);
   if (name != NULL) {
     snprintf(t->name, sizeof t->name, "%s", name);
   } else {

@@ -270,6 +270,12 @@ Test(bad_input, tasks) {
        78,
        {"box3d", "found there: ant ", " box2d "},
        NULL},
+      {"telos",
+       {"train", "@pipe.xml", "--runs", "@runs"},
+       78,
+       {"pipe.xml", "only once", "a file first"},
+       NULL},
+      {"telos", {"train", "boxd", "--runs", "@runs"}, 78, {"did you mean box2d?"}, NULL},
       {"telos", {"train", "@broken.xml", "--runs", "@runs"}, 78, {"broken.xml", "XML"}, NULL},
       {"telos", {"train", "@goal.xml", "--runs", "@runs"}, 78, {"telos.goal", "have 1"}, NULL},
   };
