@@ -71,9 +71,8 @@ static void read_goal_joints(struct checker *c) {
     return;
   }
   char word[CHECKER_MAX_WORD];
-  int joint[MAX_WORDS];
+  int joint[MAX_WORDS] = {0};
   g->base = TASK_GOAL_JOINTS;
-  g->njoint = 0;
   g->joint_qpos = must_alloc(MAX_WORDS, sizeof *g->joint_qpos);
   while (g->njoint < MAX_WORDS && checker_word(&at, word)) {
     const int id = goal_joint(c, word);
