@@ -65,9 +65,10 @@ static enum err take_lock(struct rundir *r) {
 
 // ---- what a folder holds ----
 
-// what makes a folder more than a diary; what a start writes first stands first
-static const char *const PARTS[] = {"config.yaml", "manifest.json",      "checkpoints",
-                                    "replay",      "policy.safetensors", "videos"};
+// what makes a folder more than a diary; what a start writes first stands first. Videos are not
+// among them: no start writes over one
+static const char *const PARTS[] = {"config.yaml", "manifest.json", "checkpoints", "replay",
+                                    "policy.safetensors"};
 enum { CONFIG, MANIFEST, NPART = sizeof PARTS / sizeof *PARTS };
 
 // A file, or a folder with anything in it.
