@@ -198,9 +198,9 @@ Test(rundir, settings_come_back) {
 
 // ---- parts of a run ----
 
-enum { CONFIG, MANIFEST, CHECKPOINTS, REPLAY, POLICY, VIDEOS, PARTS };
-static const char *const PART[PARTS] = {"config.yaml", "manifest.json",      "checkpoints",
-                                        "replay",      "policy.safetensors", "videos"};
+enum { CONFIG, MANIFEST, CHECKPOINTS, REPLAY, POLICY, PARTS };
+static const char *const PART[PARTS] = {"config.yaml", "manifest.json", "checkpoints", "replay",
+                                        "policy.safetensors"};
 
 // Makes the folder anew with these parts, bit i for PART[i]; the first two as a start wrote them.
 static void make_parts(unsigned parts, const char *config, size_t nconfig, const char *manifest,
