@@ -260,7 +260,7 @@ Test(rundir, a_part_of_a_run_is_refused_and_left_as_it_is) {
     for (int i = 0; i < PARTS; i++) {
       char inside[64];
       snprintf(inside, sizeof inside, "%s%s", PART[i],
-               i == CHECKPOINTS || i == REPLAY || i == VIDEOS ? "/something" : "");
+               i == CHECKPOINTS || i == REPLAY ? "/something" : "");
       cr_assert_eq(has(inside), (parts >> i & 1) != 0, "%s: %s", what, PART[i]);
     }
     // whatever is asked for
