@@ -215,7 +215,7 @@ static const struct batch *draw_batch(void *ctx, enum rng_stream stream, uint64_
   struct trainer *t = ctx;
   struct rng rng;
   rng_init(&rng, (uint64_t)t->cfg->run_seed, stream, index);
-  replay_sample(t->replay, t->batch, &rng);
+  (stream == RNG_SCALING ? replay_sample_plain : replay_sample)(t->replay, t->batch, &rng);
   return t->batch;
 }
 

@@ -4,10 +4,10 @@
 // for observations and goals, on their way into a network's rows (rows_set_scaled) and nowhere
 // else: minibatches, distances and the likelihood of outcomes stay in the task's own units.
 //
-// m and s come from the first transitions in replay, drawn as minibatches are: for observations
-// from b->obs; for goals from b->achieved and b->goal in equal parts, so that a part of the outcome
-// which nothing has moved yet still gets the scale of the way it has to go, and so that a fixed
-// goal without hindsight has a scale at all.
+// m and s come from the first transitions in replay: for observations from b->obs; for goals from
+// b->achieved and the goals that rollouts were given (b->goal without hindsight) in equal parts. So
+// a part of the outcome which nothing has moved yet gets the scale of the way it has to go, and a
+// given goal is about one deviation away, not several.
 //   s_i = max(sd_i, FLOOR sqrt(mean_j sd_j^2))                                              (2)
 // since a number that hardly varied so far would be blown up by its own deviation alone. There is
 // no clip: what the first transitions never moved may lie far out later, and has to be seen then.

@@ -17,7 +17,8 @@ struct batch {
 };
 
 // Minibatches before the first update: a function of the run's seed, stream and index, and of what
-// replay holds. RNG_BATCH, i is the minibatch of update i. Borrowed until the next draw.
+// replay holds. RNG_BATCH, i is the minibatch of update i; those of RNG_SCALING have the goals of
+// their rollouts, without hindsight. Borrowed until the next draw.
 struct draws {
   const struct batch *(*draw)(void *ctx, enum rng_stream stream, uint64_t index);
   void *ctx;

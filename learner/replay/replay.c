@@ -241,17 +241,19 @@ static void prefetch(const void *p, size_t bytes) {
 
 // the goal of a draw: one of the k hindsight times, else the rollout's; one 32-bit word decides
 // both which kind and which time, uniform to one part in 2^26
-static const float *pick_goal(const struct replay *r, const struct step *step, uint32_t choice) {
+static const float *pick_goal(const struct replay *r, const struct step *step, uint32_t choice,
+                              uint64_t threshold) {
   const int64_t start = (int64_t)(step->row & ~STEP_DONE) - step->t;
-  if (choice >= r->threshold) {
+  if (choice >= threshold) {
     return row_at(r, start - 1);
   }
-  const uint64_t i = (uint64_t)choice * (uint64_t)r->dims.hindsight / r->threshold;
+  const uint64_t i = (uint64_t)choice * (uint64_t)r->dims.hindsight / threshold;
   return row_at(r, start + step->hindsight[i]) + r->dims.obs;
 }
 
 // rows [first, first + n) of the batch, n <= SAMPLE_CHUNK
-static void sample_chunk(struct replay *r, struct batch *b, struct rng *rng, int first, int n) {
+static void sample_chunk(struct replay *r, struct batch *b, struct rng *rng, uint64_t threshold,
+                         int first, int n) {
   const struct step *step[SAMPLE_CHUNK];
   uint32_t choice[SAMPLE_CHUNK];
   const float *row[SAMPLE_CHUNK];
@@ -270,7 +272,7 @@ static void sample_chunk(struct replay *r, struct batch *b, struct rng *rng, int
   // find rows and goals; ask for them
   for (int i = 0; i < n; i++) {
     row[i] = row_at(r, step[i]->row & ~STEP_DONE);
-    goal[i] = pick_goal(r, step[i], choice[i]);
+    goal[i] = pick_goal(r, step[i], choice[i], threshold);
     b->done[first + i] = step[i]->row & STEP_DONE ? 1.0f : 0.0f;
     prefetch(row[i], r->stride * sizeof(float) + nobs + ngoal);
     prefetch(goal[i], ngoal);
@@ -289,12 +291,21 @@ static void sample_chunk(struct replay *r, struct batch *b, struct rng *rng, int
   }
 }
 
-void replay_sample(struct replay *r, struct batch *b, struct rng *rng) {
+// threshold: a draw below it takes a hindsight goal
+static void sample(struct replay *r, struct batch *b, struct rng *rng, uint64_t threshold) {
   CHECK(r && b && rng && r->size > 0);
   for (int first = 0; first < b->B; first += SAMPLE_CHUNK) {
     const int left = b->B - first;
-    sample_chunk(r, b, rng, first, left < SAMPLE_CHUNK ? left : SAMPLE_CHUNK);
+    sample_chunk(r, b, rng, threshold, first, left < SAMPLE_CHUNK ? left : SAMPLE_CHUNK);
   }
+}
+
+void replay_sample(struct replay *r, struct batch *b, struct rng *rng) {
+  sample(r, b, rng, r->threshold);
+}
+
+void replay_sample_plain(struct replay *r, struct batch *b, struct rng *rng) {
+  sample(r, b, rng, 0);
 }
 
 int64_t replay_size(const struct replay *r) {

@@ -39,6 +39,9 @@ void replay_add(struct replay *r, const struct episode *ep);
 // a fixed order, so equal contents and equal rng give equal batches.
 void replay_sample(struct replay *r, struct batch *b, struct rng *rng);
 
+// The same transitions with the goals of their rollouts: no hindsight.
+void replay_sample_plain(struct replay *r, struct batch *b, struct rng *rng);
+
 int64_t replay_size(const struct replay *r);      // transitions
 int64_t replay_episodes(const struct replay *r);  // episodes still inside
 uint64_t replay_evicted(const struct replay *r);  // episodes that left, ever

@@ -459,3 +459,31 @@ Test(replay, free_of_nothing) {
   replay_free(NULL);
   batch_free(NULL);
 }
+
+// the same transitions, and each goal is that of its rollout, whatever the share of hindsight
+Test(replay, a_plain_draw_keeps_the_goals_of_rollouts) {
+  struct rng rng, one, two;
+  rng_init(&rng, 31, RNG_TEST, 0);
+  struct replay *r = replay_new(&DIMS, 1000, 1);
+  struct batch *plain = batch_new(&DIMS, 64), *other = batch_new(&DIMS, 64);
+  for (int i = 0; i < 20; i++) {
+    struct episode *ep = make_episode(&DIMS, i, random_length(&rng, 3), false, &rng);
+    for (int j = 0; j < DIMS.goal; j++) {
+      ep->desired[j] = 7;
+    }
+    replay_add(r, ep);
+    episode_free(ep);
+  }
+  rng_init(&one, 32, RNG_TEST, 0);
+  rng_init(&two, 32, RNG_TEST, 0);
+  replay_sample_plain(r, plain, &one);
+  replay_sample(r, other, &two);
+  cr_assert_eq(memcmp(plain->obs, other->obs, 64 * (size_t)DIMS.obs * sizeof(float)), 0);
+  for (int j = 0; j < 64 * DIMS.goal; j++) {
+    cr_assert_eq(plain->goal[j], 7.0f);
+    cr_assert_neq(other->goal[j], 7.0f);
+  }
+  batch_free(plain);
+  batch_free(other);
+  replay_free(r);
+}

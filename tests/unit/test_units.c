@@ -33,7 +33,7 @@ static const struct batch *draw(void *ctx, enum rng_stream stream, uint64_t inde
   struct life *life = ctx;
   struct rng rng;
   rng_init(&rng, 11, stream, index);
-  replay_sample(life->replay, life->batch, &rng);
+  (stream == RNG_SCALING ? replay_sample_plain : replay_sample)(life->replay, life->batch, &rng);
   return life->batch;
 }
 
