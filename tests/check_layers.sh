@@ -6,7 +6,7 @@
 #   inside the learner: trainer -> rules -> { agent, worth } -> nn, and a minibatch is all that
 #   these see of replay
 #
-# Includes are written from the root ("common/mlp.h"), so a few greps see everything.
+# Includes are written from the root ("common/base/log.h"), so a few greps see everything.
 # --self-test plants one offence of each kind in a scratch tree and demands that each is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
