@@ -1,4 +1,6 @@
-// fleet.c - see the header.
+// fleet.c - one small index goes through all: peers, ledger and messages name an actor by it.
+//
+// An actor that cannot be reached is lost at once, so no call here can fail.
 #include "learner/fleet.h"
 
 #include <inttypes.h>

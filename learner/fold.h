@@ -11,8 +11,7 @@
 //   updates, counted in f->updates
 //   fold_publishes(f) ? fold_publish(f, weights of version f->version + 1)
 //   fold_commit(f)                      its ticket is open no more; new ones name the newest
-//   version fold_evaluates(f), fold_saves(f)    is an evaluation of that version, or a checkpoint,
-//   due?
+//   fold_evaluates(f), fold_saves(f)    is an evaluation of that version, or a checkpoint, due?
 //
 // Window and warm-up are counted in env steps, whatever the length of episodes. E counts episodes
 // and S sums their steps; when E is 64, both are halved, so that old episodes count for less and

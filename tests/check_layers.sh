@@ -2,11 +2,12 @@
 # check_layers.sh - the arrows between the folders, and functions that nobody may call.
 #
 #   common <- proto <- { actor, learner };  actor and learner never meet;  deploy starts a learner
-#   as a program, so it knows the actor's rollouts alone;  tests know all
+#   as a program, so it knows the actor's files alone;  tests know all
+#   inside common: base <- { config, nn, task }, which do not know each other
 #   inside the learner: trainer -> rules -> { agent, worth } -> nn, and a minibatch is all that
 #   these see of replay
 #
-# Includes are written from the root ("common/mlp.h"), so a few greps see everything.
+# Includes are written from the root ("common/base/log.h"), so a few greps see everything.
 # --self-test plants one offence of each kind in a scratch tree and demands that each is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,7 +29,7 @@ declare -A allowed=(
     learner/agent/net.h learner/agent/scaling.h learner/worth'
   [learner/rules]='common common/base common/config common/nn learner/nn learner/replay/batch.h
     learner/agent learner/worth learner/rules'
-  [learner/replay]='common common/base common/nn proto learner/replay'
+  [learner/replay]='common common/base learner/replay'
   [learner]='common/* proto learner/*'
   [deploy]='common/* proto actor deploy/*'
   [tests]='common/* proto actor learner/* deploy/* tests/*'
@@ -116,6 +117,7 @@ self_test() {
   plant common '#include <stdio.h>' clean
   plant common/base '#include "common/config/config.h"' found
   plant common/config '#include "common/base/err.h"' clean
+  plant common/config '#include "common/nn/policy.h"' found
   plant common/nn '#include "common/task/task.h"' found
   plant common/task '#include "common/nn/policy.h"' found
   plant proto '#include "actor/rollout.h"' found
@@ -127,6 +129,7 @@ self_test() {
   plant learner '#include "deploy/launch/status.h"' found
   plant learner/nn '#include "learner/replay/replay.h"' found
   plant learner/nn '#include "learner/agent/net.h"' found
+  plant learner/nn '#include "common/nn/mlp_shape.h"' clean
   plant learner/agent '#include "learner/nn/mlp.h"' clean
   plant learner/agent '#include "learner/replay/batch.h"' clean
   plant learner/agent '#include "learner/replay/replay.h"' found
@@ -141,8 +144,11 @@ self_test() {
   plant learner/rules '#include "learner/trainer.h"' found
   plant learner/replay '#include "learner/rules/rule.h"' found
   plant learner/replay '#include "learner/nn/mlp.h"' found
+  plant learner/replay '#include "proto/wire.h"' found
+  plant learner/replay '#include "common/episode.h"' clean
   plant learner '#include "learner/rules/rule.h"' clean
   plant deploy/launch '#include "actor/rollout.h"' clean
+  plant deploy/play '#include "deploy/launch/policy_source.h"' clean
   plant deploy/launch '#include "learner/trainer.h"' found
   plant deploy/launch '#include "tests/integration/harness.h"' found
   plant tests/unit '#include "actor/rollout.h"' clean

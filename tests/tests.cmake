@@ -103,7 +103,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND NOT TELOS_SANITIZE)
   set_tests_properties(tidy.tree PROPERTIES RUN_SERIAL ON)
 endif()
 
-# ---- race: the only tests under ThreadSanitizer, where Criterion cannot start (its issue 274) ----
+# ---- race: the only tests under ThreadSanitizer, where Criterion cannot start ----
 telos_test(race_queue PLAIN LABEL race TIMEOUT 300 LIBS nn)
 telos_test(race_client PLAIN LABEL race TIMEOUT 300 LIBS learner actor)
 telos_test(race_fleet PLAIN LABEL race TIMEOUT 300 LIBS learner actor)
@@ -112,7 +112,8 @@ if(TELOS_SANITIZE MATCHES "thread")
 endif()
 
 # ---- unit ----
-foreach(t test_base test_number test_words test_options test_shell test_config test_metrics test_rng test_episode test_evaluation test_tfrecord)
+foreach(t test_base test_number test_words test_options test_shell test_rng test_config
+          test_metrics test_episode test_evaluation test_tfrecord)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS base)
 endforeach()
 foreach(t test_policy test_policy_file test_safetensors)
@@ -122,16 +123,18 @@ telos_test(test_mj LABEL unit TIMEOUT 120 LIBS task)
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_zpoll LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_link LABEL unit TIMEOUT 120 LIBS proto)
-foreach(t test_desk test_pool test_download test_script test_compile test_tether test_trial test_task test_task_readme test_bad_tasks test_tasks
-          test_task_tendon_arm test_task_gym
-          test_task_sawyer_push test_task_box2d test_task_ant test_env test_goal test_rollout)
+foreach(t test_compile test_tether test_env test_goal test_trial test_task test_tasks
+          test_bad_tasks test_task_readme test_task_ant test_task_box2d test_task_gym
+          test_task_sawyer_push test_task_tendon_arm test_script test_rollout test_desk test_pool
+          test_download)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
 endforeach()
 foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
 foreach(t test_rows test_mlp test_adam test_replay test_scaling test_agent test_outcome test_backup
-          test_rules test_odac test_tabular test_theorems test_units test_segments test_fold test_checkpoint)
+          test_rules test_odac test_tabular test_theorems test_units test_segments test_fold
+          test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
 telos_test(test_memory LABEL unit TIMEOUT 120 LIBS learner)
@@ -165,8 +168,8 @@ telos_check(NAME integration.run_script LABEL integration TIMEOUT 120 COMMAND te
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
-foreach(t test_determinism test_train test_train_tasks test_bad_input test_damaged_runs test_messages
-          test_sizes test_report_lines test_chaos test_disk test_signals)
+foreach(t test_determinism test_train test_train_tasks test_bad_input test_damaged_runs
+          test_messages test_sizes test_report_lines test_chaos test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
 if(TARGET telos-play)

@@ -1,7 +1,7 @@
 // queue.h - a first-in first-out queue of pointers between two threads.
 //
-// Bounded at creation (the ledger's window bounds what can be in flight), so push never allocates
-// and never blocks; a mutex is fine here: it is taken once an episode, not once a step.
+// Bounded at creation (the number of open tickets bounds what can be in flight), so push never
+// allocates and never blocks; a mutex is fine here: it is taken once an episode, not once a step.
 #ifndef COMMON_BASE_QUEUE_H
 #define COMMON_BASE_QUEUE_H
 

@@ -1,8 +1,8 @@
 // agent.h - policy, two critics and a temperature: what the update rules of this family share.
 //
 //   policy       pi(a | s, g)        concat(s, g) -> hidden -> (mu, o), common/nn/policy.h
-//   critics      Q_1, Q_2 (s, a, g)  concat(s, g, a) -> hidden -> 1, with slow copies Qbar_1,
-//   Qbar_2 temperature  alpha = exp(log alpha)
+//   critics      Q_1, Q_2 (s, a, g)  concat(s, g, a) -> hidden -> 1; slow copies Qbar_1, Qbar_2
+//   temperature  alpha = exp(log alpha)
 //
 // A rule decides what a value is (y) and calls the losses in its order:
 //   V       = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g),  a' ~ pi(. | s', g)  (1)  [SAC]

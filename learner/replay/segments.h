@@ -1,8 +1,9 @@
 // segments.h - every committed episode, append-only on disk, so that replay survives a restart.
 //
 //   <run>/replay/episodes-000000000.tfrecord ..   a header record, then one record an episode
-//   header   "telos-replay 1 run <16 hex digits> obs 3 act 2 goal 2 horizon 8 hindsight 4 reward
-//   0\n" record   u64 digest, little-endian | content of the episode (common/episode.h)
+//   header   "telos-replay 1 run <16 hex digits> obs 3 act 2 goal 2 horizon 8 hindsight 4 reward 0"
+//            and a newline
+//   record   u64 digest, little-endian | content of the episode (common/episode.h)
 //
 // The number after telos-replay is the format's own: messages may change, and a log stays readable.
 // An episode is logged as it was received, with the digest that its actor stated.

@@ -199,7 +199,7 @@ static const struct figure figures[] = {
 #undef F
 };
 
-static const struct kept_number kept[] = {{"reward", "magnitude", offsetof(struct odac, N)}};
+static const struct kept_number kept[] = {{"reward", "range", offsetof(struct odac, N)}};
 
 const struct rule odac_rule = {
     .name = "odac",

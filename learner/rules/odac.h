@@ -79,8 +79,9 @@
 //   (5)       V(s', g)                               [paper 9] prints Q(s, a, g)
 //             V maximises (8); with Q, q0 could not fall below      nothing
 //             gamma / (1 + gamma); [authors' code] has V
-//   (5)       gamma = 1 - 1 / horizon                [authors' code]: 0.99
-//             [ours]: looks as far ahead as an episode lasts        odac.gamma=0.99
+//   (5)       gamma = 1 - 1 / horizon, 0.5 to 0.97   [authors' code]: 0.99
+//             [ours]: looks as far ahead as an episode lasts, but   odac.gamma=0.99
+//             not so far that one action is lost in the noise
 //   (5)       q0 is at most q_max = gamma            no bound; [authors' code]: a choice
 //             the backup stays a gamma-contraction                  odac.discount_max=0.999999
 //   (5)       q0 = 0 at a true end, for every q_max  no ends
@@ -115,7 +116,7 @@
 //             [ours]: some tasks need none of it, and all need to   explore.none=0
 //             see the policy alone; drawn from the ticket           explore.least=1
 //   a         an older policy acts                   the newest
-//             many actors, one result                               ledger.window=1
+//             many actors, one result                               nearest: ledger.window=1
 #ifndef LEARNER_RULES_ODAC_H
 #define LEARNER_RULES_ODAC_H
 

@@ -3,7 +3,7 @@
 //
 // Both use the same task, network and control signals, episode by episode in turns, so that what
 // else the machine does meets both; rates and ratio are medians of nine, after a warm-up round.
-// Limit (issue 2): at least 95 %.
+// Limit: at least 95 %.
 //
 //   bench_actor [TASK]      default box2d
 #include <mujoco/mujoco.h>

@@ -12,7 +12,7 @@
 //
 // An episode counts with its fastest run of fifteen, on one thread's CPU time: what else the
 // machine does can only slow one down. us/substep is the bare loop's; reset is mj_resetData alone
-// [us], a median of fifteen. Limit (issue 3): a ratio of 0.95.
+// [us], a median of fifteen. Limit: a ratio of 0.95.
 //
 //   bench_tasks [TASK ..]      default: every task in actor/tasks that can be loaded
 #include <math.h>
