@@ -783,7 +783,7 @@ Test(odac, tensors_keep_their_names) {
       "critic2.params",        "critic2.adam.m",   "critic2.adam.v",   "critic2.adam.t",
       "target_critic1.params", "log_alpha.value",  "log_alpha.adam.m", "log_alpha.adam.v",
       "target_critic2.params", "log_alpha.adam.t", "outcome.params",   "outcome.adam.m",
-      "outcome.adam.v",        "outcome.adam.t",   "reward.range", "scaling.mean",
+      "outcome.adam.v",        "outcome.adam.t",   "reward.range",     "scaling.mean",
       "scaling.inv",
   };
   const int nwant = sizeof want / sizeof *want;
