@@ -20,7 +20,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/base/err.h"
 #include "common/ticket.h"
 
 enum {

@@ -8,16 +8,16 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 
-char *run_files_path(const char *path, const char *name) {
-  const size_t n = strlen(path) + strlen(name) + 2;
+char *run_files_path(const char *run, const char *name) {
+  const size_t n = strlen(run) + strlen(name) + 2;
   char *out = must_alloc(n, 1);
-  snprintf(out, n, "%s/%s", path, name);
+  snprintf(out, n, "%s/%s", run, name);
   return out;
 }
 
-bool run_files_exist(const char *path) {
-  char *manifest = run_files_path(path, "manifest.json");
-  char *config = run_files_path(path, "config.yaml");
+bool run_files_exist(const char *run) {
+  char *manifest = run_files_path(run, "manifest.json");
+  char *config = run_files_path(run, "config.yaml");
   const bool yes = fsio_exists(manifest) && fsio_exists(config);
   free(manifest);
   free(config);

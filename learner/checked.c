@@ -64,3 +64,23 @@ const char *checked_read(char **text, size_t *n, const char *path, enum checked 
   *text = bytes;
   return NULL;
 }
+
+enum err checked_write_json(const char *path, const json_t *root, int indent) {
+  char *text = json_dumps(root, JSON_INDENT((size_t)indent));
+  CHECK(text != NULL);
+  const enum err err = checked_write(path, CHECKED_JSON, text);
+  free(text);
+  return err;
+}
+
+const char *checked_read_json(json_t **root, const char *path, size_t max_bytes) {
+  char *text;
+  size_t n;
+  const char *fault = checked_read(&text, &n, path, CHECKED_JSON, max_bytes);
+  if (fault != NULL) {
+    return fault;
+  }
+  *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
+  free(text);
+  return *root != NULL ? NULL : "is not JSON";
+}

@@ -8,6 +8,7 @@
 #ifndef LEARNER_CHECKED_H
 #define LEARNER_CHECKED_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "common/base/err.h"
@@ -22,5 +23,10 @@ NODISCARD enum err checked_write(const char *path, enum checked kind, const char
 // missing", "cannot be read" or "is not what was written".
 const char *checked_read(char **text, size_t *n, const char *path, enum checked kind,
                          size_t max_bytes);
+
+// The same with a JSON object, which is written in lines that begin with so many spaces. The caller
+// drops *root; its first member is "xxh3". One more thing may be wrong: it "is not JSON".
+NODISCARD enum err checked_write_json(const char *path, const json_t *root, int indent);
+const char *checked_read_json(json_t **root, const char *path, size_t max_bytes);
 
 #endif

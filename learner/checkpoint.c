@@ -18,6 +18,7 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/run_files.h"
 #include "learner/checkpoint_files.h"
 
 enum { MAX_NAME = 64 };
@@ -84,7 +85,7 @@ static enum err list_steps(uint64_t **steps, int *n, const char *parent) {
 }
 
 uint64_t checkpoint_newest_steps(const char *run_dir) {
-  char *parent = text_of("%s/checkpoints", run_dir);
+  char *parent = run_files_path(run_dir, "checkpoints");
   uint64_t *steps, newest = 0;
   int n;
   if (list_steps(&steps, &n, parent) == ERR_OK && n > 0) {
@@ -121,7 +122,7 @@ static enum err remove_leftovers(const char *parent) {
   enum err err = ERR_OK;
   for (int i = 0; i < n; i++) {
     if (err == ERR_OK) {
-      char *path = text_of("%s/%s", parent, entries[i]->d_name);
+      char *path = run_files_path(parent, entries[i]->d_name);
       err = fsio_remove_tree(path);
       free(path);
     }
@@ -150,7 +151,7 @@ static enum err remove_old(const char *parent, uint64_t newest, int keep) {
 enum err checkpoint_write(const char *run_dir, const struct checkpoint *c, int keep) {
   const uint64_t steps = c->fold->steps;
   CHECK(keep >= 1);
-  char *parent = text_of("%s/checkpoints", run_dir);
+  char *parent = run_files_path(run_dir, "checkpoints");
   char *name = text_of("%s/" STEP_FORMAT, parent, steps);
   char *temporary = text_of("%s/.tmp-" STEP_FORMAT, parent, steps);
   uint64_t digest;
@@ -216,7 +217,7 @@ enum err checkpoint_read(const char *run_dir, struct checkpoint *c, int *found,
                          enum err (*accept)(void *ctx, const struct checkpoint *c,
                                             struct fault *fault),
                          void *ctx) {
-  char *parent = text_of("%s/checkpoints", run_dir);
+  char *parent = run_files_path(run_dir, "checkpoints");
   uint64_t *steps;
   int n;
   *found = 0;
@@ -247,7 +248,7 @@ enum err checkpoint_read(const char *run_dir, struct checkpoint *c, int *found,
 }
 
 enum err checkpoint_oldest_needed(const char *run_dir, struct segment_position *out) {
-  char *parent = text_of("%s/checkpoints", run_dir);
+  char *parent = run_files_path(run_dir, "checkpoints");
   uint64_t *steps;
   int n;
   bool any = false;

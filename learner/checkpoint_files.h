@@ -9,6 +9,9 @@
 #include "common/nn/mlp_shape.h"
 #include "learner/checkpoint.h"
 
+// the remedy when a checkpoint is whole and of something else
+#define CHECKPOINT_REMEDY "use the settings and task of this run, or start over in another folder"
+
 // What state.json says about the other file.
 struct state_tensors {
   uint64_t digest;                // XXH3-64 of learner.safetensors

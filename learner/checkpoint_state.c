@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +20,6 @@ enum {
   MAX_STATE = 4 << 20,  // bytes of state.json
   MAX_LAYER = 1 << 20,  // floats of one layer
 };
-
-#define START_OVER "use the settings and task of this run, or start over in another folder"
 
 // ---- what is written and read by name ----
 
@@ -142,13 +139,10 @@ static json_t *state_json(const struct checkpoint *c, uint64_t digest) {
 
 enum err state_write(const char *folder, const struct checkpoint *c, uint64_t digest) {
   json_t *o = state_json(c, digest);
-  char *text = json_dumps(o, JSON_INDENT(1));
-  CHECK(text);
-  json_decref(o);
   char *path = run_files_path(folder, "state.json");
-  const enum err err = checked_write(path, CHECKED_JSON, text);
+  const enum err err = checked_write_json(path, o, 1);
   free(path);
-  free(text);
+  json_decref(o);
   return err;
 }
 
@@ -177,19 +171,10 @@ static enum err lacks(struct fault *fault, const char *name) {
 
 // The JSON of the file, checked against its own first line; the caller drops *out.
 static enum err open_state(json_t **out, const char *folder, struct fault *fault) {
-  char *path = run_files_path(folder, "state.json"), *text;
-  size_t n;
-  enum err err = ERR_OK;
-  const char *what = checked_read(&text, &n, path, CHECKED_JSON, MAX_STATE);
-  if (what) {
-    err = fault_set(fault, "state.json %s", what);
-  } else {
-    *out = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-    err = *out ? ERR_OK : fault_set(fault, "state.json is not JSON");
-    free(text);
-  }
+  char *path = run_files_path(folder, "state.json");
+  const char *what = checked_read_json(out, path, MAX_STATE);
   free(path);
-  return err;
+  return what ? fault_set(fault, "state.json %s", what) : ERR_OK;
 }
 
 static enum err parse_position(struct segment_position *out, const json_t *o, struct fault *fault) {
@@ -221,13 +206,13 @@ static enum err check_identity(const struct checkpoint *c, const json_t *o, cons
     return lacks(fault, "an identity");
   }
   if (run != c->run) {
-    log_error("%s is of run %016" PRIx64 ", this is run %016" PRIx64 "; " START_OVER, folder, run,
-              c->run);
+    log_error("%s is of run %016" PRIx64 ", this is run %016" PRIx64 "; " CHECKPOINT_REMEDY, folder,
+              run, c->run);
     return ERR_CONFIG;
   }
   if (task != c->task_digest) {
-    log_error("%s is of task %016" PRIx64 ", this is task %016" PRIx64 "; " START_OVER, folder,
-              task, c->task_digest);
+    log_error("%s is of task %016" PRIx64 ", this is task %016" PRIx64 "; " CHECKPOINT_REMEDY,
+              folder, task, c->task_digest);
     return ERR_CONFIG;
   }
   return ERR_OK;

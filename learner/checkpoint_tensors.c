@@ -19,7 +19,6 @@
 
 #define FILE_NAME "learner.safetensors"
 #define WEIGHTS "weights."
-#define START_OVER "use the settings and task of this run, or start over in another folder"
 
 static const size_t MAX_BYTES = (size_t)1 << 36;
 
@@ -83,13 +82,13 @@ static enum err check_tensors(const struct st_file *file, const struct checkpoin
   for (int i = 0; i < c->ntensors; i++) {
     const struct st_tensor *want = &c->tensors[i], *got = st_find(file, want->name);
     if (!got) {
-      log_error("%s has no tensor '%s'; " START_OVER, folder, want->name);
+      log_error("%s has no tensor '%s'; " CHECKPOINT_REMEDY, folder, want->name);
       return ERR_CONFIG;
     }
     if (got->dtype != want->dtype || got->rank != want->rank ||
         memcmp(got->shape, want->shape, (size_t)want->rank * sizeof want->shape[0]) != 0) {
-      log_error("%s: tensor '%s' is %s, this configuration has %s; " START_OVER, folder, want->name,
-                shape_text(a, got), shape_text(b, want));
+      log_error("%s: tensor '%s' is %s, this configuration has %s; " CHECKPOINT_REMEDY, folder,
+                want->name, shape_text(a, got), shape_text(b, want));
       return ERR_CONFIG;
     }
   }
@@ -100,7 +99,8 @@ static enum err check_tensors(const struct st_file *file, const struct checkpoin
       known = strcmp(name, c->tensors[k].name) == 0;
     }
     if (!known) {
-      log_error("%s has a tensor '%s' that this configuration has not; " START_OVER, folder, name);
+      log_error("%s has a tensor '%s' that this configuration has not; " CHECKPOINT_REMEDY, folder,
+                name);
       return ERR_CONFIG;
     }
   }

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <mujoco/mujoco.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "common/base/log.h"
 
@@ -34,12 +33,10 @@ enum err fleet_check_sizes(const struct config *cfg, const struct task *task) {
   snprintf(what, sizeof what, "task %s: an episode takes", task->name);
   enum err err =
       check_size(cfg, wire_episode_bytes(&dims), what, "give the task a smaller telos.horizon");
-  int width[CONFIG_WIDTHS + 2] = {task->obs + task->goal};
-  const int n = cfg->net_hidden.n;
-  memcpy(width + 1, cfg->net_hidden.v, (size_t)n * sizeof *width);
-  width[n + 1] = 2 * task->act;
+  int width[CONFIG_WIDTHS + 2];
+  const int n = config_layers(width, task->obs + task->goal, &cfg->net_hidden, 2 * task->act);
   const enum err weights =
-      check_size(cfg, wire_weights_bytes(width, n + 1), "net.hidden: the policy's weights take",
+      check_size(cfg, wire_weights_bytes(width, n), "net.hidden: the policy's weights take",
                  "make the layers smaller");
   return err == ERR_OK ? weights : err;
 }

@@ -7,7 +7,6 @@
 #ifndef LEARNER_FLEET_H
 #define LEARNER_FLEET_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/config/config.h"

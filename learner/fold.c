@@ -21,9 +21,13 @@ static uint64_t clamp(uint64_t x, uint64_t low, uint64_t high) {
   return x < low ? low : x > high ? high : x;
 }
 
+int fold_open_tickets(uint64_t window, uint64_t S, uint64_t E) {
+  return (int)clamp((2 * window * E + S) / (2 * S), FOLD_MIN_OPEN, FOLD_MAX_OPEN);
+}
+
 int fold_room(const struct fold *f) {
   // an episode has at least one step
-  return (int)clamp(f->plan.window, FOLD_MIN_OPEN, FOLD_MAX_OPEN);
+  return fold_open_tickets(f->plan.window, 1, 1);
 }
 
 // Issues what makes up the window, eqs. (1) and (2).
@@ -31,8 +35,7 @@ static struct fold_issue fill_window(struct fold *f, uint64_t version) {
   const bool known = f->recent_steps > 0;
   const uint64_t S = known ? f->recent_steps : f->plan.horizon;
   const uint64_t E = known ? f->recent_episodes : 1;
-  const uint64_t n = (2 * f->plan.window * E + S) / (2 * S);
-  const int want = (int)clamp(n, FOLD_MIN_OPEN, (uint64_t)fold_room(f));
+  const int want = fold_open_tickets(f->plan.window, S, E);
   const uint64_t warmup_left = f->steps < f->plan.warmup ? f->plan.warmup - f->steps : 0;
   struct fold_issue issue = {.version = version};
   for (; f->nopen < want; f->nopen++, issue.n++) {

@@ -88,6 +88,9 @@ void fold_init(struct fold *f, const struct fold_plan *plan);
 void fold_release(struct fold *f);
 void fold_swap(struct fold *a, struct fold *b);
 
+// Eq. (1): how many tickets are open when E episodes have S steps in all.
+int fold_open_tickets(uint64_t window, uint64_t S, uint64_t E);
+
 // The most tickets that can be open with this plan.
 int fold_room(const struct fold *f);
 

@@ -10,6 +10,9 @@
 // One stay of an actor (who) is index + LEDGER_MAX_ACTORS x a count of joins, so that it is never 0
 // and never comes twice: assignments belong to a stay. Answers belong to the actor's name, which
 // outlives its stays.
+//
+// One file, although a long one: every rule works on the same slots, bits and stays, which nobody
+// else may see.
 #include "learner/ledger.h"
 
 #include <stdlib.h>

@@ -24,12 +24,9 @@ enum { FORMAT = 2, MAX_BYTES = 1 << 20 };
 static const char NAME[] = "manifest.json";
 
 static enum err write_json(const char *run_dir, const json_t *root) {
-  char *text = json_dumps(root, JSON_INDENT(2));
-  CHECK(text != NULL);
   char *path = run_files_path(run_dir, NAME);
-  const enum err err = checked_write(path, CHECKED_JSON, text);
+  const enum err err = checked_write_json(path, root, 2);
   free(path);
-  free(text);
   return err;
 }
 
@@ -78,15 +75,12 @@ static json_t *load_plain(const char *path) {
 
 // The JSON of a folder that we can read; the caller drops *root.
 static enum err load(json_t **root, const char *run_dir) {
-  char *path = run_files_path(run_dir, NAME), *text;
-  size_t n;
+  char *path = run_files_path(run_dir, NAME);
   json_int_t format = 1;
   enum err err = ERR_OK;
-  const char *fault = checked_read(&text, &n, path, CHECKED_JSON, MAX_BYTES);
+  const char *fault = checked_read_json(root, path, MAX_BYTES);
   if (fault == NULL) {
-    *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
     format = json_integer_value(json_object_get(*root, "format"));
-    free(text);
   } else {
     *root = load_plain(path);
   }

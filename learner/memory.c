@@ -23,20 +23,18 @@ struct size {
 
 // a network from so many inputs to so many outputs
 static struct size network(int in, const struct widths *hidden, int out) {
-  int width[CONFIG_WIDTHS + 2] = {in};
-  uint64_t units = (uint64_t)in + (uint64_t)out;
-  for (int i = 0; i < hidden->n; i++) {
-    width[i + 1] = hidden->v[i];
-    units += (uint64_t)hidden->v[i];
+  int width[CONFIG_WIDTHS + 2];
+  const int nlayer = config_layers(width, in, hidden, out);
+  uint64_t units = 0;
+  for (int i = 0; i <= nlayer; i++) {
+    units += (uint64_t)width[i];
   }
-  width[hidden->n + 1] = out;
-  return (struct size){mlp_nparam(width, hidden->n + 1), units};
+  return (struct size){mlp_nparam(width, nlayer), units};
 }
 
-// tickets of the window when episodes have full length: each holds an episode and names a version
+// open when episodes have full length: each holds an episode and names a version
 static uint64_t open_tickets(const struct config *cfg, const struct dims *dims) {
-  const uint64_t n = (uint64_t)cfg->ledger_window / (uint64_t)dims->horizon;
-  return n < FOLD_MIN_OPEN ? FOLD_MIN_OPEN : n > FOLD_MAX_OPEN ? FOLD_MAX_OPEN : n;
+  return (uint64_t)fold_open_tickets((uint64_t)cfg->ledger_window, (uint64_t)dims->horizon, 1);
 }
 
 void memory_estimate(struct memory *out, const struct config *cfg, const struct dims *dims) {

@@ -2,7 +2,6 @@
 // message, which is nothing beside decoding it.
 #include "learner/peers.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"

@@ -122,8 +122,8 @@ void report_end(struct report *r, struct trainer *trainer, const struct fleet *f
     case METRICS_LIMIT_WINDOW:
       log_info("ledger.window=%" PRId64
                " was the limit: it kept %d tickets open, and the learner waited for episodes %d %% "
-               "of the "
-               "time with %d rollout threads; a larger window is faster, and another experiment",
+               "of the time with %d rollout threads; a larger window is faster, and another "
+               "experiment",
                r->cfg->ledger_window, r->open, waited, r->threads);
       break;
   }

@@ -1,4 +1,4 @@
-// trainer.h - the fold: one thread that commits episodes in ticket order.
+// trainer.h - one thread that commits episodes in ticket order, and trains on them.
 //
 //   episode k  ->  segment on disk  ->  replay  ->  updates  ->  new policy version  ->  event
 //

@@ -1,7 +1,6 @@
 // link.c - options of each kind of socket, and the frames of a message.
 #include "proto/link.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "common/base/check.h"

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/episode.h"
 #include "proto/wire.h"
 
 enum { WIRE_CHECK_BYTES = 9 };

@@ -1,6 +1,7 @@
 // zpoll.c - see the header for the pattern; the handles share one data pointer.
 #include "proto/zpoll.h"
 
+#include <stdbool.h>
 #include <zmq.h>
 
 #include "common/base/check.h"

@@ -9,7 +9,6 @@
 #ifndef PROTO_ZPOLL_H
 #define PROTO_ZPOLL_H
 
-#include <stdbool.h>
 #include <uv.h>
 
 enum { ZPOLL_BURST = 256 };  // messages taken in one loop turn

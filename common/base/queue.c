@@ -5,6 +5,7 @@
 #include "common/base/queue.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "common/base/check.h"

@@ -5,7 +5,6 @@
 #ifndef COMMON_BASE_QUEUE_H
 #define COMMON_BASE_QUEUE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct queue;

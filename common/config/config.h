@@ -25,6 +25,10 @@ struct widths {
   int v[CONFIG_WIDTHS];
 };
 
+// The sizes of a network with these hidden layers into width (CONFIG_WIDTHS + 2); returns how many
+// layers it has.
+int config_layers(int *width, int in, const struct widths *hidden, int out);
+
 // The values of CHOICE settings: enum outcome_likelihood { OUTCOME_LIKELIHOOD_LAPLACE, .. }.
 #define CHOICE(constant, word) constant
 #define CHOICES(group, name, ...) enum group##_##name{__VA_ARGS__};

@@ -240,3 +240,10 @@ enum err config_set_row(struct config *cfg, const struct config_row *row, const 
   }
   return ERR_OK;
 }
+
+int config_layers(int *width, int in, const struct widths *hidden, int out) {
+  width[0] = in;
+  memcpy(width + 1, hidden->v, (size_t)hidden->n * sizeof *width);
+  width[hidden->n + 1] = out;
+  return hidden->n + 1;
+}

@@ -4,7 +4,6 @@
 // the mocap body. Keeping the offset instead needs no change of the model, which travels compiled.
 #include "common/task/tether.h"
 
-#include <math.h>
 #include <mujoco/mujoco.h>
 #include <string.h>
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/config/config.h"
 #include "deploy/launch/verbs.h"

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "actor/rollout.h"
 #include "common/base/check.h"
@@ -16,7 +15,6 @@
 #include "common/base/number.h"
 #include "common/base/options.h"
 #include "common/evaluation.h"
-#include "common/nn/policy_file.h"
 #include "deploy/launch/policy_source.h"
 #include "deploy/launch/verbs.h"
 

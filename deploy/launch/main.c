@@ -1,5 +1,4 @@
 // main.c - telos: the front door. Finds the verb; the verbs do the work.
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -3,7 +3,6 @@
 #define LAUNCH_RUN_NAME_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 enum { RUN_NAME_MODEL = 64 };  // bytes of a model's name
 

@@ -14,12 +14,8 @@
 // ---- one net ----
 
 static void set_widths(struct mlp *mlp, const struct net_setup *setup) {
-  const struct widths *hidden = setup->hidden;
-  CHECK(hidden->n >= 1 && hidden->n < MLP_MAX_LAYERS);
-  mlp->nlayer = hidden->n + 1;
-  mlp->width[0] = setup->in;
-  memcpy(mlp->width + 1, hidden->v, (size_t)hidden->n * sizeof(int));
-  mlp->width[mlp->nlayer] = setup->out;
+  CHECK(setup->hidden->n >= 1 && setup->hidden->n < MLP_MAX_LAYERS);
+  mlp->nlayer = config_layers(mlp->width, setup->in, setup->hidden, setup->out);
   mlp->nparam = mlp_nparam(mlp->width, mlp->nlayer);
 }
 

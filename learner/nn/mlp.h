@@ -19,8 +19,6 @@
 #ifndef LEARNER_NN_MLP_H
 #define LEARNER_NN_MLP_H
 
-#include <stddef.h>
-
 #include "common/nn/mlp_shape.h"
 
 struct rng;

@@ -25,7 +25,6 @@
 #include "learner/replay/replay.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

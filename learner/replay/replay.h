@@ -15,7 +15,6 @@
 #ifndef LEARNER_REPLAY_REPLAY_H
 #define LEARNER_REPLAY_REPLAY_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "common/episode.h"

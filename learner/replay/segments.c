@@ -26,6 +26,7 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/run_files.h"
 #include "common/tfrecord.h"
 
 enum { MAX_NAME = 64, MAX_HEADER = 256, FORMAT = 1 };
@@ -50,17 +51,13 @@ struct segments {
 // ---- names ----
 
 static char *path_of(const char *dir, uint64_t start) {
-  size_t room = strlen(dir) + MAX_NAME;
-  char *path = must_alloc(room, 1);
-  snprintf(path, room, "%s/" NAME_FORMAT, dir, start);
-  return path;
+  char name[MAX_NAME];
+  snprintf(name, sizeof name, NAME_FORMAT, start);
+  return run_files_path(dir, name);
 }
 
 static char *replay_dir(const char *run_dir) {
-  size_t room = strlen(run_dir) + sizeof "/replay";
-  char *dir = must_alloc(room, 1);
-  snprintf(dir, room, "%s/replay", run_dir);
-  return dir;
+  return run_files_path(run_dir, "replay");
 }
 
 // Only the exact names that we write are ours: what else lies in the folder is left alone.

@@ -26,7 +26,6 @@
 #ifndef LEARNER_REPLAY_SEGMENTS_H
 #define LEARNER_REPLAY_SEGMENTS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
