@@ -8,9 +8,10 @@
 #   --seeds LIST   for example "0 1 2 3" (the default)
 #   --table        run nothing; write CSV and table of what is there
 #
-# Without tasks: the six of ODAC's comparison and ant-xy: some 7 hours of one fast core. Everything can be stopped and started again: a finished
-# run is kept, an unfinished one resumes. Written: OUT/results.csv (a row a run), OUT/results.md (the
-# table, the machine, the date), OUT/curves.csv (a row an evaluation).
+# Without tasks: the six of ODAC's comparison and ant-xy: some 7 hours of one fast core. Everything
+# can be stopped and started again: a finished run is kept, an unfinished one resumes. Written:
+# OUT/results.csv (a row a run), OUT/results.md (the table, the machine, the date), OUT/curves.csv
+# (a row an evaluation).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
