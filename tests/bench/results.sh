@@ -67,9 +67,9 @@ if [[ $table_only = no ]]; then
     echo "results: a run failed; its log is in $out" >&2
 fi
 
-# number FILE KEY: a number of a flat JSON object
+# number FILE KEY: a number of the outermost JSON object, which is indented by 2
 number() {
-  sed -nE 's/^ *"'"$2"'": ([-0-9.e+]+),?$/\1/p' "$1"
+  sed -nE 's/^  "'"$2"'": ([-0-9.e+]+),?$/\1/p' "$1"
 }
 
 echo task,steps,seed,score,score_ci95,distance,success,seconds >"$out/results.csv"
