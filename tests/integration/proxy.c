@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,7 +35,8 @@ struct proxy {
   int listener, port, target_port;
   uint64_t random;
   int mean_bytes;
-  long left;  // bytes until the next disturbance
+  long left;    // bytes until the next disturbance
+  pid_t child;  // 0: not started
   struct shared *shared;
 };
 
@@ -82,6 +84,16 @@ struct proxy *proxy_new(uint64_t seed, int mean_bytes) {
       mmap(NULL, sizeof *p->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   cr_assert(p->shared != MAP_FAILED);
   return p;
+}
+
+void proxy_free(struct proxy *p) {
+  close(p->listener);
+  if (p->child > 0) {
+    kill(p->child, SIGKILL);
+    waitpid(p->child, NULL, 0);
+  }
+  munmap(p->shared, sizeof *p->shared);
+  free(p);
 }
 
 int proxy_port(const struct proxy *p) {
@@ -211,14 +223,13 @@ void proxy_start(struct proxy *p, int target_port) {
   const pid_t parent = getpid();
   harness_folder();  // whose end also ends what this process has started
   fflush(NULL);
-  const pid_t pid = fork();
-  cr_assert_geq(pid, 0);
-  if (pid == 0) {
+  p->child = fork();
+  cr_assert_geq(p->child, 0);
+  if (p->child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
       _exit(1);
     }
     serve(p);
   }
-  close(p->listener);
 }

@@ -20,6 +20,9 @@ struct proxy;
 struct proxy *proxy_new(uint64_t seed, int mean_bytes);
 int proxy_port(const struct proxy *p);  // of 127.0.0.2
 
+// Ends it; its port is free.
+void proxy_free(struct proxy *p);
+
 // Starts to serve; target_port is the learner's.
 void proxy_start(struct proxy *p, int target_port);
 

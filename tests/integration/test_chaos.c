@@ -25,6 +25,8 @@ static struct fleet *start_learner(const char *name, struct proxy **weights, uin
     }
     // somebody else has that port on 127.0.0.1
     cr_assert_eq(proc_wait_exit(f->learner), 69);
+    proxy_free(*weights);
+    free(f);
   }
   cr_assert_fail("no free port");
   abort();
@@ -55,6 +57,8 @@ static void run_through_chaos(const char *reference, uint64_t seed) {
                    proxy_count(weights, PROXY_STALL) + proxy_count(weights, PROXY_CORRUPT),
                0, "the weights went another way");
   harness_assert_same(reference, fleet_policy(f));
+  proxy_free(control);
+  proxy_free(weights);
   free(f);
 }
 
