@@ -291,7 +291,7 @@ static void on_beat(uv_timer_t *handle) {
   struct server *s = handle->data;
   const bool healthy = trainer_healthy(s);
   const struct wire_msg beat = {.type = WIRE_HEARTBEAT,
-                                .heartbeat = {s->run->run, s->last_progress}};
+                                .heartbeat = {s->run->run, s->last_progress, 0}};
   fleet_beat(&s->fleet, healthy ? &beat : NULL, now_ms(s), MISSED_BEATS * s->cfg->wire_heartbeat);
   ledger_expire(s->ledger, now_ms(s));
   hint_audit(s);

@@ -217,7 +217,7 @@ static void receive(struct learner *l) {
 
 // True when all tickets are settled.
 static bool serve(struct learner *l) {
-  const struct wire_msg beat = {.type = WIRE_HEARTBEAT, .heartbeat = {RUN, 1}};
+  const struct wire_msg beat = {.type = WIRE_HEARTBEAT, .heartbeat = {RUN, 1, 0}};
   for (int polls = 0; polls < MAX_POLLS && l->answers < TICKETS; polls++) {
     zmq_pollitem_t item = {.socket = l->router, .events = ZMQ_POLLIN};
     CHECK(zmq_poll(&item, 1, POLL_MS) >= 0);
