@@ -478,7 +478,7 @@ Test(messages, peer_that_never_answers) {
   struct wire_msg msg;
   send_msg(&idle, &hello);
   await(&idle, &msg, WIRE_GRANT);
-  const struct wire_msg beat = {.type = WIRE_HEARTBEAT, .heartbeat = {msg.grant.run, 1}};
+  const struct wire_msg beat = {.type = WIRE_HEARTBEAT, .heartbeat = {msg.grant.run, 1, 0}};
   struct proc *actor = small_actor(endpoint);
   const int64_t deadline = clock_ms() + DEADLINE_MS;
   while (proc_running(learner)) {
@@ -572,7 +572,7 @@ static void fake_await(struct fake *f, struct wire_msg *msg, enum wire_type type
     zmq_pollitem_t item = {.socket = f->router, .events = ZMQ_POLLIN};
     cr_assert(clock_ms() < deadline, "no message of type %d\n%s", type, proc_stderr(f->actor));
     if (zmq_poll(&item, 1, SLICE_MS) < 1) {
-      const struct wire_msg beat = {.type = WIRE_HEARTBEAT, .heartbeat = {RUN, 1}};
+      const struct wire_msg beat = {.type = WIRE_HEARTBEAT, .heartbeat = {RUN, 1, 0}};
       if (f->welcoming) {
         fake_msg(f, &beat);
       }

@@ -278,6 +278,7 @@ Test(checkpoint, no_checkpoint_is_no_error) {
   found = 7;
   cr_expect_eq(checkpoint_read(run_dir, &s.c, &found, accept_all, NULL), ERR_OK);
   cr_expect_eq(found, 0);
+  fold_release(&s.fold);
 }
 
 Test(checkpoint, equal_states_give_equal_files) {
@@ -732,4 +733,5 @@ Test(checkpoint, a_folder_that_cannot_be_made_is_an_io_error) {
   int found = 7;
   cr_expect_eq(checkpoint_read(run_dir, &s.c, &found, accept_all, NULL), ERR_IO);
   cr_expect_eq(found, 0);
+  fold_release(&s.fold);
 }
