@@ -36,9 +36,9 @@ enum err checked_write(const char *path, enum checked kind, const char *body) {
     body += 2;
   }
   const size_t n = strlen(body), used = first_line(line, kind, body, n);
-  char *text = must_alloc(used + n, 1);
-  memcpy(text, line, used);
-  memcpy(text + used, body, n);
+  char *text = must_alloc(used + n + 1, 1);
+  memcpy(text, line, used + 1);
+  memcpy(text + used, body, n + 1);
   const enum err err = fsio_write_atomic(path, text, used + n);
   free(text);
   return err;

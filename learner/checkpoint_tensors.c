@@ -142,8 +142,8 @@ static enum err read_bytes(void **bytes, size_t *n, const char *folder, struct f
 
 enum err tensors_read(struct checkpoint *c, const struct state_tensors *tensors, const char *folder,
                       struct fault *fault) {
-  void *bytes;
-  size_t n;
+  void *bytes = NULL;
+  size_t n = 0;
   enum err err = read_bytes(&bytes, &n, folder, fault);
   if (err != ERR_OK) {
     return err;

@@ -278,10 +278,10 @@ static bool follow(struct mjcf *m, int i, const struct tag *tag, int depth) {
 // an include goes nowhere.
 static bool scan(struct mjcf *m, int i, int depth) {
   struct tag tag;
-  int level = 0, found;
+  int level = 0;
   struct source *s = &m->source[i];
   const char *p = s->text, *end = p + s->n;
-  for (; (found = next_tag(&tag, p, end)) == 1; p = tag.all.at + tag.all.n) {
+  for (; next_tag(&tag, p, end) == 1; p = tag.all.at + tag.all.n) {
     if (tag.closes && level <= 1) {
       s->inside.n = level == 1 ? (size_t)(tag.all.at - s->inside.at) : 0;
       return level == 1;

@@ -5,7 +5,6 @@
 #include "common/task/tether.h"
 
 #include <mujoco/mujoco.h>
-#include <string.h>
 
 #include "common/task/mj.h"
 #include "common/task/task.h"
@@ -40,12 +39,19 @@ static void find_equality(struct tether *t, const mjModel *m, int body, int hand
   }
 }
 
+static bool same_numbers(const mjtNum *a, const mjtNum *b, int n) {
+  bool same = true;
+  for (int i = 0; i < n; i++) {
+    same = same && a[i] == b[i];
+  }
+  return same;
+}
+
 // true when a key says where the mocap body is
 static bool has_key(const mjModel *m, int body) {
   const int mocap = m->body_mocapid[body];
-  return m->nkey > 0 &&
-         (memcmp(m->key_mpos + 3 * mocap, m->body_pos + 3 * body, 3 * sizeof(mjtNum)) != 0 ||
-          memcmp(m->key_mquat + 4 * mocap, m->body_quat + 4 * body, 4 * sizeof(mjtNum)) != 0);
+  return m->nkey > 0 && (!same_numbers(m->key_mpos + 3 * mocap, m->body_pos + 3 * body, 3) ||
+                         !same_numbers(m->key_mquat + 4 * mocap, m->body_quat + 4 * body, 4));
 }
 
 void tether_read(struct task_action *action, const mjModel *m, const mjData *d) {
