@@ -15,12 +15,14 @@
 #include <time.h>
 
 #include "common/base/check.h"
+#include "common/base/cpu.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/queue.h"
 #include "common/base/rng.h"
 #include "common/nn/policy_file.h"
 #include "common/run_files.h"
+#include "learner/agent/crew.h"
 #include "learner/checkpoint.h"
 #include "learner/fold.h"
 #include "learner/manifest.h"
@@ -47,6 +49,7 @@ struct trainer {
   void *ctx;
 
   struct fold fold;
+  struct crew *crew;  // threads of an update, this one included
   struct updater *updater;
   struct replay *replay;
   uint64_t replay_base;  // episodes that had left replay before this life
@@ -210,12 +213,32 @@ static void publish_figures(struct trainer *t, bool updated) {
   pthread_mutex_unlock(&t->lock);
 }
 
+struct minibatch {
+  struct trainer *t;
+  enum rng_stream stream;
+  uint64_t index;
+};
+
+// the rows of one part of a minibatch, which a thread draws
+static void draw_rows(void *ctx, int i) {
+  const struct minibatch *m = ctx;
+  const struct trainer *t = m->t;
+  const int n = t->updater->nshard, rows = t->batch->B / n;
+  struct batch part = batch_rows(t->batch, &t->dims, i * rows, rows);
+  struct rng rng;
+  rng_init(&rng, (uint64_t)t->cfg->run_seed, m->stream, m->index * (uint64_t)n + (uint64_t)i);
+  if (m->stream == RNG_SCALING) {
+    replay_sample_plain(t->replay, &part, &rng);
+  } else {
+    replay_sample(t->replay, &part, &rng);
+  }
+}
+
 // see struct draws of learner/replay/batch.h
 static const struct batch *draw_batch(void *ctx, enum rng_stream stream, uint64_t index) {
   struct trainer *t = ctx;
-  struct rng rng;
-  rng_init(&rng, (uint64_t)t->cfg->run_seed, stream, index);
-  (stream == RNG_SCALING ? replay_sample_plain : replay_sample)(t->replay, t->batch, &rng);
+  struct minibatch m = {.t = t, .stream = stream, .index = index};
+  crew_run(t->crew, draw_rows, &m, t->updater->nshard);
   return t->batch;
 }
 
@@ -441,6 +464,16 @@ static enum err restore(struct trainer *t) {
   return err == ERR_OK && fold_complete(&t->fold) ? write_policy(t) : err;
 }
 
+// learner.threads, or what the machine has, less a core for the loop that feeds the fleet
+static int crew_size(const struct config *cfg) {
+  const int cores = cpu_cores();
+  const int64_t wanted = cfg->learner_threads > 0 ? cfg->learner_threads
+                         : cores > 2              ? cores - 1
+                                                  : cores;
+  const int useful = updater_shards(cfg);
+  return wanted < useful ? (int)wanted : useful;
+}
+
 enum err trainer_new(struct trainer **out, const struct config *cfg, const struct task *task,
                      const struct rundir *run, void (*notify)(void *ctx), void *ctx) {
   struct trainer *t = must_alloc(1, sizeof *t);
@@ -463,7 +496,8 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   const size_t room = (size_t)fold_room(&t->fold);
   t->in = queue_new(room + QUEUE_SLACK);
   t->out = queue_new(2 * room + QUEUE_SLACK);
-  t->updater = updater_new(rules_at(0), cfg, &t->dims);
+  t->crew = crew_new(crew_size(cfg));
+  t->updater = updater_new(rules_at(0), cfg, &t->dims, t->crew);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);
   if (err != ERR_OK) {
@@ -496,6 +530,7 @@ void trainer_free(struct trainer *t) {
   batch_free(t->batch);
   replay_free(t->replay);
   updater_free(t->updater);
+  crew_free(t->crew);
   fold_release(&t->fold);
   pthread_mutex_destroy(&t->lock);
   free(t);

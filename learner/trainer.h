@@ -4,9 +4,10 @@
 //
 // Updates are counted, never timed: after a commit the total done is
 //   floor(updates_per_step * max(0, steps - warmup_steps))                                  (1)
-// so the ratio is exact at every commit, whatever the fleet does. Batch u is drawn with
-// (seed, RNG_BATCH, u). The state at a commit boundary (learner/fold.h, networks, replay) is a pure
-// function of configuration, task and the episodes so far; that state is what a checkpoint holds.
+// so the ratio is exact at every commit, whatever the fleet does. Part i of batch u is drawn with
+// (seed, RNG_BATCH, u parts + i). The state at a commit boundary (learner/fold.h, networks, replay)
+// is a pure function of configuration, task and the episodes so far; that state is what a
+// checkpoint holds.
 //
 // The loop thread owns the object and calls everything; the trainer's own thread only talks to it
 // through queues: episodes and evaluations in, events out, notify after each event.

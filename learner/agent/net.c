@@ -27,6 +27,32 @@ static uint64_t count_networks(const struct nets *list) {
   return count;
 }
 
+// parameters, moments and theta_bar of a net that is nobody's twin
+static void init_own(struct net *net, const struct nets *list, const struct net_setup *setup) {
+  net->theta = net->mlp.theta = must_alloc(net->n, sizeof(float));
+  adam_init(&net->adam, net->n, setup->lr);
+  if (setup->hidden) {
+    struct rng rng;
+    rng_init(&rng, list->seed, RNG_INIT, count_networks(list));
+    mlp_init_weights(&net->mlp, &rng);
+  }
+  for (size_t i = net->mlp.nparam; i < net->n; i++) {
+    net->theta[i] = setup->start;
+  }
+  if (setup->target) {
+    net->target = must_alloc(net->n, sizeof(float));
+    memcpy(net->target, net->theta, net->n * sizeof(float));
+    net->tau = setup->tau;
+  }
+}
+
+static void borrow(struct net *net, const struct net *of) {
+  CHECK(of && of->n == net->n && strcmp(of->name, net->name) == 0);
+  net->of = of;
+  net->theta = net->mlp.theta = of->theta;
+  net->target = of->target;
+}
+
 void net_init(struct net *net, struct nets *list, const struct net_setup *setup) {
   CHECK(net && list && setup && list->n < NETS_MAX && setup->nfree >= 0);
   memset(net, 0, sizeof *net);
@@ -36,32 +62,24 @@ void net_init(struct net *net, struct nets *list, const struct net_setup *setup)
     set_widths(&net->mlp, setup);
   }
   net->n = net->mlp.nparam + (size_t)setup->nfree;
-  net->theta = net->mlp.theta = must_alloc(net->n, sizeof(float));
   net->grad = must_alloc(net->n, sizeof(float));
-  adam_init(&net->adam, net->n, setup->lr);
-  if (setup->hidden) {
-    struct rng rng;
-    rng_init(&rng, list->seed, RNG_INIT, count_networks(list));
-    mlp_init_weights(&net->mlp, &rng);
-  }
   net->lowest = setup->lowest;
   net->highest = setup->highest;
-  for (size_t i = net->mlp.nparam; i < net->n; i++) {
-    net->theta[i] = setup->start;
-  }
-  if (setup->target) {
-    net->target = must_alloc(net->n, sizeof(float));
-    memcpy(net->target, net->theta, net->n * sizeof(float));
-    net->tau = setup->tau;
+  if (list->of) {
+    borrow(net, list->of->at[list->n]);
+  } else {
+    init_own(net, list, setup);
   }
   list->at[list->n++] = net;
 }
 
 void net_release(struct net *net) {
-  free(net->theta);
+  if (!net->of) {
+    free(net->theta);
+    free(net->target);
+    adam_release(&net->adam);
+  }
   free(net->grad);
-  free(net->target);
-  adam_release(&net->adam);
   memset(net, 0, sizeof *net);
 }
 
@@ -72,16 +90,23 @@ struct mlp net_target(const struct net *net) {
   return mlp;
 }
 
-void net_step(struct net *net) {
-  adam_step(&net->adam, net->theta, net->grad);
-  for (size_t i = net->mlp.nparam; i < net->n; i++) {
+// free numbers among [first, first + n) back into their interval
+static void keep_inside(struct net *net, size_t first, size_t n) {
+  const size_t begin = first > net->mlp.nparam ? first : net->mlp.nparam;
+  for (size_t i = begin; i < first + n; i++) {
     net->theta[i] = fminf(fmaxf(net->theta[i], net->lowest), net->highest);
   }
 }
 
+void net_step(struct net *net) {
+  CHECK(!net->of);
+  adam_step(&net->adam, net->theta, net->grad);
+  keep_inside(net, 0, net->n);
+}
+
 // ---- all of a rule ----
 
-const struct net *nets_fault(const struct nets *list, const char **what) {
+const struct net *nets_fault(const struct nets *list, bool gradients_finite, const char **what) {
   *what = "loss";
   for (int i = 0; i < list->n; i++) {
     const float loss = (float)list->at[i]->loss;
@@ -90,7 +115,7 @@ const struct net *nets_fault(const struct nets *list, const char **what) {
     }
   }
   *what = "gradient";
-  for (int i = 0; i < list->n; i++) {
+  for (int i = 0; i < list->n && !gradients_finite; i++) {
     if (!rows_finite(list->at[i]->grad, list->at[i]->n)) {
       return list->at[i];
     }
@@ -98,20 +123,47 @@ const struct net *nets_fault(const struct nets *list, const char **what) {
   return NULL;
 }
 
-void nets_step(struct nets *list) {
+int nets_pieces(const struct nets *list, struct nets_piece *out, int max) {
+  // small enough that many threads share them evenly, large enough that taking one costs nothing
+  enum { PIECE = 4096 };
+  int count = 0;
   for (int i = 0; i < list->n; i++) {
-    if (!list->at[i]->constant) {
-      net_step(list->at[i]);
+    for (size_t first = 0; first < list->at[i]->n; first += PIECE, count++) {
+      const size_t rest = list->at[i]->n - first;
+      if (count < max) {
+        out[count] = (struct nets_piece){i, first, rest < PIECE ? rest : PIECE};
+      }
+    }
+  }
+  return count;
+}
+
+void nets_begin_step(struct nets *list) {
+  CHECK(!list->of);
+  for (int i = 0; i < list->n; i++) {
+    struct net *net = list->at[i];
+    if (!net->constant) {
+      net->rates = adam_begin(&net->adam);
     }
   }
 }
 
-void nets_follow(struct nets *list) {
+void nets_step_piece(struct nets *list, const struct nets_piece *piece) {
+  struct net *net = list->at[piece->net];
+  const size_t first = piece->first, n = piece->n;
+  if (!net->constant) {
+    adam_range(&net->adam, net->rates, net->theta, net->grad, first, n);
+    keep_inside(net, first, n);
+  }
+  if (net->target) {
+    adam_polyak(net->target + first, net->theta + first, net->tau, n);  // eq. (1)
+  }
+}
+
+void nets_step(struct nets *list) {
+  nets_begin_step(list);
   for (int i = 0; i < list->n; i++) {
-    const struct net *net = list->at[i];
-    if (net->target) {
-      adam_polyak(net->target, net->theta, net->tau, net->n);
-    }
+    nets_step_piece(list, &(struct nets_piece){.net = i, .first = 0, .n = list->at[i]->n});
   }
 }
 

@@ -24,15 +24,17 @@
 struct widths;
 
 struct net {
-  const char *name;    // prefix of its tensors; static text
-  const char *remedy;  // what to do when its numbers are not finite; static text
+  const struct net *of;  // whose parameters it reads; NULL: it has its own
+  const char *name;      // prefix of its tensors; static text
+  const char *remedy;    // what to do when its numbers are not finite; static text
 
   struct mlp mlp;         // the network, whose theta is the start of the block; nlayer 0: none
   float *theta;           // (n) everything that is learned: the network's, then the free numbers
   size_t n;               // floats
   float lowest, highest;  // where free numbers are kept
   struct adam adam;
-  bool constant;  // has a loss and a gradient, but is not stepped
+  struct adam_rates rates;  // of the step that has begun
+  bool constant;            // has a loss and a gradient, but is not stepped
 
   double loss;    // of the last minibatch
   float *grad;    // (n) its derivative by theta
@@ -43,7 +45,9 @@ struct net {
 enum { NETS_MAX = 16 };
 
 struct nets {
-  uint64_t seed;  // of initial weights
+  const struct nets *of;  // a twin of this list: the same nets, each with a loss and a gradient of
+                          // its own, on the parameters of that one; NULL: the only list
+  uint64_t seed;          // of initial weights
   int n;
   struct net *at[NETS_MAX];
 };
@@ -59,8 +63,10 @@ struct net_setup {
   float tau;
 };
 
-// Appends net to the list. The n-th network of a list (those without one do not count) draws its
-// weights from (seed, RNG_INIT, n), so a rule's list must keep its order. Free with net_release.
+// Appends net to the list. In a twin it must be the same net as at this place of the original, and
+// takes nothing but room for its gradient. Elsewhere the n-th network of a list (those without one
+// do not count) draws its weights from (seed, RNG_INIT, n), so a rule's list must keep its order.
+// Free with net_release.
 void net_init(struct net *net, struct nets *list, const struct net_setup *setup);
 void net_release(struct net *net);
 
@@ -71,11 +77,21 @@ struct mlp net_target(const struct net *net);
 void net_step(struct net *net);
 
 // The first net whose loss, else whose gradient, is not finite or beyond 2^60; *what names which of
-// the two. NULL: all are fit for a step.
-const struct net *nets_fault(const struct nets *list, const char **what);
+// the two. NULL: all are fit for a step. gradients_finite: all of those are known to be.
+const struct net *nets_fault(const struct nets *list, bool gradients_finite, const char **what);
 
-void nets_step(struct nets *list);    // net_step on all that are not constant
-void nets_follow(struct nets *list);  // eq. (1) on all that have a theta_bar
+// A step of a list is net_step on all nets that are not constant, then eq. (1) on all that have a
+// theta_bar. In pieces, so that threads can share it: nets_begin_step, then nets_step_piece for
+// each of the nets_pieces of the list, in any order.
+struct nets_piece {
+  int net;          // its place in the list
+  size_t first, n;  // of its numbers
+};
+int nets_pieces(const struct nets *list, struct nets_piece *out, int max);  // returns how many
+void nets_begin_step(struct nets *list);
+void nets_step_piece(struct nets *list, const struct nets_piece *piece);
+
+void nets_step(struct nets *list);  // all of it
 
 // A list of tensors being filled: counts all, keeps the first max.
 struct tensor_list {

@@ -22,6 +22,16 @@ void adam_release(struct adam *opt);
 // Eq. (1): theta (n) is updated in place from dtheta (n). Allocates nothing.
 void adam_step(struct adam *opt, float *theta, const float *dtheta);
 
+// The same in pieces, on any threads: adam_begin once, then adam_range for ranges [first, first +
+// count) that cover all n numbers. The bits do not depend on the ranges.
+struct adam_rates {
+  float rate;  // lr / (1 - b1^t)
+  float root;  // 1 / sqrt(1 - b2^t)
+};
+struct adam_rates adam_begin(struct adam *opt);
+void adam_range(const struct adam *opt, struct adam_rates rates, float *theta, const float *dtheta,
+                size_t first, size_t count);
+
 // target <- (1 - tau) target + tau theta, n floats.
 void adam_polyak(float *target, const float *theta, float tau, size_t n);
 

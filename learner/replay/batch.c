@@ -29,3 +29,19 @@ void batch_free(struct batch *b) {
   }
   free(b);
 }
+
+struct batch batch_rows(const struct batch *b, const struct dims *dims, int first, int n) {
+  CHECK(b && dims && first >= 0 && n >= 1 && n <= b->B - first);
+  const size_t row = (size_t)first;
+  const size_t obs = row * (size_t)dims->obs, goal = row * (size_t)dims->goal;
+  return (struct batch){
+      .B = n,
+      .obs = b->obs + obs,
+      .next_obs = b->next_obs + obs,
+      .act = b->act + row * (size_t)dims->act,
+      .achieved = b->achieved + goal,
+      .next_achieved = b->next_achieved + goal,
+      .goal = b->goal + goal,
+      .done = b->done + row,
+  };
+}

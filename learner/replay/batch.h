@@ -27,4 +27,7 @@ struct draws {
 struct batch *batch_new(const struct dims *dims, int B);
 void batch_free(struct batch *b);  // NULL is allowed
 
+// Rows [first, first + n) of b, borrowed.
+struct batch batch_rows(const struct batch *b, const struct dims *dims, int first, int n);
+
 #endif

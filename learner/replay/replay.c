@@ -251,8 +251,8 @@ static const float *pick_goal(const struct replay *r, const struct step *step, u
 }
 
 // rows [first, first + n) of the batch, n <= SAMPLE_CHUNK
-static void sample_chunk(struct replay *r, struct batch *b, struct rng *rng, uint64_t threshold,
-                         int first, int n) {
+static void sample_chunk(const struct replay *r, struct batch *b, struct rng *rng,
+                         uint64_t threshold, int first, int n) {
   const struct step *step[SAMPLE_CHUNK];
   uint32_t choice[SAMPLE_CHUNK];
   const float *row[SAMPLE_CHUNK];
@@ -291,7 +291,7 @@ static void sample_chunk(struct replay *r, struct batch *b, struct rng *rng, uin
 }
 
 // threshold: a draw below it takes a hindsight goal
-static void sample(struct replay *r, struct batch *b, struct rng *rng, uint64_t threshold) {
+static void sample(const struct replay *r, struct batch *b, struct rng *rng, uint64_t threshold) {
   CHECK(r && b && rng && r->size > 0);
   for (int first = 0; first < b->B; first += SAMPLE_CHUNK) {
     const int left = b->B - first;
@@ -299,11 +299,11 @@ static void sample(struct replay *r, struct batch *b, struct rng *rng, uint64_t 
   }
 }
 
-void replay_sample(struct replay *r, struct batch *b, struct rng *rng) {
+void replay_sample(const struct replay *r, struct batch *b, struct rng *rng) {
   sample(r, b, rng, r->threshold);
 }
 
-void replay_sample_plain(struct replay *r, struct batch *b, struct rng *rng) {
+void replay_sample_plain(const struct replay *r, struct batch *b, struct rng *rng) {
   sample(r, b, rng, 0);
 }
 

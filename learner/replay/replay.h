@@ -35,11 +35,12 @@ uint64_t replay_bytes(const struct dims *dims, int64_t capacity, int64_t added);
 void replay_add(struct replay *r, const struct episode *ep);
 
 // b->B transitions, uniformly with replacement. CHECKs that replay is not empty. Draws from rng in
-// a fixed order, so equal contents and equal rng give equal batches.
-void replay_sample(struct replay *r, struct batch *b, struct rng *rng);
+// a fixed order, so equal contents and equal rng give equal batches. Changes nothing in r, so that
+// several threads may sample at once.
+void replay_sample(const struct replay *r, struct batch *b, struct rng *rng);
 
 // The same transitions with the goals of their rollouts: no hindsight.
-void replay_sample_plain(struct replay *r, struct batch *b, struct rng *rng);
+void replay_sample_plain(const struct replay *r, struct batch *b, struct rng *rng);
 
 int64_t replay_size(const struct replay *r);      // transitions
 int64_t replay_episodes(const struct replay *r);  // episodes still inside

@@ -68,14 +68,17 @@ static void release(void *self) {
 
 // ---- pieces of an update ----
 
-// largest minus smallest
-static double range(const float *x, int n) {
-  double lowest = INFINITY, highest = -INFINITY;
+struct range {
+  float lowest, highest;
+};
+
+static struct range range(const float *x, int n) {
+  struct range r = {INFINITY, -INFINITY};
   for (int i = 0; i < n; i++) {
-    lowest = fmin(lowest, (double)x[i]);
-    highest = fmax(highest, (double)x[i]);
+    r.lowest = fminf(r.lowest, x[i]);
+    r.highest = fmaxf(r.highest, x[i]);
   }
-  return highest - lowest;
+  return r;
 }
 
 // eq. (3)
@@ -85,8 +88,8 @@ static void scale_rows(float *cl, double c, const float *l, int B) {
   }
 }
 
-static void init_noise(struct rng *rng, const struct odac *o, uint64_t index) {
-  rng_init(rng, o->seed, RNG_UPDATE, index);
+static void init_noise(struct rng *rng, const struct odac *o, uint64_t key) {
+  rng_init(rng, o->seed, RNG_UPDATE, key);
 }
 
 // ---- the rule ----
@@ -123,7 +126,8 @@ static enum err prepare(void *self, struct agent *ag, const struct draws *draws)
   struct rng rng;
   init_noise(&rng, o, 0);
   outcome_loglik(o->outcome, o->l, b);
-  const double N = fmax(range(o->l, B), N_MIN);
+  const struct range l = range(o->l, B);
+  const double N = fmax((double)l.highest - (double)l.lowest, N_MIN);
   scale_rows(o->cl, o->reward_scale / N, o->l, B);
   agent_sample(ag, o->next_act, o->next_logp, b->next_obs, b->goal, &rng, B);
   const double alpha = exp((double)ag->log_alpha.theta[0]);
@@ -145,6 +149,7 @@ static enum err prepare(void *self, struct agent *ag, const struct draws *draws)
 }
 
 static void set_figures(struct odac *o, const struct agent *ag, double c, double nll, int B) {
+  const struct range l = range(o->l, B);
   o->figures = (struct odac_figures){
       .loss_q = (float)(0.5 * (ag->critic[0].loss + ag->critic[1].loss)),
       .loss_pi = (float)ag->policy.loss,
@@ -153,7 +158,8 @@ static void set_figures(struct odac *o, const struct agent *ag, double c, double
       .q0 = (float)rows_mean(o->q0, B),
       .kl = (float)rows_mean(o->kl, B),
       .log_lik = (float)rows_mean(o->l, B),
-      .log_lik_range = (float)range(o->l, B),
+      .log_lik_lowest = l.lowest,
+      .log_lik_highest = l.highest,
       .scale = (float)c,
       .value = (float)rows_mean(o->V, B),
       .q = (float)ag->mean_q,
@@ -161,7 +167,7 @@ static void set_figures(struct odac *o, const struct agent *ag, double c, double
   };
 }
 
-static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t index) {
+static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t key) {
   struct odac *o = self;
   const int B = b->B;
   const float alpha = agent_alpha(ag);
@@ -170,7 +176,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   const struct backup_rows backup = {.y = o->y, .q0 = o->q0, .kl = o->kl};
   CHECK(B >= 1 && B <= o->max_batch);
   struct rng rng;
-  init_noise(&rng, o, index);
+  init_noise(&rng, o, key);
 
   outcome_loglik(o->outcome, o->l, b);                                         // (1)
   scale_rows(o->cl, c, o->l, B);                                               // (3)
@@ -188,13 +194,15 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
 static void stepped(void *self, const struct agent *ag) {
   struct odac *o = self;
   // eq. (2)
-  o->N = o->reward_decay * o->N + (1 - o->reward_decay) * o->figures.log_lik_range;
+  const double range = (double)o->figures.log_lik_highest - (double)o->figures.log_lik_lowest;
+  o->N = o->reward_decay * o->N + (1 - o->reward_decay) * range;
   o->N = fmax(o->N, N_MIN);
   o->figures.alpha = agent_alpha(ag);
 }
 
 static const struct figure figures[] = {
-#define F(name, unit, help) {#name, unit, help, offsetof(struct odac, figures.name)},
+#define F(name, unit, help, combine) \
+  {#name, unit, help, offsetof(struct odac, figures.name), FIGURE_##combine},
     ODAC_FIGURES(F)
 #undef F
 };

@@ -127,23 +127,24 @@
 
 struct outcome;
 
-// Figures of one update, means over the minibatch: F(name, unit, help).
-#define ODAC_FIGURES(F)                                    \
-  F(loss_q, "nats^2", "mean F_Q of both critics")          \
-  F(loss_pi, "nats", "F_pi")                               \
-  F(nll, "nats", "F_p")                                    \
-  F(alpha, "", "temperature, after the update")            \
-  F(q0, "", "inferred discount")                           \
-  F(kl, "nats", "time KL")                                 \
-  F(log_lik, "nats", "outcome log-likelihood l, unscaled") \
-  F(log_lik_range, "nats", "range of l in the minibatch")  \
-  F(scale, "", "c")                                        \
-  F(value, "", "V")                                        \
-  F(q, "", "smaller of both critics at (s, a, g)")         \
-  F(entropy, "nats", "-log pi(a~ | s, g)")
+// Figures of one update: F(name, unit, help, what it is over the minibatch).
+#define ODAC_FIGURES(F)                                          \
+  F(loss_q, "nats^2", "mean F_Q of both critics", MEAN)          \
+  F(loss_pi, "nats", "F_pi", MEAN)                               \
+  F(nll, "nats", "F_p", MEAN)                                    \
+  F(alpha, "", "temperature, after the update", MEAN)            \
+  F(q0, "", "inferred discount", MEAN)                           \
+  F(kl, "nats", "time KL", MEAN)                                 \
+  F(log_lik, "nats", "outcome log-likelihood l, unscaled", MEAN) \
+  F(log_lik_lowest, "nats", "smallest l", LOWEST)                \
+  F(log_lik_highest, "nats", "largest l", HIGHEST)               \
+  F(scale, "", "c", MEAN)                                        \
+  F(value, "", "V", MEAN)                                        \
+  F(q, "", "smaller of both critics at (s, a, g)", MEAN)         \
+  F(entropy, "nats", "-log pi(a~ | s, g)", MEAN)
 
 struct odac_figures {
-#define F(name, unit, help) float name;
+#define F(name, unit, help, combine) float name;
   ODAC_FIGURES(F)
 #undef F
 };

@@ -1,24 +1,61 @@
 // updater.c - all losses and gradients with the parameters as they are, one look whether every
 // number is finite, then every step. So an update happens whole or not at all.
+//
+// Three jobs of the crew: losses by rows, sums of gradients and their check by pieces of the
+// parameters, steps by the same pieces. What is between them is done by one thread, and is short.
 #include "learner/rules/updater.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
-#include "common/episode.h"
+#include "learner/agent/crew.h"
 #include "learner/agent/scaling.h"
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
 
+int updater_shards(const struct config *cfg) {
+  int n = (int)cfg->train_shards;
+  while (cfg->train_batch % n != 0) {
+    n /= 2;
+  }
+  return n;
+}
+
+// ---- construction ----
+
+static void init_shards(struct updater *u, const struct rule_setup *setup) {
+  struct config part = *setup->cfg;
+  u->nshard = updater_shards(&part);
+  part.train_batch /= u->nshard;
+  struct rule_setup twin = *setup;
+  twin.cfg = &part;
+  u->shard = must_alloc((size_t)u->nshard, sizeof *u->shard);
+  for (int i = 0; i < u->nshard; i++) {
+    struct shard *shard = &u->shard[i];
+    shard->nets.of = &u->nets;
+    shard->self = must_alloc(1, u->rule->size);
+    twin.nets = &shard->nets;
+    u->rule->init(shard->self, &shard->agent, &twin);
+    CHECK(shard->nets.n == u->nets.n);
+  }
+  u->npiece = nets_pieces(&u->nets, NULL, 0);
+  u->piece = must_alloc((size_t)u->npiece, sizeof *u->piece);
+  nets_pieces(&u->nets, u->piece, u->npiece);
+  u->piece_finite = must_alloc((size_t)u->npiece, sizeof *u->piece_finite);
+}
+
 struct updater *updater_new(const struct rule *rule, const struct config *cfg,
-                            const struct dims *dims) {
+                            const struct dims *dims, struct crew *crew) {
   CHECK(rule && cfg && dims);
   CHECK(!(rule->needs & RULE_GOAL) || dims->goal >= 1);
   struct updater *u = must_alloc(1, sizeof *u);
   u->rule = rule;
+  u->dims = *dims;
+  u->crew = crew;
   u->self = must_alloc(1, rule->size);
   u->nets.seed = (uint64_t)cfg->run_seed;
   const struct policy_shape shape = {.obs = dims->obs, .goal = dims->goal, .act = dims->act};
@@ -31,6 +68,7 @@ struct updater *updater_new(const struct rule *rule, const struct config *cfg,
   };
   u->standardize = cfg->net_standardize;
   rule->init(u->self, &u->agent, &setup);
+  init_shards(u, &setup);
   return u;
 }
 
@@ -38,12 +76,23 @@ void updater_free(struct updater *u) {
   if (!u) {
     return;
   }
+  // twins first: they read the nets of the original
+  for (int i = 0; i < u->nshard; i++) {
+    u->rule->release(u->shard[i].self);
+    agent_release(&u->shard[i].agent);
+    free(u->shard[i].self);
+  }
+  free(u->shard);
+  free(u->piece);
+  free(u->piece_finite);
   u->rule->release(u->self);
   agent_release(&u->agent);
   scaling_free(u->scaling);
   free(u->self);
   free(u);
 }
+
+// ---- before the first update ----
 
 static enum err prepare(struct updater *u, const struct draws *draws) {
   const enum err err = u->standardize ? scaling_measure(u->scaling, draws) : ERR_OK;
@@ -80,16 +129,107 @@ enum err updater_prepare(struct updater *u, const struct draws *draws) {
   return err;
 }
 
+// ---- an update ----
+
+struct update {
+  struct updater *u;
+  const struct batch *b;
+  uint64_t index;
+};
+
+// losses and gradients of one part of the rows
+static void shard_losses(void *ctx, int i) {
+  const struct update *update = ctx;
+  struct updater *u = update->u;
+  struct shard *shard = &u->shard[i];
+  const int rows = update->b->B / u->nshard;
+  const struct batch part = batch_rows(update->b, &u->dims, i * rows, rows);
+  for (int k = 0; k < u->rule->nkept; k++) {
+    const size_t at = u->rule->kept[k].at;
+    memcpy((char *)shard->self + at, (const char *)u->self + at, sizeof(double));
+  }
+  agent_begin(&shard->agent);
+  u->rule->losses(shard->self, &shard->agent, &part,
+                  update->index * (uint64_t)u->nshard + (uint64_t)i);
+}
+
+// eq. (1) for one piece of the gradients. The sums over neighbours, then over neighbours of those,
+// and so on, are left in the gradients of the shards.
+static void sum_piece(void *ctx, int i) {
+  const struct update *update = ctx;
+  struct updater *u = update->u;
+  const struct nets_piece *piece = &u->piece[i];
+  const float share = 1.0f / (float)u->nshard;
+  for (int step = 1; step < u->nshard; step *= 2) {
+    for (int k = 0; k + step < u->nshard; k += 2 * step) {
+      float *restrict sum = u->shard[k].nets.at[piece->net]->grad + piece->first;
+      const float *restrict other = u->shard[k + step].nets.at[piece->net]->grad + piece->first;
+      for (size_t j = 0; j < piece->n; j++) {
+        sum[j] += other[j];
+      }
+    }
+  }
+  float *restrict grad = u->nets.at[piece->net]->grad + piece->first;
+  const float *restrict sum = u->shard[0].nets.at[piece->net]->grad + piece->first;
+  for (size_t j = 0; j < piece->n; j++) {
+    grad[j] = share * sum[j];
+  }
+  u->piece_finite[i] = rows_finite(grad, piece->n);
+}
+
+static void step_piece(void *ctx, int i) {
+  const struct update *update = ctx;
+  nets_step_piece(&update->u->nets, &update->u->piece[i]);
+}
+
+static float *figure_of(void *self, const struct figure *figure) {
+  return (float *)(void *)((char *)self + figure->at);
+}
+
+// losses and figures of the whole minibatch from those of its parts
+static void combine(struct updater *u) {
+  const double share = 1.0 / u->nshard;
+  for (int k = 0; k < u->nets.n; k++) {
+    double sum = 0;
+    for (int i = 0; i < u->nshard; i++) {
+      sum += u->shard[i].nets.at[k]->loss;
+    }
+    u->nets.at[k]->loss = share * sum;
+  }
+  for (int k = 0; k < u->rule->nfigure; k++) {
+    const struct figure *figure = &u->rule->figure[k];
+    double sum = 0, lowest = INFINITY, highest = -INFINITY;
+    for (int i = 0; i < u->nshard; i++) {
+      const double part = (double)*figure_of(u->shard[i].self, figure);
+      sum += part;
+      // what is not a number stays, so that it is found
+      lowest = part < lowest || isnan(part) ? part : lowest;
+      highest = part > highest || isnan(part) ? part : highest;
+    }
+    *figure_of(u->self, figure) = (float)(figure->combine == FIGURE_LOWEST    ? lowest
+                                          : figure->combine == FIGURE_HIGHEST ? highest
+                                                                              : share * sum);
+  }
+}
+
 float updater_figure(const struct updater *u, int i) {
   CHECK(u && i >= 0 && i < u->rule->nfigure);
-  return *(const float *)((const char *)u->self + u->rule->figure[i].at);
+  return *figure_of(u->self, &u->rule->figure[i]);
+}
+
+static bool gradients_finite(const struct updater *u) {
+  bool finite = true;
+  for (int i = 0; i < u->npiece; i++) {
+    finite = finite && u->piece_finite[i];
+  }
+  return finite;
 }
 
 // one line for the first number that is not fit for a step
 static enum err check_numbers(const struct updater *u, uint64_t index) {
   const unsigned long long number = index;
   const char *what;
-  const struct net *net = nets_fault(&u->nets, &what);
+  const struct net *net = nets_fault(&u->nets, gradients_finite(u), &what);
   if (net) {
     log_error(
         "%s: update %llu: the %s of %s is not finite; %s or look for unbounded observations; "
@@ -111,20 +251,24 @@ static enum err check_numbers(const struct updater *u, uint64_t index) {
 }
 
 enum err updater_update(struct updater *u, const struct batch *b, uint64_t index) {
-  CHECK(u && b);
-  agent_begin(&u->agent);
-  u->rule->losses(u->self, &u->agent, b, index);
+  CHECK(u && b && b->B % u->nshard == 0);
+  struct update update = {.u = u, .b = b, .index = index};
+  crew_run(u->crew, shard_losses, &update, u->nshard);
+  crew_run(u->crew, sum_piece, &update, u->npiece);
+  combine(u);
   const enum err err = check_numbers(u, index);
   if (err != ERR_OK) {
     return err;
   }
-  nets_step(&u->nets);
+  nets_begin_step(&u->nets);
+  crew_run(u->crew, step_piece, &update, u->npiece);
   if (u->rule->stepped) {
     u->rule->stepped(u->self, &u->agent);
   }
-  nets_follow(&u->nets);
   return ERR_OK;
 }
+
+// ---- state ----
 
 const struct mlp *updater_policy(const struct updater *u) {
   return &u->agent.policy.mlp;

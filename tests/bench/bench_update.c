@@ -116,7 +116,7 @@ static void measure(const struct rule *rule, const char *task, const struct dims
   cfg.net_hidden = (struct widths){.n = 2, .v = {width, width}};
   cfg.train_batch = 256;
   cfg.outcome_prefit = 0;  // not what is measured
-  struct updater *u = updater_new(rule, &cfg, dims);
+  struct updater *u = updater_new(rule, &cfg, dims, NULL);
   struct batch *b = random_batch(dims, (int)cfg.train_batch);
   CHECK(updater_prepare(u, &(struct draws){.draw = same_batch, .ctx = b}) == ERR_OK);
   uint64_t index = 0;

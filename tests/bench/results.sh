@@ -47,7 +47,7 @@ run_one() {
   [[ ! -e $folder/done ]] || return 0
   mkdir -p "$out/$task"
   "$bin/telos" train "$task" --runs "$out" --name "$steps-s$seed" --actors 1 --threads 1 \
-    run.steps="$steps" run.seed="$seed" >"$out/$task/$steps-s$seed.log" 2>&1
+    run.steps="$steps" run.seed="$seed" learner.threads=1 >"$out/$task/$steps-s$seed.log" 2>&1
   [[ ! -e $folder/seconds ]] || before=$(cat "$folder/seconds")
   echo $((before + SECONDS - start)) >"$folder/seconds"
   "$bin/telos" eval "$folder" --json >"$folder/evaluation.json"

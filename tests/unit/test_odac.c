@@ -328,6 +328,7 @@ static struct config tiny_config(void) {
   config_defaults(&cfg);
   cfg.run_seed = 7;
   cfg.train_batch = B;
+  cfg.train_shards = 1;  // the reference draws its noise for all rows at once
   cfg.net_hidden = (struct widths){.n = 2, .v = {6, 5}};
   cfg.outcome_hidden = (struct widths){.n = 1, .v = {4}};
   cfg.outcome_prefit = 3;
@@ -335,11 +336,17 @@ static struct config tiny_config(void) {
 }
 
 static struct updater *new_odac(const struct config *cfg) {
-  return updater_new(&odac_rule, cfg, &DIMS);
+  return updater_new(&odac_rule, cfg, &DIMS, NULL);
 }
 
 static struct odac *odac_of(struct updater *u) {
   return u->self;
+}
+
+// what has seen all rows, the only part
+static struct odac *part_of(struct updater *u) {
+  cr_assert_eq(u->nshard, 1);
+  return u->shard[0].self;
 }
 
 static struct net *net_of(struct updater *u, const char *name) {
@@ -453,7 +460,7 @@ static void expect_figures(const struct odac_figures *s, const struct losses *l,
   expect_near(s->q0, l->mean_q0, discount, "q0");
   expect_near(s->kl, l->mean_kl, discount, "kl");
   expect_near(s->log_lik, l->mean_l, tol, "log_lik");
-  expect_near(s->log_lik_range, l->range_l, tol, "log_lik_range");
+  expect_near(s->log_lik_highest - s->log_lik_lowest, l->range_l, tol, "range of log_lik");
   expect_near(s->scale, c, tol, "scale");
   expect_near(s->value, l->mean_V, value, "value");
   expect_near(s->q, l->mean_q, tol, "q");
@@ -584,7 +591,7 @@ Test(odac, reward_scale_follows_the_running_range) {
     N = index == 0 ? highest - lowest : N;
     cr_assert_eq(updater_update(u, b, index), ERR_OK);
     expect_near(odac_of(u)->figures.scale, 3 / N, 1e-6, "c");
-    expect_near(odac_of(u)->backup.kappa, 3 / N * cfg.odac_time_temperature, 1e-6, "kappa");
+    expect_near(part_of(u)->backup.kappa, 3 / N * cfg.odac_time_temperature, 1e-6, "kappa");
     N = 0.75 * N + 0.25 * (highest - lowest);
     expect_near(odac_of(u)->N, N, 1e-6, "N");
     batch_free(b);
@@ -605,7 +612,8 @@ Test(odac, equal_likelihoods_stay_finite) {
   memcpy(b->goal, b->achieved, B * GOAL * sizeof(float));
   cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
   cr_assert_eq(updater_update(u, b, 0), ERR_OK);
-  cr_assert_eq(odac_of(u)->figures.log_lik_range, 0);
+  const struct odac_figures *figures = &odac_of(u)->figures;
+  cr_assert_eq(figures->log_lik_lowest, figures->log_lik_highest);
   cr_assert_gt(odac_of(u)->N, 0);
   cr_assert_eq(updater_update(u, b, 1), ERR_OK);
   batch_free(b);
@@ -724,7 +732,7 @@ Test(odac, a_true_end_ends_whatever_the_bound) {
     struct batch *b = random_batch(B, 70);
     cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
     cr_assert_eq(updater_update(u, b, 0), ERR_OK);
-    const struct odac *o = odac_of(u);
+    const struct odac *o = part_of(u);
     int ends = 0;
     for (int i = 0; i < B; i++) {
       const double kappa = (double)o->figures.scale;

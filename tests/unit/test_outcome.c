@@ -99,7 +99,7 @@ static void set_units(struct subject *m, float spread) {
 static enum err subject_step(struct subject *m, const struct batch *b) {
   const char *what;
   outcome_loss(m->model, b);
-  if (nets_fault(&m->nets, &what)) {
+  if (nets_fault(&m->nets, false, &what)) {
     return ERR_NUMERIC;
   }
   nets_step(&m->nets);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/config/config.h"
+#include "learner/agent/crew.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/minibatch.h"
 
@@ -50,7 +51,7 @@ static struct config variant(int i) {
 // deviation of the policy leaves its clip, where the gradient is not the loss's derivative
 static struct updater *random_rule(const struct rule *rule, const struct config *cfg,
                                    uint64_t index) {
-  struct updater *u = updater_new(rule, cfg, &DIMS);
+  struct updater *u = updater_new(rule, cfg, &DIMS, NULL);
   struct rng rng;
   rng_init(&rng, 5, RNG_TEST, index);
   for (int i = 0; i < u->nets.n; i++) {
@@ -300,16 +301,18 @@ static struct {
   float value;
 } poison;
 
-static void poisoned_losses(void *self, struct agent *ag, const struct batch *b, uint64_t index) {
-  poison.rule->losses(self, ag, b, index);
-  if (index != 17) {
+static void poisoned_losses(void *self, struct agent *ag, const struct batch *b, uint64_t key) {
+  poison.rule->losses(self, ag, b, key);
+  // the last part of update 17; for a figure all of them, since it may be the lowest of the parts
+  const int n = poison.u ? poison.u->nshard : 1;
+  if (key / (uint64_t)n != 17 || (poison.net >= 0 && key % (uint64_t)n != (uint64_t)n - 1)) {
     return;
   }
   if (poison.net < 0) {
     *(float *)((char *)self + poison.rule->figure[poison.figure].at) = poison.value;
     return;
   }
-  struct net *net = poison.u->nets.at[poison.net];
+  struct net *net = poison.u->shard[n - 1].nets.at[poison.net];
   if (poison.part == LOSS) {
     net->loss = (double)poison.value;
   } else {
@@ -322,6 +325,7 @@ Test(rules, each_loss_and_gradient_that_is_not_finite_is_named) {
     const struct config cfg = tiny_config();
     struct rule rule = *poison.rule;
     rule.losses = poisoned_losses;
+    poison.u = NULL;
     struct updater *u = poison.u = running_rule(&rule, &cfg);
     struct batch *b = minibatch_random(&DIMS, B, 44);
     for (poison.net = 0; poison.net < u->nets.n; poison.net++) {
@@ -345,6 +349,7 @@ Test(rules, each_figure_that_is_not_finite_is_named) {
     const struct config cfg = tiny_config();
     struct rule rule = *poison.rule;
     rule.losses = poisoned_losses;
+    poison.u = NULL;
     struct updater *u = poison.u = running_rule(&rule, &cfg);
     struct batch *b = minibatch_random(&DIMS, B, 45);
     poison.net = -1;
@@ -385,10 +390,10 @@ Test(rules, same_seed_same_bits_other_seed_others) {
   const struct rule *rule;
   for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
     struct config cfg = tiny_config();
-    struct updater *a = train(updater_new(rule, &cfg, &DIMS), 0, 20);
-    struct updater *b = train(updater_new(rule, &cfg, &DIMS), 0, 20);
+    struct updater *a = train(updater_new(rule, &cfg, &DIMS, NULL), 0, 20);
+    struct updater *b = train(updater_new(rule, &cfg, &DIMS, NULL), 0, 20);
     cfg.run_seed = 8;
-    struct updater *other = train(updater_new(rule, &cfg, &DIMS), 0, 20);
+    struct updater *other = train(updater_new(rule, &cfg, &DIMS, NULL), 0, 20);
     cr_assert(same_state(a, b));
     cr_assert(!same_state(a, other));
     updater_free(a);
@@ -397,12 +402,93 @@ Test(rules, same_seed_same_bits_other_seed_others) {
   }
 }
 
+// what an update leaves: gradients and state
+static unsigned char *trained_bits(const struct rule *rule, const struct config *cfg,
+                                   struct crew *crew, size_t *n) {
+  struct updater *u = train(updater_new(rule, cfg, &DIMS, crew), 0, 30);
+  unsigned char *state = minibatch_state(u, n);
+  updater_free(u);
+  return state;
+}
+
+Test(rules, any_number_of_threads_gives_the_same_bits) {
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    for (int shards = 1; shards <= 8; shards *= 2) {
+      struct config cfg = tiny_config();
+      cfg.train_shards = shards;
+      size_t n, m;
+      unsigned char *alone = trained_bits(rule, &cfg, NULL, &n);
+      const int threads[] = {1, 2, 3, 8};
+      for (size_t k = 0; k < sizeof threads / sizeof *threads; k++) {
+        struct crew *crew = crew_new(threads[k]);
+        unsigned char *shared = trained_bits(rule, &cfg, crew, &m);
+        cr_assert(n == m && memcmp(alone, shared, n) == 0, "%d threads, %d shards", threads[k],
+                  shards);
+        free(shared);
+        crew_free(crew);
+      }
+      free(alone);
+    }
+  }
+}
+
+// the gradient of a minibatch of 4 parts, from the losses of each part by the rule itself
+Test(rules, gradients_of_the_parts_are_added_in_pairs) {
+  enum { PARTS = 4 };
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    struct config cfg = tiny_config();
+    cfg.train_shards = PARTS;
+    struct updater *u = running_rule(rule, &cfg), *bare = running_rule(rule, &cfg);
+    struct batch *b = minibatch_random(&DIMS, B, 71);
+    cr_assert_eq(updater_update(u, b, 5), ERR_OK);
+    float *part[PARTS][NETS_MAX];
+    double loss[NETS_MAX] = {0};
+    for (int i = 0; i < PARTS; i++) {
+      const struct batch rows = batch_rows(b, &DIMS, i * B / PARTS, B / PARTS);
+      agent_begin(&bare->agent);
+      rule->losses(bare->self, &bare->agent, &rows, (uint64_t)(5 * PARTS + i));
+      for (int k = 0; k < u->nets.n; k++) {
+        const struct net *net = bare->nets.at[k];
+        part[i][k] = must_alloc(net->n, sizeof(float));
+        memcpy(part[i][k], net->grad, net->n * sizeof(float));
+        loss[k] += net->loss / PARTS;
+      }
+    }
+    for (int k = 0; k < u->nets.n; k++) {
+      const struct net *net = u->nets.at[k];
+      cr_assert_float_eq(net->loss, loss[k], 1e-12 * fmax(1, fabs(loss[k])), "%s", net->name);
+      for (size_t j = 0; j < net->n; j++) {
+        const float sum = (part[0][k][j] + part[1][k][j]) + (part[2][k][j] + part[3][k][j]);
+        cr_assert_eq(net->grad[j], 0.25f * sum, "%s, number %zu", net->name, j);
+      }
+      for (int i = 0; i < PARTS; i++) {
+        free(part[i][k]);
+      }
+    }
+    batch_free(b);
+    updater_free(u);
+    updater_free(bare);
+  }
+}
+
+Test(rules, parts_are_halved_until_they_divide_the_minibatch) {
+  struct config cfg = tiny_config();
+  const int want[][3] = {{256, 4, 4}, {6, 4, 2}, {7, 4, 1}, {256, 6, 1}, {256, 64, 64}, {3, 3, 3}};
+  for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+    cfg.train_batch = want[i][0];
+    cfg.train_shards = want[i][1];
+    cr_assert_eq(updater_shards(&cfg), want[i][2], "%d rows, %d shards", want[i][0], want[i][1]);
+  }
+}
+
 // one that is resumed from the tensors of another goes on as that one does
 Test(rules, tensors_are_the_whole_state) {
   const struct rule *rule;
   for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
     const struct config cfg = tiny_config();
-    struct updater *a = train(updater_new(rule, &cfg, &DIMS), 0, 10);
+    struct updater *a = train(updater_new(rule, &cfg, &DIMS, NULL), 0, 10);
     struct updater *b = random_rule(rule, &cfg, 60);
     struct st_tensor from[MINIBATCH_MAX_TENSORS], to[MINIBATCH_MAX_TENSORS];
     const int n = updater_tensors(a, from, MINIBATCH_MAX_TENSORS);
@@ -424,7 +510,7 @@ Test(rules, tensors_are_named_once_and_in_file_order) {
   const struct rule *rule;
   for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
     const struct config cfg = tiny_config();
-    struct updater *u = updater_new(rule, &cfg, &DIMS);
+    struct updater *u = updater_new(rule, &cfg, &DIMS, NULL);
     struct st_tensor tensor[MINIBATCH_MAX_TENSORS];
     const int n = updater_tensors(u, tensor, MINIBATCH_MAX_TENSORS);
     bool float32 = false;
@@ -453,5 +539,5 @@ Test(rules, tensors_are_named_once_and_in_file_order) {
 Test(rules, a_task_without_what_a_rule_needs_aborts, .signal = SIGABRT) {
   const struct config cfg = tiny_config();
   const struct dims rewards = {.obs = 3, .act = 2, .horizon = 10, .reward = 1};
-  updater_new(rules_at(0), &cfg, &rewards);
+  updater_new(rules_at(0), &cfg, &rewards, NULL);
 }

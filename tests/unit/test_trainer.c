@@ -50,8 +50,8 @@ struct bench {  // one life of a learner with one imagined actor
 
 enum err __real_updater_prepare(struct updater *u, const struct draws *draws);
 enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws);
-void __real_replay_sample(struct replay *r, struct batch *b, struct rng *rng);
-void __wrap_replay_sample(struct replay *r, struct batch *b, struct rng *rng);
+void __real_replay_sample(const struct replay *r, struct batch *b, struct rng *rng);
+void __wrap_replay_sample(const struct replay *r, struct batch *b, struct rng *rng);
 void __real_outcome_loglik(struct outcome *m, float *loglik, const struct batch *b);
 void __wrap_outcome_loglik(struct outcome *m, float *loglik, const struct batch *b);
 const float *__real_mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B);
@@ -88,7 +88,7 @@ enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws) {
   return err;
 }
 
-void __wrap_replay_sample(struct replay *r, struct batch *b, struct rng *rng) {
+void __wrap_replay_sample(const struct replay *r, struct batch *b, struct rng *rng) {
   __real_replay_sample(r, b, rng);
   if (spy.on) {
     const size_t bytes = (size_t)b->B * 2 * sizeof(float);
@@ -161,9 +161,11 @@ static void set(struct config *cfg, const char *assignment) {
 static void small_config(struct config *cfg) {
   config_defaults(cfg);
   const char *const settings[] = {
-      "run.steps=2500",         "net.hidden=8",      "outcome.hidden=8",
-      "train.batch=16",         "eval.every=1000",   "eval.episodes=3",
-      "train.warmup_steps=350", "ledger.window=400", "train.updates_per_step=0.37",
+      "run.steps=2500",       "net.hidden=8",
+      "outcome.hidden=8",     "train.batch=16",
+      "train.shards=1",       "eval.every=1000",
+      "eval.episodes=3",      "train.warmup_steps=350",
+      "ledger.window=400",    "train.updates_per_step=0.37",
       "checkpoint.every=700",
   };
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {

@@ -80,7 +80,7 @@ static struct life *life_new(float unit, const char *setting) {
   life->replay = replay_new(&DIMS, 10000, 0.8);
   fill_replay(life->replay, unit);
   life->batch = batch_new(&DIMS, B);
-  life->u = updater_new(&odac_rule, &life->cfg, &DIMS);
+  life->u = updater_new(&odac_rule, &life->cfg, &DIMS, NULL);
   cr_assert_eq(updater_prepare(life->u, &(struct draws){.draw = draw, .ctx = life}), ERR_OK);
   return life;
 }
