@@ -3,8 +3,8 @@
 // Nothing is computed twice and little is copied: inputs are laid straight into the tapes' rows;
 // (s, g) is laid down once for the policy and once for the critics, whose second pass, the
 // policy's, replaces the action columns only; one tape serves both slow copies and both critic
-// losses in turn, which keeps its activations in cache; the smaller of two critics is chosen per
-// row by a zero in the gradient of the other.
+// losses in turn, which keeps its activations in cache; the policy's step goes back through the
+// smaller critic of each row, and to its actions alone.
 #include "learner/agent/agent.h"
 
 #include <math.h>
@@ -64,13 +64,12 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
     ag->critic_tape[i] = mlp_tape_new(&ag->critic[i].mlp, ag->max_batch);
   }
   const size_t B = (size_t)ag->max_batch, act = (size_t)shape->act;
-  const size_t in = (size_t)policy_inputs(shape) + act;
   const struct rows_part part[] = {
-      {&ag->eps, B * act}, {&ag->act, B * act},       {&ag->logp, B},       {&ag->q, B},
-      {&ag->dq[0], B},     {&ag->dq[1], B},           {&ag->dx[0], B * in}, {&ag->dx[1], B * in},
-      {&ag->da, B * act},  {&ag->dhead, B * 2 * act},
+      {&ag->eps, B * act}, {&ag->act, B * act},   {&ag->logp, B},     {&ag->q, B},
+      {&ag->dq, B},        {&ag->da_of, B * act}, {&ag->da, B * act}, {&ag->dhead, B * 2 * act},
   };
   ag->block = rows_new(part, sizeof part / sizeof *part);
+  ag->row = must_alloc(B, sizeof *ag->row);
 }
 
 void agent_release(struct agent *ag) {
@@ -82,6 +81,7 @@ void agent_release(struct agent *ag) {
   }
   net_release(&ag->log_alpha);
   free(ag->block);
+  free(ag->row);
 }
 
 // ---- values and samples ----
@@ -166,7 +166,7 @@ void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) 
     for (int i = 0; i < B; i++) {
       const float error = q[i] - y[i];
       sum += (double)error * error;
-      ag->dq[c][i] = 2 * error / (float)B;
+      ag->dq[i] = 2 * error / (float)B;
     }
     net->loss = sum / B;
     for (int i = 0; i < B; i++) {
@@ -176,9 +176,14 @@ void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) 
         smaller += q[i] < ag->q[i] ? q[i] : ag->q[i];
       }
     }
-    mlp_backward(&net->mlp, tape, net->grad, NULL, ag->dq[c], B);
+    mlp_backward(&net->mlp, tape, net->grad, ag->dq, B);
   }
   ag->mean_q = smaller / B;
+}
+
+// 0: the first
+static int smaller_critic(float first, float second) {
+  return second < first;
 }
 
 // da = -d min_i Q_i(s, a~, g) / da~; returns the sum of the minima
@@ -198,18 +203,20 @@ static double descend_critics(struct agent *ag, const struct batch *b) {
   }
   double sum = 0;
   for (int i = 0; i < B; i++) {
-    const bool second = q[1][i] < q[0][i];
-    sum += q[second][i];
-    ag->dq[0][i] = second ? 0.0f : -1.0f;
-    ag->dq[1][i] = second ? -1.0f : 0.0f;
+    sum += smaller_critic(q[0][i], q[1][i]) ? q[1][i] : q[0][i];
+    ag->dq[i] = -1.0f;
   }
   for (int c = 0; c < 2; c++) {
-    mlp_backward(&ag->critic[c].mlp, ag->critic_tape[c], NULL, ag->dx[c], ag->dq[c], B);
-  }
-  for (int i = 0; i < B; i++) {
-    for (int j = 0; j < act; j++) {
-      const int at = i * width + condition + j;
-      ag->da[i * act + j] = ag->dx[0][at] + ag->dx[1][at];
+    int n = 0;
+    for (int i = 0; i < B; i++) {
+      if (smaller_critic(q[0][i], q[1][i]) == c) {
+        ag->row[n++] = i;
+      }
+    }
+    mlp_input_gradient(&ag->critic[c].mlp, ag->critic_tape[c], ag->da_of, condition, act, ag->dq,
+                       ag->row, n);
+    for (int i = 0; i < n; i++) {
+      memcpy(ag->da + ag->row[i] * act, ag->da_of + i * act, (size_t)act * sizeof(float));
     }
   }
   return sum;
@@ -226,7 +233,7 @@ void agent_policy_loss(struct agent *ag, const struct batch *b, float alpha, str
   net->loss = alpha * ag->mean_logp - smaller / B;
   policy_backward(ag->dhead, head, ag->act, ag->eps, ag->da, alpha, 1.0f / (float)B, B,
                   ag->shape.act);
-  mlp_backward(&net->mlp, ag->policy_tape, net->grad, NULL, ag->dhead, B);
+  mlp_backward(&net->mlp, ag->policy_tape, net->grad, ag->dhead, B);
 }
 
 void agent_temperature_loss(struct agent *ag) {

@@ -45,8 +45,9 @@ struct agent {
   float *eps, *act;          // (B x act)   noise and actions of the last sample; a~
   float *logp;               // (B)
   float *q;                  // (B)         of the first critic
-  float *dq[2];              // (B)         dF / dQ_i
-  float *dx[2];              // (B x obs + goal + act)
+  float *dq;                 // (B)         dF / dQ_i
+  int *row;                  // (B)         rows in which a critic is the smaller one
+  float *da_of;              // (B x act)   dF / da~ of those
   float *da;                 // (B x act)   dF / da~
   float *dhead;              // (B x 2 act)
 };

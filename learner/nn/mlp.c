@@ -2,9 +2,9 @@
 //
 // Nearly all the time belongs to the matrix products (gemm.h), so the rest is kept to one pass per
 // layer and direction: bias and ReLU belong to the forward product, and ReLU mask and bias gradient
-// go together after the input-gradient product. The passes run down the rows with the columns
-// inside: each column is a sum of its own, so the compiler vectorises them without reordering a
-// sum, and every order of summation is the one written here.
+// go together after the product that goes back a layer. The passes run down the rows with the
+// columns inside: each column is a sum of its own, so the compiler vectorises them without
+// reordering a sum, and every order of summation is the one written here.
 #include "learner/nn/mlp.h"
 
 #include <math.h>
@@ -22,6 +22,7 @@ struct mlp_tape {
   int rows;                      // B of the last forward
   float *x[MLP_MAX_LAYERS + 1];  // x_l (max_batch x n_l)
   float *dz[2];                  // gradients of two neighbouring layers (max_batch x max hidden)
+  float *columns;                // some columns of W_0 (n_1 x n_0 at most)
   float *scratch;                // of gemm_layer_relu
 };
 
@@ -75,6 +76,7 @@ struct mlp_tape *mlp_tape_new(const struct mlp *net, int max_batch) {
   for (int i = 0; i < 2 && widest > 0; i++) {
     tape->dz[i] = must_alloc((size_t)max_batch * widest, sizeof(float));
   }
+  tape->columns = must_alloc((size_t)net->width[1] * (size_t)net->width[0], sizeof(float));
   tape->scratch = must_alloc(gemm_layer_scratch((int)widest), sizeof(float));
   return tape;
 }
@@ -86,6 +88,7 @@ void mlp_tape_free(struct mlp_tape *tape) {
     }
     free(tape->dz[0]);
     free(tape->dz[1]);
+    free(tape->columns);
     free(tape->scratch);
     free(tape);
   }
@@ -125,10 +128,14 @@ const float *mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B) {
 
 // ---- backward ----
 
-// dz <- dz where x > 0, else 0, for n numbers
-static void mask(float *restrict dz, const float *restrict x, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    dz[i] = x[i] > 0.0f ? dz[i] : 0.0f;
+// dz (n x width) <- dz where x > 0 in these rows, else 0
+static void mask_rows(float *restrict dz, const float *restrict x, const int *row, int n,
+                      int width) {
+  for (int i = 0; i < n; i++, dz += width) {
+    const float *restrict xi = x + (size_t)row[i] * (size_t)width;
+    for (int j = 0; j < width; j++) {
+      dz[j] = xi[j] > 0.0f ? dz[j] : 0.0f;
+    }
   }
 }
 
@@ -176,36 +183,47 @@ static void mask_and_column_sums(float *restrict db, float *restrict dz, const f
   }
 }
 
-void mlp_backward(const struct mlp *net, struct mlp_tape *tape, float *dtheta, float *dx,
-                  const float *dy, int B) {
+void mlp_backward(const struct mlp *net, struct mlp_tape *tape, float *dtheta, const float *dy,
+                  int B) {
   check_shapes(net, tape, B);
-  CHECK(dy && B == tape->rows);
-  int last = net->nlayer - 1;
-  if (dtheta) {
-    column_sums(dtheta + mlp_bias_offset(net, last), dy, B, net->width[net->nlayer]);
-  }
+  CHECK(dtheta && dy && B == tape->rows);
+  const int last = net->nlayer - 1;
+  column_sums(dtheta + mlp_bias_offset(net, last), dy, B, net->width[net->nlayer]);
   // dz = dJ/dz_l on entry of round l; its bias gradient is already done
   const float *dz = dy;
   for (int l = last; l >= 0; l--) {
-    int n_in = net->width[l], n_out = net->width[l + 1];
-    size_t offset = mlp_weight_offset(net, l);
-    if (dtheta) {
-      gemm_tn(dtheta + offset, dz, tape->x[l], n_out, n_in, B, 0);
-    }
-    if (l == 0) {
-      if (dx) {
-        gemm_nn(dx, dz, net->theta + offset, B, n_in, n_out, 0);
-      }
-      break;
-    }
-    // dJ/dz_{l-1} = (dz W_l) where x_l > 0, and its column sums db_{l-1}
-    float *next = tape->dz[l & 1];
-    gemm_nn(next, dz, net->theta + offset, B, n_in, n_out, 0);
-    if (dtheta) {
+    const int n_in = net->width[l], n_out = net->width[l + 1];
+    const size_t offset = mlp_weight_offset(net, l);
+    gemm_tn(dtheta + offset, dz, tape->x[l], n_out, n_in, B, 0);
+    if (l > 0) {
+      // dJ/dz_{l-1} = (dz W_l) where x_l > 0, and its column sums db_{l-1}
+      float *next = tape->dz[l & 1];
+      gemm_nn(next, dz, net->theta + offset, B, n_in, n_out, 0);
       mask_and_column_sums(dtheta + mlp_bias_offset(net, l - 1), next, tape->x[l], B, n_in);
-    } else {
-      mask(next, tape->x[l], (size_t)B * (size_t)n_in);
+      dz = next;
     }
+  }
+}
+
+void mlp_input_gradient(const struct mlp *net, struct mlp_tape *tape, float *dx, int first,
+                        int count, const float *dy, const int *row, int n) {
+  check_shapes(net, tape, tape->rows);
+  CHECK(dx && dy && row && n >= 0 && n <= tape->rows);
+  CHECK(first >= 0 && count >= 1 && first + count <= net->width[0]);
+  if (n == 0) {
+    return;
+  }
+  const float *dz = dy;
+  for (int l = net->nlayer - 1; l > 0; l--) {
+    const int n_in = net->width[l], n_out = net->width[l + 1];
+    float *next = tape->dz[l & 1];
+    gemm_nn(next, dz, net->theta + mlp_weight_offset(net, l), n, n_in, n_out, 0);
+    mask_rows(next, tape->x[l], row, n, n_in);
     dz = next;
   }
+  for (int j = 0; j < net->width[1]; j++) {
+    memcpy(tape->columns + (size_t)j * (size_t)count,
+           net->theta + (size_t)j * (size_t)net->width[0] + first, (size_t)count * sizeof(float));
+  }
+  gemm_nn(dx, dz, tape->columns, n, count, net->width[1], 0);
 }

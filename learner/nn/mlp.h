@@ -43,10 +43,16 @@ float *mlp_input(struct mlp_tape *tape);
 // next forward.
 const float *mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B);
 
-// Gradients of a scalar J for the last forward, given dy = dJ/dx_L (B x n_L).
-// dtheta (nparam) is overwritten, dx (B x n_0) is overwritten. Either may be NULL:
-// critics skip dx, the policy step through a critic skips dtheta.
-void mlp_backward(const struct mlp *net, struct mlp_tape *tape, float *dtheta, float *dx,
-                  const float *dy, int B);
+// Gradient dtheta (nparam, overwritten) of a scalar J for the last forward, of B rows, given
+// dy = dJ/dx_L (B x n_L).
+void mlp_backward(const struct mlp *net, struct mlp_tape *tape, float *dtheta, const float *dy,
+                  int B);
+
+// Gradient of J by the input columns [first, first + count) of n rows of the last forward, whose
+// numbers are in row: dx (n x count) is overwritten, dy (n x n_L) belongs to these rows. n may be
+// 0. The step of a policy goes through a critic in this way: it needs the actions' columns alone,
+// and of each row one critic.
+void mlp_input_gradient(const struct mlp *net, struct mlp_tape *tape, float *dx, int first,
+                        int count, const float *dy, const int *row, int n);
 
 #endif

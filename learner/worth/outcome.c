@@ -260,6 +260,6 @@ double outcome_loss(struct outcome *m, const struct batch *b) {
     differentiate(m, dglobal, row, weight);
   }
   m->net.loss = sum / b->B;
-  mlp_backward(&m->net.mlp, m->tape, m->net.grad, NULL, m->dout, b->B);
+  mlp_backward(&m->net.mlp, m->tape, m->net.grad, m->dout, b->B);
   return m->net.loss;
 }

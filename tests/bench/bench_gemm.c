@@ -25,6 +25,7 @@ struct work {
   struct mlp *net;
   struct mlp_tape *tape;
   float *dtheta, *dx, *dy;
+  int *row;
 };
 
 static double seconds(void (*run)(const struct work *), const struct work *w, int repeat) {
@@ -93,11 +94,11 @@ static void run_forward(const struct work *w) {
 }
 
 static void run_backward(const struct work *w) {
-  mlp_backward(w->net, w->tape, w->dtheta, NULL, w->dy, BATCH);
+  mlp_backward(w->net, w->tape, w->dtheta, w->dy, BATCH);
 }
 
 static void run_input_gradient(const struct work *w) {
-  mlp_backward(w->net, w->tape, NULL, w->dx, w->dy, BATCH);
+  mlp_input_gradient(w->net, w->tape, w->dx, 0, w->net->width[0], w->dy, w->row, BATCH);
 }
 
 static void limit_forward(const struct work *w) {
@@ -168,6 +169,10 @@ static void bench_network(struct work *w, int hidden) {
   mlp_init_weights(w->net, &rng);
   rng_fill_normal(&rng, mlp_input(w->tape), (size_t)BATCH * 6);
   w->dtheta = must_alloc(w->net->nparam, sizeof *w->dtheta);
+  w->row = must_alloc(BATCH, sizeof *w->row);
+  for (int i = 0; i < BATCH; i++) {
+    w->row[i] = i;
+  }
   w->dx = must_alloc((size_t)BATCH * 6, sizeof *w->dx);
   w->dy = must_alloc(BATCH, sizeof *w->dy);
   rng_fill_normal(&rng, w->dy, BATCH);
@@ -179,6 +184,7 @@ static void bench_network(struct work *w, int hidden) {
            1e6 * time[1], time[1] / time[0]);
   }
   free(w->dtheta);
+  free(w->row);
   free(w->dx);
   free(w->dy);
   mlp_tape_free(w->tape);

@@ -23,7 +23,10 @@ static const struct shape SHAPES[] = {
     {2, {7, 9, 1}},      {3, {6, 16, 16, 4}},   {3, {5, 33, 8, 3}},
     {3, {9, 23, 31, 2}}, {4, {4, 8, 17, 8, 2}}, {8, {2, 3, 4, 5, 6, 5, 4, 3, 2}},
 };
-enum { NSHAPE = sizeof SHAPES / sizeof SHAPES[0] };
+enum { NSHAPE = sizeof SHAPES / sizeof SHAPES[0], MAX_OUT = 8 };
+
+// all rows of a minibatch, in their order
+static const int ROWS[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
 static struct rng seeded(uint64_t index) {
   struct rng r;
@@ -219,7 +222,8 @@ Test(mlp, by_hand) {
   memcpy(mlp_input(tape), x, sizeof x);
   cr_assert_arr_eq(mlp_forward(net, tape, 2), y, sizeof y);
   float got_dtheta[9], got_dx[4];
-  mlp_backward(net, tape, got_dtheta, got_dx, dy, 2);
+  mlp_backward(net, tape, got_dtheta, dy, 2);
+  mlp_input_gradient(net, tape, got_dx, 0, 2, dy, (const int[]){0, 1}, 2);
   cr_assert_arr_eq(got_dtheta, dtheta, sizeof dtheta);
   cr_assert_arr_eq(got_dx, dx, sizeof dx);
   mlp_tape_free(tape);
@@ -299,7 +303,8 @@ Test(mlp, gradients_equal_central_differences) {
       memset(dtheta, 0xff, sizeof *dtheta * net->nparam);
       memset(dx, 0xff, sizeof *dx * n_in);
       mlp_forward(net, tape, B);
-      mlp_backward(net, tape, dtheta, dx, dy, B);
+      mlp_backward(net, tape, dtheta, dy, B);
+      mlp_input_gradient(net, tape, dx, 0, shape->width[0], dy, ROWS, B);
       for (size_t i = 0; i < net->nparam; i++) {
         double expected = difference(&theta[i], theta, shape, x, dy, B);
         cr_assert_float_eq(dtheta[i], expected, 2e-5 * (1 + fabs(expected)),
@@ -321,35 +326,41 @@ Test(mlp, gradients_equal_central_differences) {
   }
 }
 
-// leaving one gradient out does not change the other by a bit, nor does another tape
-Test(mlp, either_gradient_alone) {
+// some rows and columns of the input's gradient are those of all of it, whichever tape: each row is
+// a sum of its own, whose order does not depend on how many others there are, up to rounding
+Test(mlp, input_gradient_of_some_rows_and_columns) {
   enum { B = 13 };
+  static const int row[] = {11, 2, 3, 7, 12};
   for (int s = 0; s < NSHAPE; s++) {
     const struct shape *shape = &SHAPES[s];
+    const int width = shape->width[0], n_out = shape->width[shape->nlayer];
     struct rng r = seeded(400 + (uint64_t)s);
     struct mlp *net = drawn(shape, &r);
     struct mlp_tape *tape = mlp_tape_new(net, B), *other = mlp_tape_new(net, 2 * B);
-    size_t n_in = (size_t)B * (size_t)shape->width[0],
-           n_out = (size_t)shape->width[shape->nlayer] * B;
-    float *dy = normals(&r, n_out);
+    const size_t n_in = (size_t)B * (size_t)width;
+    float *dy = normals(&r, (size_t)n_out * B);
     rng_fill_normal(&r, mlp_input(tape), n_in);
     memcpy(mlp_input(other), mlp_input(tape), sizeof *dy * n_in);
-    const float *y = mlp_forward(net, tape, B), *y2 = mlp_forward(net, other, B);
-    cr_assert_arr_eq(y, y2, sizeof *y * n_out);
-    float *dtheta[2], *dx[2];
-    for (int i = 0; i < 2; i++) {
-      dtheta[i] = must_alloc(net->nparam, sizeof *dtheta[i]);
-      dx[i] = must_alloc(n_in, sizeof *dx[i]);
+    mlp_forward(net, tape, B);
+    mlp_forward(net, other, B);
+    float *all = must_alloc(n_in, sizeof *all), *some = must_alloc(n_in, sizeof *some);
+    mlp_input_gradient(net, tape, all, 0, width, dy, ROWS, B);
+    for (int n = 0; n <= 5; n++) {
+      float dy_of[5 * MAX_OUT];
+      for (int i = 0; i < n; i++) {
+        memcpy(dy_of + i * n_out, dy + row[i] * n_out, sizeof *dy * (size_t)n_out);
+      }
+      for (int first = 0; first < width; first++) {
+        const int count = width - first > 2 ? 2 : width - first;
+        mlp_input_gradient(net, other, some, first, count, dy_of, row, n);
+        for (int i = 0; i < n * count; i++) {
+          const float want = all[row[i / count] * width + first + i % count];
+          cr_assert_float_eq(some[i], want, 1e-5 * (1 + fabs((double)want)), "shape %d", s);
+        }
+      }
     }
-    mlp_backward(net, tape, dtheta[0], dx[0], dy, B);
-    mlp_backward(net, other, dtheta[1], NULL, dy, B);
-    mlp_backward(net, other, NULL, dx[1], dy, B);
-    cr_assert_arr_eq(dtheta[0], dtheta[1], sizeof *dtheta[0] * net->nparam);
-    cr_assert_arr_eq(dx[0], dx[1], sizeof *dx[0] * n_in);
-    for (int i = 0; i < 2; i++) {
-      free(dtheta[i]);
-      free(dx[i]);
-    }
+    free(all);
+    free(some);
     free(dy);
     mlp_tape_free(tape);
     mlp_tape_free(other);
