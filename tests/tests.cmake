@@ -181,7 +181,7 @@ telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS nn)
 
 # ---- bench: not part of the default presets ----
 if(NOT TELOS_SANITIZE)
-  foreach(b replay ingest ledger)
+  foreach(b replay ingest ledger crew)
     telos_bench(${b} LIBS learner)
   endforeach()
   telos_bench(update LIBS learner LINK_OPTIONS -Wl,--wrap=cblas_sgemm,--wrap=gemm_layer_relu)
