@@ -12,6 +12,7 @@
 #include "common/nn/mlp_shape.h"
 #include "learner/fold.h"
 #include "learner/replay/replay.h"
+#include "learner/rules/updater.h"
 
 enum { MIN_CAPACITY = 1000 };  // as config.def has it
 
@@ -49,7 +50,10 @@ void memory_estimate(struct memory *out, const struct config *cfg, const struct 
   const uint64_t rows = (uint64_t)cfg->train_batch * NETWORKS *
                         (policy.units > critic.units ? policy.units : critic.units);
   const uint64_t checkpoint = parameters + versions;
-  out->networks = sizeof(float) * (parameters + versions + checkpoint + 2 * rows);
+  // each part of a minibatch has a gradient of its own; all of them together have as many rows
+  // again
+  const uint64_t shards = (uint64_t)updater_shards(cfg) * trained;
+  out->networks = sizeof(float) * (parameters + shards + versions + checkpoint + 4 * rows);
 
   const uint64_t waiting = open_tickets(cfg, dims) + 2 * (uint64_t)cfg->eval_episodes;
   out->episodes = waiting * episode_bytes(dims, dims->horizon);

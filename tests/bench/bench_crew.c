@@ -91,7 +91,7 @@ static void measure(const struct rule *rule, int width, int batch, int most) {
 
 int main(int argc, char **argv) {
   gemm_init();
-  int most = argc > 1 ? atoi(argv[1]) : cpu_cores();
+  int most = argc > 1 ? (int)strtol(argv[1], NULL, 10) : cpu_cores();
   most = most < 1 ? 1 : most > MOST ? MOST : most;
   for (int i = 0; i < MOST; i++) {
     const size_t n[] = {(size_t)M * N, (size_t)M * N, (size_t)N * N};

@@ -41,6 +41,44 @@ Test(determinism, number_of_actors_and_threads) {
   cr_assert_neq(harness_digest(reference), harness_digest(fleet_train("seed", seed, 1, 2)));
 }
 
+static void kill_learner(struct fleet *f, long at_least, long at_most) {
+  proc_signal(f->learner, SIGKILL);
+  cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
+  const long steps = fleet_checkpoint(f->run);
+  cr_assert(steps >= at_least && steps <= at_most,
+            "killed with a checkpoint of %ld steps, not within %ld .. %ld", steps, at_least,
+            at_most);
+  fleet_start_learner(f);
+}
+
+// More threads than cores, and than parts of a minibatch; a learner that is killed, and goes on
+// with another number of them.
+Test(determinism, number_of_learner_threads) {
+  const char *const one[] = {"train.shards=8", "learner.threads=1", "train.updates_per_step=4",
+                             NULL};
+  const char *reference = fleet_train("one", one, 1, 1);
+  for (int threads = 2; threads <= 8; threads += threads == 2 ? 1 : 5) {
+    const char *number = harness_text("learner.threads=%d", threads);
+    const char *const many[] = {"train.shards=8", number, "train.updates_per_step=4", NULL};
+    const char *name = harness_text("threads-%d", threads);
+    harness_assert_same(reference, fleet_train(name, many, threads == 3 ? 4 : 1, 1));
+  }
+
+  struct fleet *f = fleet_new("killed", one);
+  fleet_start(f, 4, 1);
+  static const char *const next[] = {"learner.threads=3", "learner.threads=8", "learner.threads=2"};
+  for (int kills = 0; kills < 3; kills++) {
+    fleet_wait_checkpoint(f->learner, f->run, 1000 * (kills + 1));
+    cr_assert(proc_running(f->learner), "the run was too short: %d kills", kills);
+    fleet_set(f, next[kills]);
+    kill_learner(f, 1000 * (kills + 1), 1000000);
+    fleet_wait_listening(f);
+  }
+  fleet_end(f);
+  harness_assert_same(reference, fleet_policy(f));
+  free(f);
+}
+
 // what else a task may have: a set-point with a memory of its own, goals by joints, goals relative
 // to a body and resets drawn again, a goal table
 Test(determinism, every_kind_of_task) {
@@ -52,16 +90,6 @@ Test(determinism, every_kind_of_task) {
     const char *many = fleet_train_task(tasks[i], harness_text("%s-many", tasks[i]), shorter, 3, 2);
     harness_assert_same(one, many);
   }
-}
-
-static void kill_learner(struct fleet *f, long at_least, long at_most) {
-  proc_signal(f->learner, SIGKILL);
-  cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
-  const long steps = fleet_checkpoint(f->run);
-  cr_assert(steps >= at_least && steps <= at_most,
-            "killed with a checkpoint of %ld steps, not within %ld .. %ld", steps, at_least,
-            at_most);
-  fleet_start_learner(f);
 }
 
 // Episodes that end early, so that commits issue no ticket, one, or several: one actor, three,
