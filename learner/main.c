@@ -31,7 +31,7 @@
 static const uint64_t MAX_VIDEO_EVERY = 1000000000000;
 
 struct arguments {
-  const char *task, *config, *run;
+  const char *task, *preset, *config, *run;
   enum resume resume;
   bool insecure;
   long parent;           // 0: none
@@ -54,6 +54,7 @@ static const char help[] =
     "\n"
     "  --task NAME|FILE    bundled task, or an MJCF file\n"
     "  --run FOLDER        where the run lives; an existing run is resumed\n"
+    "  --preset NAME       settings that go together; listed below\n"
     "  --config FILE       YAML settings; see `telos config` for all of them\n"
     "  --resume WHEN       auto (default): if there is a run; must; never\n"
     "  --insecure          allow an address beyond this machine (no encryption yet)\n"
@@ -63,8 +64,8 @@ static const char help[] =
     "  --debug             log more\n"
     "  --help, --version\n"
     "\n"
-    "Settings come from: defaults, the resumed run, --config, TELOS_GROUP_NAME\n"
-    "environment variables, group.name=value; later ones win.\n"
+    "Settings come from: defaults, the resumed run, --preset, --config,\n"
+    "TELOS_GROUP_NAME environment variables, group.name=value; later ones win.\n"
     "Exit codes: 0 finished, 64 usage, 65 damaged data, 69 port or run folder in use,\n"
     "74 I/O error, 75 stopped with state saved, 78 bad configuration or task.\n";
 
@@ -84,6 +85,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
       {"task", required_argument, NULL, 't'},
       {"config", required_argument, NULL, 'c'},
+      {"preset", required_argument, NULL, 'P'},
       {"run", required_argument, NULL, 'r'},
       {"resume", required_argument, NULL, 'R'},
       {"insecure", no_argument, NULL, 'i'},
@@ -104,6 +106,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'c':
         a->config = optarg;
+        break;
+      case 'P':
+        a->preset = optarg;
         break;
       case 'r':
         a->run = optarg;
@@ -126,6 +131,8 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'h':
         fputs(help, stdout);
+        printf("\nPresets:\n");
+        config_print_presets(stdout);
         printf("\nSettings:\n");
         config_print_help(stdout);
         exit(0);
@@ -152,6 +159,9 @@ static enum err read_config(struct config *cfg, const struct arguments *a) {
   enum err err = ERR_OK;
   if (a->resume != RESUME_NEVER) {
     err = rundir_settings(cfg, a->run);
+  }
+  if (err == ERR_OK && a->preset != NULL) {
+    err = config_preset(cfg, a->preset);
   }
   if (err == ERR_OK && a->config != NULL) {
     err = config_read_file(cfg, a->config);

@@ -1,7 +1,8 @@
 // config.h - every setting of a run, from one table (common/config/config.def).
 //
-// Sources, later ones win: defaults, YAML file, TELOS_<GROUP>_<NAME> environment variables,
-// group.name=value on the command line. Integers may be written 1e6 or 1_000_000. These are errors:
+// Sources, later ones win: defaults, a preset, YAML file, TELOS_<GROUP>_<NAME> environment
+// variables, group.name=value on the command line. Integers may be written 1e6 or 1_000_000. These
+// are errors:
 //   an unknown key: the line names its source (file:line:column, variable or argument), and the
 //     known key that is near, if there is one
 //   a key that a file gives twice
@@ -51,6 +52,10 @@ struct config {
 
 void config_defaults(struct config *cfg);
 
+// Sets what the preset (common/config/presets.def) says. An unknown name is ERR_CONFIG, and *cfg as
+// it was.
+NODISCARD enum err config_preset(struct config *cfg, const char *name);
+
 // YAML: a mapping of groups to mappings of names ("odac: {gamma: 0.98}"), or flat
 // ("odac.gamma: 0.98").
 NODISCARD enum err config_read_file(struct config *cfg, const char *path);
@@ -87,5 +92,6 @@ char *config_diff(const struct config *a, const struct config *b, bool only_fixe
 // Reference for people: aligned text (--help) and Markdown (README).
 void config_print_help(FILE *out);
 void config_print_markdown(FILE *out);
+void config_print_presets(FILE *out);
 
 #endif

@@ -13,38 +13,52 @@ static const char help[] =
     "  telos config\n"
     "  telos config --config my.yaml odac.gamma=0.98\n"
     "\n"
-    "Usage: telos config [--config FILE] [--markdown] [group.name=value ...]\n"
+    "Usage: telos config [--preset NAME] [--config FILE] [--markdown] [group.name=value ...]\n"
     "\n"
     "Prints the resolved settings as YAML that --config reads back.\n"
     "  --markdown    the reference table instead\n"
+    "\n"
+    "Presets, settings that go together; any other source is stronger:\n";
+
+static const char settings_help[] =
     "\n"
     "Settings (TELOS_GROUP_NAME in the environment, group.name=value here):\n";
 
 int verb_config(int argc, char **argv) {
   static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                          {"preset", required_argument, NULL, 'P'},
                                           {"markdown", no_argument, NULL, 'm'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
-  struct config cfg;
-  config_defaults(&cfg);
-  enum err err = ERR_OK;
+  const char *preset = NULL, *file = NULL;
   opterr = 0;  // one line in our own words
-  for (int c; err == ERR_OK && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
+  for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 'c':
-        err = config_read_file(&cfg, optarg);
+        file = optarg;
+        break;
+      case 'P':
+        preset = optarg;
         break;
       case 'm':
         config_print_markdown(stdout);
         return 0;
       case 'h':
         fputs(help, stdout);
+        config_print_presets(stdout);
+        fputs(settings_help, stdout);
         config_print_help(stdout);
         return 0;
       default:
         options_complain(c, options, argv, "telos config", config_explain_option);
         return err_exit_code(ERR_USAGE);
     }
+  }
+  struct config cfg;
+  config_defaults(&cfg);
+  enum err err = preset != NULL ? config_preset(&cfg, preset) : ERR_OK;
+  if (err == ERR_OK && file != NULL) {
+    err = config_read_file(&cfg, file);
   }
   if (err == ERR_OK) {
     err = config_read_overrides(&cfg, environ, argv + optind, argc - optind);

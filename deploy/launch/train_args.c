@@ -40,6 +40,7 @@ static const char help[] =
     "  --threads N      rollout threads of each (default: cores / actors, at least 1)\n"
     "  --name NAME      name of the run (default: time and seed)\n"
     "  --runs FOLDER    where runs live (default: runs)\n"
+    "  --preset NAME    settings that go together: fleet, for many actors\n"
     "  --config FILE    YAML settings; `telos config --help` lists them\n"
     "  --resume WHEN    auto (default), must, never\n"
     "  --video-every N  a video of an evaluation every N env steps, in RUN/videos\n"
@@ -113,7 +114,10 @@ static enum err check_settings(struct train *t, int64_t *seed) {
   struct config cfg;
   config_defaults(&cfg);
   enum err err = ERR_OK;
-  if (t->config != NULL) {
+  if (t->preset != NULL) {
+    err = config_preset(&cfg, t->preset);
+  }
+  if (err == ERR_OK && t->config != NULL) {
     err = config_read_file(&cfg, t->config);
   }
   if (err == ERR_OK) {
@@ -129,6 +133,7 @@ static const struct option options[] = {
     {"name", required_argument, NULL, 'n'},
     {"runs", required_argument, NULL, 'r'},
     {"config", required_argument, NULL, 'c'},
+    {"preset", required_argument, NULL, 'P'},
     {"resume", required_argument, NULL, 'R'},
     {"insecure", no_argument, NULL, 'i'},
     {"video-every", required_argument, NULL, 'V'},
@@ -160,6 +165,9 @@ enum err train_parse(struct train *t, int argc, char **argv) {
         break;
       case 'c':
         t->config = optarg;
+        break;
+      case 'P':
+        t->preset = optarg;
         break;
       case 'R':
         t->resume = optarg;

@@ -67,6 +67,7 @@ static void print_next_seed(const struct train *t) {
   const bool known = config_read_file(&cfg, path) == ERR_OK;
   print_train(t);
   // a resumed run was begun by another command
+  print_option("--preset", t->resumed ? NULL : t->preset);
   print_option("--config", t->resumed ? path : t->config);
   for (int i = 0; i < t->nsettings; i++) {
     if (!starts_with(t->settings[i], "run.seed=")) {

@@ -932,3 +932,35 @@ Test(config, markdown_has_one_row_per_setting_and_one_table_per_group) {
   }
   free(text);
 }
+
+// ---- presets ----
+
+Test(config, a_preset_is_weaker_than_any_other_source) {
+  struct config cfg;
+  config_defaults(&cfg);
+  const double lr = cfg.odac_lr;
+  cr_assert_eq(config_preset(&cfg, "fleet"), ERR_OK);
+  cr_assert_eq(cfg.train_batch, 2048);
+  cr_assert_neq(cfg.odac_lr, lr);
+  char *environment[] = {(char *)(uintptr_t) "TELOS_TRAIN_BATCH=512", NULL};
+  char *settings[] = {(char *)(uintptr_t) "odac.lr=0.5"};
+  cr_assert_eq(config_read_overrides(&cfg, environment, settings, 1), ERR_OK);
+  cr_assert_eq(cfg.train_batch, 512);
+  cr_assert_eq(cfg.odac_lr, 0.5);
+  cr_assert_eq(config_check(&cfg), ERR_OK);
+}
+
+Test(config, an_unknown_preset_is_named) {
+  struct config cfg, before;
+  config_defaults(&cfg);
+  before = cfg;
+  capture_begin();
+  cr_assert_eq(config_preset(&cfg, "fleets"), ERR_CONFIG);
+  cr_assert_eq(config_preset(&cfg, "turbo"), ERR_CONFIG);
+  const char *text = capture_end();
+  cr_assert_not_null(strstr(text, "--preset fleets: there is no such preset; did you mean fleet?"));
+  cr_assert_not_null(strstr(text, "--preset turbo: there is no such preset; telos config --help"));
+  char *difference = config_diff(&before, &cfg, false);
+  cr_assert_str_eq(difference, "");
+  free(difference);
+}
