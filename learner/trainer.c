@@ -9,21 +9,17 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/base/check.h"
 #include "common/base/cpu.h"
-#include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/queue.h"
 #include "common/base/rng.h"
-#include "common/nn/policy_file.h"
-#include "common/run_files.h"
 #include "learner/agent/crew.h"
 #include "learner/checkpoint.h"
+#include "learner/export.h"
 #include "learner/fold.h"
 #include "learner/manifest.h"
 #include "learner/replay/batch.h"
@@ -88,46 +84,23 @@ static struct weights *snapshot(const struct trainer *t) {
 
 // ---- files ----
 
-// w, which was the policy after so many steps, to a file of the run's folder
-static enum err write_weights(const struct trainer *t, const char *name, const struct weights *w,
-                              uint64_t at_steps) {
-  char digest[17], seed[24], steps[24];
-  snprintf(digest, sizeof digest, "%016" PRIx64, t->task->digest);
-  snprintf(seed, sizeof seed, "%" PRId64, t->cfg->run_seed);
-  snprintf(steps, sizeof steps, "%" PRIu64, at_steps);
-  const struct st_meta meta[] = {
-      {"format", "pt"},         {"algorithm", t->updater->rule->name},
-      {"telos", TELOS_VERSION}, {"task", t->task->name},
-      {"task_digest", digest},  {"seed", seed},
-      {"steps", steps},
-  };
-  char *path = run_files_path(t->run->path, name);
-  const enum err err = policy_file_write(path, w, t->dims.obs, t->dims.goal, t->dims.act, meta,
-                                         (int)(sizeof meta / sizeof *meta));
-  free(path);
-  return err;
+static struct export_origin origin(const struct trainer *t) {
+  return (struct export_origin){t->cfg, t->task, t->updater->rule->name};
 }
 
 static enum err write_policy(const struct trainer *t) {
-  return write_weights(t, "policy.safetensors", fold_newest(&t->fold), t->fold.steps);
+  const struct export_origin from = origin(t);
+  return export_policy(t->run->path, "policy.safetensors", fold_newest(&t->fold), &from,
+                       t->fold.steps);
 }
 
-// The policy of the last evaluation, when that is the first one beyond a multiple of video_every.
-// before: steps of the evaluation before it, which the fold knows, so a resumed run writes the
-// same.
+// before: steps of the evaluation before the last one
 static void write_video_policy(struct trainer *t, const struct weights *w, uint64_t before) {
-  const uint64_t every = t->video_every, steps = t->fold.last.steps;
-  if (every == 0 || steps / every <= before / every) {
-    return;
-  }
-  char name[64];
-  snprintf(name, sizeof name, "videos/step_%09" PRIu64 ".safetensors", steps);
-  char *folder = run_files_path(t->run->path, "videos");
-  if (fsio_mkdirs(folder) != ERR_OK || write_weights(t, name, w, steps) != ERR_OK) {
-    log_warn("training goes on without videos");
+  const struct export_origin from = origin(t);
+  if (export_wants_video(t->fold.last.steps, before, t->video_every) &&
+      !export_video(t->run->path, w, &from, t->fold.last.steps)) {
     t->video_every = 0;
   }
-  free(folder);
 }
 
 // all that updates change; returns how many
@@ -169,27 +142,6 @@ static uint64_t updates_due(const struct trainer *t) {
   return after > 0.0 ? (uint64_t)floor(t->cfg->train_updates_per_step * after) : 0;  // eq. (1)
 }
 
-// the rule's figures of the last update that have a column, by name
-static void set_rule_figures(struct metrics *m, const struct updater *u) {
-  static const struct {
-    const char *name;
-    size_t at;
-  } column[] = {
-#define M(name, format, unit, help) {#name, offsetof(struct metrics, name)},
-#define W(name, words, help)
-#include "common/config/metrics.def"
-#undef M
-#undef W
-  };
-  for (int i = 0; i < u->rule->nfigure; i++) {
-    for (size_t k = 0; k < sizeof column / sizeof *column; k++) {
-      if (strcmp(u->rule->figure[i].name, column[k].name) == 0) {
-        *(double *)((char *)m + column[k].at) = (double)updater_figure(u, i);
-      }
-    }
-  }
-}
-
 // updated: there were updates since the last call
 static void publish_figures(struct trainer *t, bool updated) {
   const struct fold *f = &t->fold;
@@ -201,7 +153,10 @@ static void publish_figures(struct trainer *t, bool updated) {
   m->updates = (double)f->updates;
   m->version = (double)f->version;
   if (updated) {
-    set_rule_figures(m, t->updater);
+    const struct rule *rule = t->updater->rule;
+    for (int i = 0; i < rule->nfigure; i++) {
+      metrics_set(m, rule->figure[i].name, (double)updater_figure(t->updater, i));
+    }
   }
   if (f->last.n > 0) {
     m->eval_steps = (double)f->last.steps;

@@ -33,6 +33,17 @@ void metrics_clear(struct metrics *m) {
 #undef W
 }
 
+void metrics_set(struct metrics *m, const char *name, double value) {
+#define M(field, format, unit, help) \
+  if (strcmp(name, #field) == 0) {   \
+    m->field = value;                \
+  }
+#define W(field, words, help)
+#include "common/config/metrics.def"
+#undef M
+#undef W
+}
+
 // ---- words ----
 
 // Word i of "a|b|c"; its length in *n. NULL: there is none.

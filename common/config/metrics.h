@@ -22,6 +22,9 @@ struct metrics {
 // Nothing is known.
 void metrics_clear(struct metrics *m);
 
+// Sets the figure of this name, which is no word; a name that no row has changes nothing.
+void metrics_set(struct metrics *m, const char *name, double value);
+
 // "progress steps=1000 total_steps=40000 ..." without newline. Returns the length, < n.
 size_t metrics_line(char *out, size_t n, const struct metrics *m);
 

@@ -45,6 +45,28 @@ Test(metrics, clear_knows_nothing) {
 #undef W
 }
 
+Test(metrics, a_figure_is_set_by_its_name) {
+  const struct metrics all = numbered();
+  struct metrics m;
+  metrics_clear(&m);
+#define M(name, format, unit, help) \
+  metrics_set(&m, #name, all.name); \
+  cr_expect_eq(m.name, all.name, #name);
+#define W(name, words, help)   \
+  metrics_set(&m, #name, 1.0); \
+  cr_expect_eq(m.name, -1, "a word is no number");
+#include "common/config/metrics.def"
+#undef M
+#undef W
+  // one changes no other, and an unknown one none
+  struct metrics one;
+  metrics_clear(&one);
+  metrics_set(&one, "loss", 5.0);
+  metrics_set(&one, "loss_q", 5.0);
+  cr_expect_eq(one.loss_q, 5.0);
+  cr_expect(isnan(one.loss_pi) && isnan(one.steps) && isnan(one.eval_success));
+}
+
 Test(metrics, line_reads_back) {
   char line[2048];
   struct metrics m = numbered(), back;
