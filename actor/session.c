@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "actor/backoff.h"
 #include "actor/download.h"
 #include "common/base/check.h"
 #include "common/base/cpu.h"
@@ -19,11 +20,10 @@
 #include "proto/zcall.h"
 
 enum {
-  LATE_MS =
-      5 * SESSION_TICK_MS,    // a tick later than this tells of this machine, not of the learner
-  MISSED_BEATS = 3,           // intervals of silence after which the learner is lost ..
-  GREETING_MS = 5000,         // .. but one that does not serve us yet has at least this long
-  FIRST_HEARTBEAT_MS = 1000,  // before the first welcome
+  LATE_MS = 5 * SESSION_TICK_MS,  // a later tick tells of this machine, not of the learner
+  MISSED_BEATS = 3,               // intervals of silence after which the learner is lost ..
+  GREETING_MS = 5000,             // .. but one that does not serve us yet has at least this long
+  FIRST_HEARTBEAT_MS = 1000,      // before the first welcome
   MAX_REASONS = 64,
   MAX_ENDPOINT = 300,
 };
@@ -41,7 +41,6 @@ struct session {
   const struct session_options *opt;
   const struct session_events *events;
   void *ctx;
-  uint64_t jitter;  // state of a generator for back-off alone
 
   uv_loop_t *loop;
   void *zmq;
@@ -51,12 +50,12 @@ struct session {
   struct wire_decoder *decoder;
 
   enum state state;
-  int losses;         // of a connection, since the last welcome
-  int64_t reopen_ms;  // when to leave AWAY
-  int64_t heard_ms;   // last word of a learner
-  int64_t silent_ms;  // the silence of this connection counts from here
-  int64_t beat_ms;    // when the next heartbeat is due
-  int64_t ticked_ms;  // last tick
+  struct backoff backoff;  // its losses are those since the last welcome
+  int64_t reopen_ms;       // when to leave AWAY
+  int64_t heard_ms;        // last word of a learner
+  int64_t silent_ms;       // the silence of this connection counts from here
+  int64_t beat_ms;         // when the next heartbeat is due
+  int64_t ticked_ms;       // last tick
   int64_t patience_ms;
 
   // from the last welcome
@@ -86,21 +85,6 @@ static void reopen_at(struct session *s, int64_t at_ms) {
   close_links(s);
   s->state = AWAY;
   s->reopen_ms = at_ms;
-}
-
-// The delay before the links are opened again: doubles, with jitter, so that a fleet whose learner
-// restarts does not come back all at once.
-static int64_t next_delay(struct session *s) {
-  s->jitter ^= s->jitter << 13;
-  s->jitter ^= s->jitter >> 7;
-  s->jitter ^= s->jitter << 17;
-  int64_t delay = LINK_RETRY_MS;
-  for (int i = 0; i < s->losses && delay < LINK_RETRY_MAX_MS; i++) {
-    delay *= 2;
-  }
-  delay = delay < LINK_RETRY_MAX_MS ? delay : LINK_RETRY_MAX_MS;
-  s->losses++;
-  return delay / 2 + (int64_t)(s->jitter % (uint64_t)delay);
 }
 
 static void on_control(void *ctx, const struct link_frame *frame);
@@ -223,7 +207,7 @@ static void on_welcome(struct session *s, const struct wire_welcome *w) {
   s->weights_port = (int)w->weights_port;
   s->settings = w->settings;
   s->patience_ms = w->settings.patience;
-  s->losses = 0;
+  backoff_succeeded(&s->backoff);
   if (s->task == NULL) {
     download_begin(&s->model, w->task_digest, w->model_bytes);
     if (w->model_bytes > WIRE_PIECE && s->model.have == 0) {
@@ -292,7 +276,7 @@ static void on_bye(struct session *s, const struct wire_text *t) {
       log_info("the learner leaves: %s; waiting %" PRId64 " ms for the next one", t->reason,
                s->patience_ms);
       send_bye(s, WIRE_BYE_LEAVING, "until the next learner");
-      reopen_at(s, now_ms(s) + next_delay(s));
+      reopen_at(s, now_ms(s) + backoff_next_ms(&s->backoff));
       break;
     case WIRE_BYE_LEAVING:
       session_fault(s, "a message that only an actor sends");
@@ -402,11 +386,11 @@ static void watch_silence(struct session *s) {
   if (silence <= silence_limit_ms(s)) {
     return;
   }
-  if (s->losses == 0) {
+  if (s->backoff.losses == 0) {
     log_warn("no word from the learner at %s for %" PRId64 " ms; connecting again",
              s->opt->endpoint, silence);
   }
-  reopen_at(s, now + next_delay(s));
+  reopen_at(s, now + backoff_next_ms(&s->backoff));
 }
 
 static void beat(struct session *s, uint64_t steps, uint64_t busy_ms) {
@@ -467,7 +451,7 @@ struct session *session_new(const struct session_options *opt, uv_loop_t *loop,
                             const struct session_events *events, void *ctx) {
   struct session *s = must_alloc(1, sizeof *s);
   s->opt = opt;
-  s->jitter = opt->actor;
+  backoff_init(&s->backoff, opt->actor);
   s->loop = loop;
   s->events = events;
   s->ctx = ctx;
