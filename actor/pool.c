@@ -17,6 +17,7 @@
 #include "actor/desk.h"
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/base/now.h"
 #include "common/base/queue.h"
 #include "common/task/task.h"
 #include "proto/wire.h"
@@ -102,12 +103,6 @@ static void run_job(struct tools *tools, struct job *job, struct thread *t) {
   episode_free(ep);
 }
 
-static uint64_t thread_cpu_ns(void) {
-  struct timespec t;
-  CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
-  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void *thread_main(void *arg) {
   struct thread *t = arg;
   struct pool *p = t->pool;
@@ -116,7 +111,7 @@ static void *thread_main(void *arg) {
     atomic_fetch_add_explicit(&t->turns, 1, memory_order_relaxed);
     if (!atomic_load_explicit(&job->cancelled, memory_order_relaxed)) {
       run_job(&tools, job, t);
-      atomic_store_explicit(&t->cpu_ns, thread_cpu_ns(), memory_order_relaxed);
+      atomic_store_explicit(&t->cpu_ns, (uint64_t)(1e9 * now_cpu_s()), memory_order_relaxed);
     }
     atomic_fetch_add_explicit(&t->turns, 1, memory_order_relaxed);
     queue_push(p->results, job);

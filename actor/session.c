@@ -15,6 +15,7 @@
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
+#include "common/base/reasons.h"
 #include "proto/link.h"
 #include "proto/version.h"
 #include "proto/zcall.h"
@@ -24,7 +25,6 @@ enum {
   MISSED_BEATS = 3,               // intervals of silence after which the learner is lost ..
   GREETING_MS = 5000,             // .. but one that does not serve us yet has at least this long
   FIRST_HEARTBEAT_MS = 1000,      // before the first welcome
-  MAX_REASONS = 64,
   MAX_ENDPOINT = 300,
 };
 
@@ -66,8 +66,8 @@ struct session {
   struct download model;
   struct task *task;  // NULL until the model is here
 
-  const char *reason[MAX_REASONS];  // faults already logged
-  int nreasons;
+  struct reasons reasons;  // faults met ..
+  uint64_t logged;         // .. and logged
 };
 
 static int64_t now_ms(const struct session *s) {
@@ -167,15 +167,9 @@ static void give_up(struct session *s, enum err result) {
 // ---- messages ----
 
 void session_fault(struct session *s, const char *reason) {
-  for (int i = 0; i < s->nreasons; i++) {
-    if (strcmp(s->reason[i], reason) == 0) {
-      return;
-    }
+  if (reasons_first(&s->reasons, &s->logged, reason)) {
+    log_warn("bad message from the learner dropped: %s (logged once)", reason);
   }
-  if (s->nreasons < MAX_REASONS) {
-    s->reason[s->nreasons++] = reason;
-  }
-  log_warn("bad message from the learner dropped: %s (logged once)", reason);
 }
 
 static void ask_for_piece(struct session *s) {

@@ -18,6 +18,7 @@
 #include "common/base/ram.h"
 #include "common/base/shell.h"
 #include "common/config/config.h"
+#include "common/config/table.h"
 #include "common/task/task.h"
 #include "learner/fleet.h"
 #include "learner/memory.h"
@@ -27,8 +28,6 @@
 #include "learner/rundir.h"
 #include "learner/server.h"
 #include "proto/version.h"
-
-static const uint64_t MAX_VIDEO_EVERY = 1000000000000;
 
 struct arguments {
   const char *task, *preset, *config, *run;
@@ -124,7 +123,8 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         a->parent = (long)number;
         break;
       case 'V':
-        err = number_option(&a->video_every, "--video-every", optarg, 1, MAX_VIDEO_EVERY);
+        err = number_option(&a->video_every, "--video-every", optarg, 1,
+                            (uint64_t)config_rows[CONFIG_ROW_run_steps].max);
         break;
       case 'd':
         log_set_level(LOG_DEBUG);

@@ -9,12 +9,11 @@
 
 #include "common/base/log.h"
 #include "common/base/ram.h"
+#include "common/config/table.h"
 #include "common/nn/mlp_shape.h"
 #include "learner/fold.h"
 #include "learner/replay/replay.h"
 #include "learner/rules/updater.h"
-
-enum { MIN_CAPACITY = 1000 };  // as config.def has it
 
 static const double comfortable = 0.8;  // share of the limit that may be used without a warning
 
@@ -112,8 +111,8 @@ enum err memory_check(const struct config *cfg, const struct dims *dims, uint64_
   }
   const struct words w = in_words(&m, limit);
   const int64_t capacity = memory_largest_capacity(cfg, dims, limit);
-  if (capacity >= MIN_CAPACITY && capacity >= cfg->train_batch &&
-      capacity >= cfg->train_warmup_steps) {
+  if ((double)capacity >= config_rows[CONFIG_ROW_replay_capacity].min &&
+      capacity >= cfg->train_batch && capacity >= cfg->train_warmup_steps) {
     log_error("replay.capacity = %" PRId64
               " will take %s of memory in all, and %s are there; at "
               "most replay.capacity=%" PRId64 " fits",

@@ -73,18 +73,6 @@ bool peers_banned(const struct peers *p, uint64_t actor) {
 }
 
 bool peers_first_fault(struct peers *p, int index, const char *reason) {
-  int r = 0;
-  while (r < p->nreasons && strcmp(p->reason[r], reason) != 0) {
-    r++;
-  }
-  if (r == PEERS_MAX_REASONS) {
-    return false;
-  }
-  if (r == p->nreasons) {
-    p->reason[p->nreasons++] = reason;
-  }
   struct peer *peer = index >= 0 ? &p->peer[index] : &p->stranger;
-  const bool first = (peer->reasons >> r & 1) == 0;
-  peer->reasons |= UINT64_C(1) << r;
-  return first;
+  return reasons_first(&p->reasons, &peer->logged, reason);
 }

@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/reasons.h"
 #include "learner/ledger.h"
 #include "proto/link.h"
 
-enum { PEER_MAX_NAME = 63, PEERS_MAX_REASONS = 64, PEERS_MAX_BANNED = 1024 };
+enum { PEER_MAX_NAME = 63, PEERS_MAX_BANNED = 1024 };
 
 struct peer {
   bool used;
@@ -23,7 +24,7 @@ struct peer {
   int threads;       // rollout threads
   bool beaten;       // busy_ms is known
   uint64_t busy_ms;  // CPU time of its rollouts, by its last heartbeat
-  uint64_t reasons;  // bit i: fault reason i was logged for this peer
+  uint64_t logged;   // fault reasons that were, by their bits
 };
 
 struct peers {
@@ -32,8 +33,7 @@ struct peers {
   int highest;  // indices below this have been used
   // one newcomer that never said hello stands for all of them in fault logging
   struct peer stranger;
-  const char *reason[PEERS_MAX_REASONS];  // known fault reasons (static texts)
-  int nreasons;
+  struct reasons reasons;
   uint64_t banned[PEERS_MAX_BANNED];  // actor numbers, a ring
   uint64_t nbanned;                   // ever
 };

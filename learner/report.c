@@ -12,19 +12,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "common/base/log.h"
+#include "common/base/now.h"
 
 enum {
   BEATS_TO_TELL = 5,  // heartbeats after which the CPU time of rollouts says something
 };
 
 #define BUSY_LEARNER 0.1  // a trainer that waits for less than this share of the time is the limit
-
-static double now_s(void) {
-  return (double)uv_hrtime() * 1e-9;
-}
 
 void report_init(struct report *r, const struct config *cfg, int progress_fd,
                  struct trainer *trainer) {

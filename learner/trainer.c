@@ -10,11 +10,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
+#include "common/base/now.h"
 #include "common/base/queue.h"
 #include "common/base/rng.h"
 #include "learner/agent/crew.h"
@@ -65,12 +65,6 @@ struct trainer {
   struct metrics metrics;
   double wait_s;
 };
-
-static double now_s(void) {
-  struct timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
-}
 
 // The policy as it is now, as the version that comes next.
 static struct weights *snapshot(const struct trainer *t) {

@@ -1,4 +1,5 @@
-// table.h - the rows of config.def as data, for the files of this folder.
+// table.h - the rows of config.def as data, for the files of this folder, and for whoever needs the
+// range of a setting.
 //
 // A row is what the rest of the folder works on: a source looks one up and sets it (value.h), a
 // writer walks all of them. Rows of one group stand together, in the order of the table.

@@ -4,10 +4,10 @@
 #include "deploy/launch/task_cost.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/base/now.h"
 #include "common/base/rng.h"
 #include "common/task/env.h"
 #include "common/task/mj.h"
@@ -16,11 +16,8 @@ enum { BATCHES = 9, BATCH_STEPS = 200, BATCH_RESETS = 10 };
 
 static const double batch_us = 20000;  // a batch of steps ends after this
 
-// The processor's time of this thread: other work on the machine does not count.
 static double now_us(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+  return 1e6 * now_cpu_s();
 }
 
 static int compare(const void *a, const void *b) {

@@ -14,13 +14,12 @@
 #include "common/base/number.h"
 #include "common/base/options.h"
 #include "common/config/config.h"
+#include "common/config/table.h"
 #include "common/run_files.h"
 #include "common/task/task_find.h"
 #include "deploy/launch/run_name.h"
 #include "deploy/launch/train.h"
 #include "deploy/launch/verbs.h"
-
-static const uint64_t MAX_VIDEO_EVERY = 1000000000000;
 
 static const char help[] =
     "Examples:\n"
@@ -177,8 +176,8 @@ enum err train_parse(struct train *t, int argc, char **argv) {
         break;
       case 'V':
         t->video_option = optarg;
-        good =
-            number_option(&t->video_every, "--video-every", optarg, 1, MAX_VIDEO_EVERY) == ERR_OK;
+        good = number_option(&t->video_every, "--video-every", optarg, 1,
+                             (uint64_t)config_rows[CONFIG_ROW_run_steps].max) == ERR_OK;
         break;
       case 'h':
         fputs(help, stdout);

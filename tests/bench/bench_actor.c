@@ -13,6 +13,7 @@
 
 #include "actor/rollout.h"
 #include "common/base/check.h"
+#include "common/base/now.h"
 #include "common/base/rng.h"
 #include "common/nn/policy.h"
 #include "common/nn/rowmlp.h"
@@ -42,9 +43,9 @@ static struct ticket make_ticket(int i) {
 // seconds of one episode by the actor's own code
 static double time_rollout(struct rollout *r, struct episode *ep, const struct weights *w, int i) {
   const struct ticket ticket = make_ticket(i);
-  const double start = bench_cpu_s();
+  const double start = now_cpu_s();
   CHECK(rollout_run(r, ep, &ticket, w, NULL) == ERR_OK);
-  return bench_cpu_s() - start;
+  return now_cpu_s() - start;
 }
 
 // What a bare loop needs. ctrl is what the rollouts sent to the actuators, so that both move
@@ -62,7 +63,7 @@ static double time_bare(struct bare *b, int i) {
   const struct task *task = b->task;
   const mjModel *m = task->model;
   const double *ctrl = b->ctrl + (size_t)i * (size_t)task->horizon * (size_t)task->act;
-  const double start = bench_cpu_s();
+  const double start = now_cpu_s();
   memcpy(b->d->qpos, m->nkey > 0 ? m->key_qpos : m->qpos0, (size_t)m->nq * sizeof(mjtNum));
   memset(b->d->qvel, 0, (size_t)m->nv * sizeof(mjtNum));
   memset(b->d->qacc_warmstart, 0, (size_t)m->nv * sizeof(mjtNum));
@@ -77,7 +78,7 @@ static double time_bare(struct bare *b, int i) {
       mj_step(m, b->d);
     }
   }
-  return bench_cpu_s() - start;
+  return now_cpu_s() - start;
 }
 
 // the control signals of one rollout: its actions, with the noise that env_step drew

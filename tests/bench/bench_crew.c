@@ -10,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/cpu.h"
+#include "common/base/now.h"
 #include "common/config/config.h"
 #include "learner/agent/crew.h"
 #include "learner/nn/gemm.h"
@@ -35,21 +36,21 @@ static void products(void *ctx, int i) {
 // products of all threads together a second, by the wall clock
 static double granted(struct crew *crew, int threads) {
   enum { REPEAT = 20 };
-  const double start = bench_wall_s();
+  const double start = now_s();
   for (int i = 0; i < REPEAT; i++) {
     crew_run(crew, products, NULL, threads);
   }
-  return threads * (double)REPEAT * SPIN / (bench_wall_s() - start);
+  return threads * (double)REPEAT * SPIN / (now_s() - start);
 }
 
 // ---- updates ----
 
 static double updates_per_s(struct updater *u, const struct batch *b, uint64_t *index, int n) {
-  const double start = bench_wall_s();
+  const double start = now_s();
   for (int i = 0; i < n; i++) {
     CHECK(updater_update(u, b, (*index)++) == ERR_OK);
   }
-  return n / (bench_wall_s() - start);
+  return n / (now_s() - start);
 }
 
 static void measure(const struct rule *rule, int width, int batch, int most) {

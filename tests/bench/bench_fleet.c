@@ -15,6 +15,7 @@
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/fsio.h"
+#include "common/base/now.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "common/config/metrics.h"
@@ -45,14 +46,14 @@ static void *bare_rollouts(void *arg) {
 
 static double bare_rate(int threads) {
   pthread_t thread[16];
-  const double start = bench_wall_s();
+  const double start = now_s();
   for (int i = 0; i < threads; i++) {
     CHECK(pthread_create(&thread[i], NULL, bare_rollouts, NULL) == 0);
   }
   for (int i = 0; i < threads; i++) {
     pthread_join(thread[i], NULL);
   }
-  return (double)threads * BARE_EPISODES * task->horizon / (bench_wall_s() - start);
+  return (double)threads * BARE_EPISODES * task->horizon / (now_s() - start);
 }
 
 // ---- the fleet ----

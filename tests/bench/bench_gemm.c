@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/now.h"
 #include "common/base/rng.h"
 #include "learner/nn/gemm.h"
 #include "learner/nn/mlp.h"
@@ -29,11 +30,11 @@ struct work {
 };
 
 static double seconds(void (*run)(const struct work *), const struct work *w, int repeat) {
-  const double start = bench_cpu_s();
+  const double start = now_cpu_s();
   for (int i = 0; i < repeat; i++) {
     run(w);
   }
-  return (bench_cpu_s() - start) / repeat;
+  return (now_cpu_s() - start) / repeat;
 }
 
 // median seconds of both, in turns

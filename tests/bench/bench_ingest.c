@@ -15,6 +15,7 @@
 #include <xxhash.h>
 
 #include "common/base/check.h"
+#include "common/base/now.h"
 #include "common/base/rng.h"
 #include "learner/fold.h"
 #include "learner/ledger.h"
@@ -99,7 +100,7 @@ static double run_ingest(const struct frames *f, struct replay *replay,
   struct ledger *l = ledger_new(&opt, &fold);
   ledger_join(l, 0, 1, WINDOW);
   struct ticket ticket;
-  const double start = bench_cpu_s();
+  const double start = now_cpu_s();
   for (int i = 0; i < EPISODES; i++) {
     while (ledger_assign(l, &ticket, 0, 0)) {
     }
@@ -110,7 +111,7 @@ static double run_ingest(const struct frames *f, struct replay *replay,
       ledger_committed(l, &(struct fold_issue){.n = 1, .version = 1});
     }
   }
-  const double took = bench_cpu_s() - start;
+  const double took = now_cpu_s() - start;
   ledger_free(l);
   fold_release(&fold);
   return took;
@@ -119,12 +120,12 @@ static double run_ingest(const struct frames *f, struct replay *replay,
 // Seconds for memcpy and XXH3 of all frames.
 static double run_limit(const struct frames *f) {
   volatile uint64_t sink = 0;
-  const double start = bench_cpu_s();
+  const double start = now_cpu_s();
   for (int i = 0; i < EPISODES; i++) {
     memcpy(f->copy, f->data + f->at[i], f->n[i]);
     sink = sink + XXH3_64bits(f->copy, f->n[i]);
   }
-  return bench_cpu_s() - start;
+  return now_cpu_s() - start;
 }
 
 // One line of the report; true when the target is met.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/now.h"
 #include "learner/fold.h"
 #include "learner/ledger.h"
 #include "tests/bench/bench.h"
@@ -31,7 +32,7 @@ static double run(int room, int open, double audit) {
   for (int i = 0; i < ACTORS; i++) {
     ledger_join(l, i, (uint64_t)i, open);
   }
-  double start = bench_cpu_s();
+  double start = now_cpu_s();
   uint64_t committed = 0;
   while (committed < TICKETS) {
     int n = 0;
@@ -55,7 +56,7 @@ static double run(int room, int open, double audit) {
       ledger_committed(l, &(struct fold_issue){.n = 1, .version = 1});
     }
   }
-  double took = (bench_cpu_s() - start) / (double)committed;
+  double took = (now_cpu_s() - start) / (double)committed;
   ledger_free(l);
   fold_release(&fold);
   free(held);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "common/base/check.h"
+#include "common/base/now.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "learner/nn/gemm.h"
@@ -65,11 +66,11 @@ static double gather_time(const struct dims *d, struct rng *rng) {
   float *out = must_alloc(BATCH, (2 * width + goal) * sizeof(float));
   double time[ROUNDS];
   for (int round = -1; round < ROUNDS; round++) {
-    const double start = bench_cpu_s();
+    const double start = now_cpu_s();
     for (int i = 0; i < SAMPLES; i++) {
       bare_gather(out, rows, width, goal, rng);
     }
-    time[round < 0 ? 0 : round] = (bench_cpu_s() - start) / SAMPLES;
+    time[round < 0 ? 0 : round] = (now_cpu_s() - start) / SAMPLES;
   }
   munmap(rows, bytes);
   free(out);
@@ -107,19 +108,19 @@ static void measure(const char *name, const struct dims *d, double limit_us) {
   uint64_t index = 0;
   for (int round = -1; round < ROUNDS; round++) {
     const int slot = round < 0 ? 0 : round;
-    double start = bench_cpu_s();
+    double start = now_cpu_s();
     for (int i = 0; i < SAMPLES; i++) {
       replay_sample(r, b, &rng);
     }
-    alone[slot] = (bench_cpu_s() - start) / SAMPLES;
+    alone[slot] = (now_cpu_s() - start) / SAMPLES;
     between[slot] = update[slot] = 0;
     for (int i = 0; i < UPDATES; i++) {
-      start = bench_cpu_s();
+      start = now_cpu_s();
       replay_sample(r, b, &rng);
-      const double middle = bench_cpu_s();
+      const double middle = now_cpu_s();
       CHECK(updater_update(u, b, index++) == ERR_OK);
       between[slot] += (middle - start) / UPDATES;
-      update[slot] += (bench_cpu_s() - middle) / UPDATES;
+      update[slot] += (now_cpu_s() - middle) / UPDATES;
     }
   }
   const double us = 1e6 * bench_median(alone, ROUNDS), cold = 1e6 * bench_median(between, ROUNDS);

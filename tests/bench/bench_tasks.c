@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/now.h"
 #include "common/base/rng.h"
 #include "common/task/env.h"
 #include "common/task/task.h"
@@ -56,7 +57,7 @@ static double time_env(struct bench *b, int i, int *steps) {
   rng_init(&reset, (uint64_t)i + 1, RNG_RESET, 0);
   rng_init(&dynamics, (uint64_t)i + 1, RNG_DYNAMICS, 0);
   int t = 0;
-  const double begin = bench_cpu_s();
+  const double begin = now_cpu_s();
   CHECK(env_reset(b->env, b->desired, &reset) == ERR_OK);
   env_observe(b->env, b->obs, b->achieved);
   while (t < b->task->horizon && !step.terminated) {
@@ -67,7 +68,7 @@ static double time_env(struct bench *b, int i, int *steps) {
     env_observe(b->env, b->obs, b->achieved);
     t++;
   }
-  const double seconds = bench_cpu_s() - begin;
+  const double seconds = now_cpu_s() - begin;
   *steps = t;
   return seconds;
 }
@@ -77,7 +78,7 @@ static double time_bare(struct bench *b, int i) {
   const mjModel *m = b->task->model;
   mjData *d = b->d;
   const double *start = b->start + (size_t)i * (size_t)(m->nq + m->nv);
-  const double begin = bench_cpu_s();
+  const double begin = now_cpu_s();
   if (m->nkey > 0) {
     mj_resetDataKeyframe(m, d, 0);
   } else {
@@ -93,7 +94,7 @@ static double time_bare(struct bench *b, int i) {
       mj_step(m, d);
     }
   }
-  return bench_cpu_s() - begin;
+  return now_cpu_s() - begin;
 }
 
 // what the bare loop needs of episode i
@@ -191,11 +192,11 @@ static bool prepare(struct bench *b) {
 static double time_reset(struct bench *b) {
   double us[ROUNDS];
   for (int i = 0; i < ROUNDS; i++) {
-    const double begin = bench_cpu_s();
+    const double begin = now_cpu_s();
     for (int j = 0; j < RESETS; j++) {
       mj_resetData(b->task->model, b->d);
     }
-    us[i] = 1e6 * (bench_cpu_s() - begin) / RESETS;
+    us[i] = 1e6 * (now_cpu_s() - begin) / RESETS;
   }
   return bench_median(us, ROUNDS);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/now.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "learner/nn/gemm.h"
@@ -135,12 +136,12 @@ static void measure(const struct rule *rule, const char *task, const struct dims
   for (int round = 0; round < ROUNDS; round++) {
     time[0][round] = time[1][round] = 0;
     for (int i = 0; i < repeat; i++) {
-      const double start = bench_cpu_s();
+      const double start = now_cpu_s();
       update(u, b, index++);
-      const double between = bench_cpu_s();
+      const double between = now_cpu_s();
       replay_calls();
       time[0][round] += (between - start) / repeat;
-      time[1][round] += (bench_cpu_s() - between) / repeat;
+      time[1][round] += (now_cpu_s() - between) / repeat;
     }
     ratio[round] = time[1][round] / time[0][round];
   }

@@ -24,6 +24,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "common/base/now.h"
+
 enum { POLL_MS = 5, DEADLINE_S = 120, PROCS_MAX = 64, ARGS_MAX = 63, FAMILY_MAX = 4096 };
 
 enum stream { STREAM_OUT, STREAM_ERR, STREAMS };
@@ -86,12 +88,6 @@ const char *harness_text(const char *fmt, ...) {
   }
   va_end(args);
   return keep(text);
-}
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static double deadline_s(void) {

@@ -20,9 +20,9 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/base/now.h"
 #include "tests/integration/harness.h"
 
 enum { CHUNK = 4096, MAX_PAIRS = 64, DELAY_MS = 50, STALL_MS = 700, TICK_MS = 5 };
@@ -55,9 +55,7 @@ struct pair {
 };
 
 static int64_t clock_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+  return (int64_t)(1e3 * now_s());
 }
 
 static uint64_t draw(struct proxy *p, uint64_t n) {

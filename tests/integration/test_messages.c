@@ -12,10 +12,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#include "common/base/now.h"
 #include "common/config/config.h"
 #include "common/task/task.h"
 #include "learner/nn/mlp.h"
@@ -35,9 +35,7 @@ static uint64_t random_bits(void) {
 }
 
 static int64_t clock_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+  return (int64_t)(1e3 * now_s());
 }
 
 static uint64_t task_digest;  // that hellos name

@@ -19,8 +19,10 @@
 #include "common/base/err.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/base/now.h"
 #include "common/base/queue.h"
 #include "common/base/ram.h"
+#include "common/base/reasons.h"
 #include "tests/unit/capture.h"
 
 // ---- helpers ----
@@ -641,6 +643,26 @@ Test(queue, first_in_first_out_around_the_ring) {
   }
   queue_free(q);
   queue_free(NULL);
+}
+
+Test(reasons, more_than_there_is_room_for_are_passed_over) {
+  static char text[REASONS_MAX + 1][8];
+  struct reasons r = {0};
+  uint64_t bits = 0, others = 0;
+  for (int i = 0; i <= REASONS_MAX; i++) {
+    snprintf(text[i], sizeof text[i], "%d", i);
+    cr_expect_eq(reasons_first(&r, &bits, text[i]), i < REASONS_MAX, "%d", i);
+  }
+  cr_expect_not(reasons_first(&r, &bits, "63"), "the same text, not the same pointer");
+  cr_expect(reasons_first(&r, &others, "63"));
+}
+
+Test(now, goes_forward) {
+  const double wall = now_s(), cpu = now_cpu_s();
+  while (now_cpu_s() < cpu + 1e-3) {
+  }
+  // what this thread has worked has passed for all
+  cr_expect_geq(now_s() - wall, 0.9e-3);
 }
 
 Test(queue, a_full_queue_is_a_bug, .signal = SIGABRT) {
