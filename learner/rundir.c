@@ -35,7 +35,7 @@ static enum err open_append(int *fd, const char *dir, const char *name) {
   enum err err = ERR_OK;
   *fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (*fd < 0) {
-    log_error("cannot open %s: %s; give a folder that can be written with --run", path,
+    log_error("cannot open %s: %s; give the run a folder that can be written", path,
               strerror(errno));
     err = ERR_IO;
   }
@@ -56,8 +56,7 @@ static enum err take_lock(struct rundir *r) {
     locked = flock(r->lock_fd, LOCK_EX | LOCK_NB) == 0;
   }
   if (!locked) {
-    log_error("%s is in use by another learner; stop it, or give another folder with --run",
-              r->path);
+    log_error("%s is in use by another learner; stop it, or give another run name", r->path);
     return ERR_UNAVAILABLE;
   }
   return ERR_OK;

@@ -1,4 +1,4 @@
-// test_disk.c - full and read-only disks under a real learner.
+// test_disk.c - full and read-only disks, and folders in use, under a real learner.
 //
 // The disk is a tmpfs of a few hundred kilobytes, mounted in a mount namespace of the test's own,
 // so it disappears with the test whatever happens; a file beside the run takes the space that is to
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -213,4 +214,66 @@ Test(disk, policy_that_cannot_be_written) {
   cr_assert_eq(rmdir(small_policy(run)), 0);
   small_finish(run, NULL);
   harness_assert_same(small_policy(run), small_policy(small_reference()));
+}
+
+// ---- lines that two programs print ----
+
+// every option in the error line is one that this program has
+static void assert_own_options(struct proc *p, const char *help) {
+  const char *text = proc_stderr(p);
+  const char *line = strncmp(text, "E ", 2) == 0 ? text : strstr(text, "\nE ") + 1;
+  const char *end = line + strcspn(line, "\n");
+  for (const char *at = line; (at = strstr(at, " --")) != NULL && at < end;) {
+    at++;
+    const size_t n = 2 + strspn(at + 2, "abcdefghijklmnopqrstuvwxyz-");
+    const char *option = harness_text("%.*s", (int)n, at);
+    cr_expect(strstr(help, harness_text("  %s ", option)) != NULL, "no option %s:\n%s", option,
+              text);
+  }
+}
+
+static const char *help_of(struct proc *p) {
+  cr_assert_eq(proc_wait_exit(p), 0);
+  return proc_stdout(p);
+}
+
+// The learner speaks for itself and below `telos train`, which has other options.
+Test(disk, remedies_are_options_of_the_program) {
+  const char *const learner = harness_program("telos-learner"), *telos = harness_program("telos");
+  const char *helps[] = {help_of(proc_start(NULL, learner, "--help", NULL)),
+                         help_of(proc_start(NULL, telos, "train", "--help", NULL))};
+  const char *used = harness_path("box2d/used"), *odd = harness_path("box2d/odd");
+  cr_assert_eq(mkdir(harness_path("box2d"), 0755), 0);
+  cr_assert_eq(mkdir(used, 0755), 0);
+  cr_assert_eq(mkdir(odd, 0755), 0);
+  cr_assert_eq(mkdir(harness_text("%s/run.lock", odd), 0755), 0);
+  const int lock = open(harness_text("%s/run.lock", used), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  cr_assert(lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0);
+  static const struct {
+    const char *name, *resume, *setting;
+    int code;
+    const char *words[4];
+  } cases[] = {
+      {"odd", "auto", "run.seed=1", 74, {"box2d/odd/run.lock", "can be written"}},
+      {"used", "auto", "run.seed=1", 69, {"box2d/used", "in use", "another run name"}},
+      {"none", "must", "run.seed=1", 78, {"--resume must", "box2d/none", "--resume auto"}},
+      {"open", "auto", "wire.bind=0.0.0.0", 78, {"wire.bind=0.0.0.0", "--insecure"}},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct proc *p[] = {
+        proc_start(NULL, learner, "--task", "box2d", "--run",
+                   harness_path("box2d/%s", cases[i].name), "--resume", cases[i].resume,
+                   SMALL_SETTINGS, cases[i].setting, NULL),
+        NULL,
+    };
+    small_assert_end(p[0], cases[i].code, cases[i].name, cases[i].words);
+    p[1] = proc_start(NULL, telos, "train", "box2d", "--runs", harness_folder(), "--name",
+                      cases[i].name, "--resume", cases[i].resume, SMALL_SETTINGS, cases[i].setting,
+                      NULL);
+    small_assert_end(p[1], cases[i].code, cases[i].name, cases[i].words);
+    for (int k = 0; k < 2; k++) {
+      assert_own_options(p[k], helps[k]);
+    }
+  }
+  close(lock);
 }
