@@ -48,8 +48,7 @@ static struct entry *find_or_add(struct desk *d, uint64_t version) {
   }
   if (d->n == d->room) {
     d->room = 2 * d->room + 16;
-    d->entries = realloc(d->entries, (size_t)d->room * sizeof *d->entries);
-    CHECK(d->entries != NULL);
+    d->entries = must_realloc(d->entries, (size_t)d->room, sizeof *d->entries);
   }
   d->entries[d->n] = (struct entry){.version = version};
   return &d->entries[d->n++];

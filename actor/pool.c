@@ -127,7 +127,7 @@ static void start_threads(struct pool *p, int64_t now_ms) {
     struct thread *t = &p->threads[i];
     t->pool = p;
     t->seen_ms = now_ms;
-    CHECK(pthread_create(&t->id, NULL, thread_main, t) == 0);
+    must_thread(&t->id, thread_main, t);
   }
   p->running = true;
 }

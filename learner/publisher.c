@@ -64,7 +64,9 @@ void publisher_free(struct publisher *p) {
 static void encode(struct publisher *p, zmq_msg_t *frame, const struct wire_msg *msg) {
   size_t n;
   const void *bytes = wire_encode(p->encoder, &n, msg);
-  CHECK(zmq_msg_init_size(frame, n) == 0);
+  if (zmq_msg_init_size(frame, n) != 0) {
+    check_out_of_memory("a message", n);
+  }
   memcpy(zmq_msg_data(frame), bytes, n);
 }
 
@@ -72,8 +74,7 @@ zmq_msg_t *publisher_add(struct publisher *p, const struct weights *w) {
   CHECK(p->n == 0 || p->versions[p->n - 1]->number < w->version);
   if (p->n == p->room) {
     p->room = 2 * p->room + 16;
-    p->versions = realloc(p->versions, (size_t)p->room * sizeof(struct version *));
-    CHECK(p->versions != NULL);
+    p->versions = must_realloc(p->versions, (size_t)p->room, sizeof(struct version *));
   }
   // wire_encode only reads the weights
   const struct wire_msg msg = {.type = WIRE_WEIGHTS,

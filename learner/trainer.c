@@ -491,7 +491,7 @@ void trainer_set_videos(struct trainer *t, uint64_t every) {
 }
 
 void trainer_start(struct trainer *t) {
-  CHECK(pthread_create(&t->thread, NULL, thread_main, t) == 0);
+  must_thread(&t->thread, thread_main, t);
   t->started = true;
 }
 

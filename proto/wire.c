@@ -93,8 +93,7 @@ static void arena_rewind(struct arena *a, size_t n) {
   if (a->limit > a->capacity) {
     free(a->block);
     a->capacity = a->limit;
-    a->block = malloc(a->capacity);
-    CHECK(a->block);
+    a->block = must_realloc(NULL, a->capacity, 1);
   }
 }
 

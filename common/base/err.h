@@ -4,7 +4,8 @@
 //   programming error   CHECK (common/base/check.h) aborts with file and line
 //   the world           NODISCARD enum err; the call that found it has logged ONE line that names
 //                       the thing and the remedy; callers above only clean up and pass it on
-//   out of memory       must_alloc (common/base/check.h) aborts
+//   out of memory       must_alloc (common/base/check.h) ends the process, with one line and the
+//                       exit code of ERR_CONFIG
 //
 // A failed call leaves its object as it was.
 #ifndef COMMON_BASE_ERR_H

@@ -340,8 +340,7 @@ static void put(struct mjcf *m, const char *at, size_t n) {
   }
   if (m->n + n + 1 > m->room) {
     m->room = 2 * m->room + n + 65536;
-    m->text = realloc(m->text, m->room);
-    CHECK(m->text);
+    m->text = must_realloc(m->text, m->room, 1);
   }
   memcpy(m->text + m->n, at, n);
   m->n += n;
@@ -359,8 +358,7 @@ static void put_stretch(struct mjcf *m, int i, const char *at) {
   }
   if (m->nstretch == m->room_stretch) {
     m->room_stretch = 2 * m->room_stretch + 16;
-    m->stretch = realloc(m->stretch, (size_t)m->room_stretch * sizeof *m->stretch);
-    CHECK(m->stretch);
+    m->stretch = must_realloc(m->stretch, (size_t)m->room_stretch, sizeof *m->stretch);
   }
   m->stretch[m->nstretch++] = (struct stretch){m->line, i, origin};
 }

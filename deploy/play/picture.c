@@ -83,8 +83,7 @@ static void take_bytes(png_structp png, png_bytep data, size_t n) {
   struct bytes *b = png_get_io_ptr(png);
   while (b->n + n > b->capacity) {
     b->capacity = 2 * b->capacity + 65536;
-    b->data = realloc(b->data, b->capacity);
-    CHECK(b->data != NULL);
+    b->data = must_realloc(b->data, b->capacity, 1);
   }
   memcpy(b->data + b->n, data, n);
   b->n += n;

@@ -81,9 +81,8 @@ static void *map_zero(int64_t n, size_t size) {
   void *p =
       mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (p == MAP_FAILED) {
-    log_error("replay: no address space for %zu MB; lower replay.capacity", bytes >> 20);
+    check_out_of_memory("replay", bytes);
   }
-  CHECK(p != MAP_FAILED);
   // a kernel without large pages refuses; only speed depends on it
   (void)madvise(p, bytes, MADV_HUGEPAGE);
   return p;

@@ -1,6 +1,8 @@
 // test_sizes.c - what is large: a model beyond any message, and messages beyond wire.max_message,
-// which are refused at the start by a line that names the size, the limit and the remedy.
+// which are refused at the start by a line that names the size, the limit and the remedy; and what
+// a limit of memory does not allow.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "tests/integration/small.h"
 
@@ -100,5 +102,29 @@ Test(sizes, weights_that_no_message_can_carry) {
                                (const char *const[]){"net.hidden", "weights", "smaller", NULL});
   cr_assert(!harness_exists(run), "it left a run");
   more[1] = enough;
+  small_finish(run, more);
+}
+
+// Address space for the program and not for its replay, whose size follows from replay.capacity.
+Test(sizes, a_replay_beyond_the_memory_limit) {
+#if defined(__SANITIZE_ADDRESS__)
+  cr_skip_test("what AddressSanitizer reserves is beyond any limit");
+#endif
+  const char *run = harness_path("box2d/a");
+  const char *const more[] = {"replay.capacity=1e8", NULL};
+  static const char *const words[] = {"out of memory: ", " GB more wanted for replay",
+                                      "raise the memory limit", "lower replay.capacity", NULL};
+  struct rlimit old;
+  cr_assert_eq(getrlimit(RLIMIT_AS, &old), 0);
+  const struct rlimit limit = {(rlim_t)2 << 30, old.rlim_max};
+  cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+  struct proc *learner = small_learner(run, more);
+  small_assert_end(learner, 78, "2 GB", words);
+  // through `telos train` it is the same line and code, and no learner is started again
+  struct proc *telos = proc_start(NULL, harness_program("telos"), "train", "box2d", "--runs",
+                                  harness_folder(), "--name", "a", "--actors", "1", NULL);
+  small_assert_end(telos, 78, "2 GB", words);
+  cr_assert_eq(setrlimit(RLIMIT_AS, &old), 0);
+  // the run is as good as new
   small_finish(run, more);
 }

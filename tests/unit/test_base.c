@@ -135,6 +135,51 @@ Test(check, sizes_that_overflow_when_rounded_up_abort, .signal = SIGABRT) {
   free(must_alloc(SIZE_MAX, 1));
 }
 
+// what AddressSanitizer reserves is beyond any limit
+#if defined(__SANITIZE_ADDRESS__)
+enum { LIMITS_WORK = 0 };
+#else
+enum { LIMITS_WORK = 1 };
+#endif
+
+// From now on this process gets no more than so many bytes, as under `ulimit -v`. Where that cannot
+// be tried it ends as if it had been.
+static void limit_memory(size_t more) {
+  if (!LIMITS_WORK) {
+    _exit(err_exit_code(ERR_CONFIG));
+  }
+  FILE *file = fopen("/proc/self/statm", "r");
+  unsigned long pages = 0;
+  cr_assert(file != NULL && fscanf(file, "%lu", &pages) == 1);
+  fclose(file);
+  const rlim_t now = pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+  cr_assert_eq(setrlimit(RLIMIT_AS, &(struct rlimit){now, now}), 0);
+}
+
+Test(check, no_memory_ends_with_an_exit_code, .exit_code = 78) {
+  limit_memory(1 << 20);
+  free(must_alloc(1 << 10, 1 << 20));
+}
+
+Test(check, no_memory_to_grow_ends_with_an_exit_code, .exit_code = 78) {
+  char *p = must_realloc(NULL, 3, 1);
+  memcpy(p, "ab", 3);
+  p = must_realloc(p, 3 << 10, 1);
+  cr_assert_str_eq(p, "ab");
+  limit_memory(1 << 20);
+  free(must_realloc(p, 1 << 10, 1 << 20));
+}
+
+static void *do_nothing(void *arg) {
+  return arg;
+}
+
+Test(check, no_memory_for_a_thread_ends_with_an_exit_code, .exit_code = 78) {
+  pthread_t id;
+  limit_memory(1 << 10);  // less than any stack
+  must_thread(&id, do_nothing, NULL);
+}
+
 Test(check, strdup_copies) {
   const char *texts[] = {"", "a",
                          "a text of more than sixty-four bytes, so that it takes two cache lines"};
