@@ -4,6 +4,7 @@
 #include "learner/fleet.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <mujoco/mujoco.h>
 #include <stdio.h>
 
@@ -238,10 +239,12 @@ void fleet_fault(struct fleet *f, int i, const char *reason) {
 
 // ---- tickets and heartbeats ----
 
-static void grant_to(struct fleet *f, int i, int64_t now_ms) {
+// What actor i may have until it holds so many.
+static void grant_to(struct fleet *f, int i, int most, int64_t now_ms) {
   struct ticket tickets[GRANT_MAX];
   int n = 0;
-  while (n < GRANT_MAX && ledger_assign(f->ledger, &tickets[n], i, now_ms)) {
+  while (n < GRANT_MAX && ledger_held(f->ledger, i) < most &&
+         ledger_assign(f->ledger, &tickets[n], i, now_ms)) {
     n++;
   }
   if (n > 0) {
@@ -251,9 +254,11 @@ static void grant_to(struct fleet *f, int i, int64_t now_ms) {
 }
 
 void fleet_grant(struct fleet *f, int64_t now_ms) {
-  for (int i = 0; i < f->peers.highest; i++) {
-    if (f->peers.peer[i].used) {
-      grant_to(f, i, now_ms);
+  for (int spare = 0; spare < 2; spare++) {
+    for (int i = 0; i < f->peers.highest; i++) {
+      if (f->peers.peer[i].used) {
+        grant_to(f, i, spare ? INT_MAX : f->peers.peer[i].threads, now_ms);
+      }
     }
   }
 }

@@ -63,7 +63,9 @@ void fleet_refuse(struct fleet *f, const void *id, size_t id_size, enum wire_ref
                   const char *reason);
 void fleet_lose(struct fleet *f, int i, const char *why);
 
-// Gives out all tickets that somebody may have now.
+// Gives out all tickets that somebody may have now: first one for each rollout thread that has
+// nothing to do, then those that an actor goes on with, up to its slots. Where few tickets are open
+// the first actor would else hold all of them, and the others none.
 void fleet_grant(struct fleet *f, int64_t now_ms);
 
 // Refuses for good whom the ledger found faulty. After every ledger_answer.

@@ -236,6 +236,11 @@ bool ledger_assign(struct ledger *l, struct ticket *out, int actor, int64_t now_
   return true;
 }
 
+int ledger_held(const struct ledger *l, int actor) {
+  CHECK(actor >= 0 && actor < LEDGER_MAX_ACTORS && l->stays.at[actor].who);
+  return l->stays.at[actor].held;
+}
+
 int ledger_expire(struct ledger *l, int64_t now_ms) {
   int ended = 0;
   for (int k = 0; k < RINGS; k++) {

@@ -80,6 +80,9 @@ void ledger_leave(struct ledger *l, int actor);
 // not given to an actor that has answered or holds it.
 bool ledger_assign(struct ledger *l, struct ticket *out, int actor, int64_t now_ms);
 
+// How many tickets this actor holds.
+int ledger_held(const struct ledger *l, int actor);
+
 // Make tickets assigned longer than timeout_ms assignable again. Returns how many assignments
 // ended.
 int ledger_expire(struct ledger *l, int64_t now_ms);
