@@ -222,3 +222,18 @@ int fold_named(const struct fold *f, uint64_t *versions) {
   }
   return n;
 }
+
+void fold_figures(struct metrics *m, const struct fold *f) {
+  m->steps = (double)f->steps;
+  m->total_steps = (double)f->plan.steps;
+  m->episodes = (double)f->episodes;
+  m->updates = (double)f->updates;
+  m->version = (double)f->version;
+  if (f->last.n > 0) {
+    m->eval_steps = (double)f->last.steps;
+    m->eval_distance = f->last.distance;
+    m->eval_score = f->last.score;
+    m->eval_ci = f->last.ci;
+    m->eval_success = f->last.success;
+  }
+}

@@ -32,6 +32,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/config/metrics.h"
 #include "common/evaluation.h"
 #include "common/nn/weights.h"
 
@@ -129,5 +130,8 @@ struct weights *fold_newest(const struct fold *f);
 // The newest version and those that an open ticket or an evaluation owed names, each once,
 // ascending: at most nopen + nowed + 1. At a commit's end weights has exactly these.
 int fold_named(const struct fold *f, uint64_t *versions);
+
+// The figures that the fold knows: steps .. version, and the last evaluation when there was one.
+void fold_figures(struct metrics *m, const struct fold *f);
 
 #endif

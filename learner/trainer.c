@@ -138,26 +138,11 @@ static uint64_t updates_due(const struct trainer *t) {
 
 // updated: there were updates since the last call
 static void publish_figures(struct trainer *t, bool updated) {
-  const struct fold *f = &t->fold;
+  const struct rule *rule = t->updater->rule;
   pthread_mutex_lock(&t->lock);
-  struct metrics *m = &t->metrics;
-  m->steps = (double)f->steps;
-  m->total_steps = (double)t->cfg->run_steps;
-  m->episodes = (double)f->episodes;
-  m->updates = (double)f->updates;
-  m->version = (double)f->version;
-  if (updated) {
-    const struct rule *rule = t->updater->rule;
-    for (int i = 0; i < rule->nfigure; i++) {
-      metrics_set(m, rule->figure[i].name, (double)updater_figure(t->updater, i));
-    }
-  }
-  if (f->last.n > 0) {
-    m->eval_steps = (double)f->last.steps;
-    m->eval_distance = f->last.distance;
-    m->eval_score = f->last.score;
-    m->eval_ci = f->last.ci;
-    m->eval_success = f->last.success;
+  fold_figures(&t->metrics, &t->fold);
+  for (int i = 0; updated && i < rule->nfigure; i++) {
+    metrics_set(&t->metrics, rule->figure[i].name, (double)updater_figure(t->updater, i));
   }
   pthread_mutex_unlock(&t->lock);
 }
