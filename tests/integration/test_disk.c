@@ -143,7 +143,7 @@ Test(disk, read_only) {
   cr_assert_eq(mount(NULL, disk, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
   static const char *const longer[] = {"run.steps=5000", NULL};
   small_assert_end(small_learner(run, longer), 74, "a read-only run",
-                   (const char *const[]){run, "Read-only", "--run", NULL});
+                   (const char *const[]){run, "Read-only", "can be written", NULL});
   const char *fresh = harness_text("%s/fresh", disk);
   small_assert_end(small_learner(fresh, NULL), 74, "a read-only place",
                    (const char *const[]){fresh, "Read-only", NULL});
