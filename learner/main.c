@@ -137,8 +137,10 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         config_print_help(stdout);
         exit(0);
       case 'v':
+        // what a run would have by default
+        err = gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32);
         version_print(stdout, "telos-learner", gemm_kernel());
-        exit(0);
+        exit(err_exit_code(err));
       default:
         options_complain(c, options, argv, "telos-learner", config_explain_option);
         return ERR_USAGE;
@@ -233,8 +235,9 @@ int main(int argc, char **argv) {
   if (a.parent != 0 && (err = process_follow_parent(a.parent)) != ERR_OK) {
     return err_exit_code(err);
   }
-  gemm_init();
-  if ((err = read_config(&cfg, &a)) != ERR_OK || (err = load_task(&task, a.task)) != ERR_OK) {
+  if ((err = read_config(&cfg, &a)) != ERR_OK ||
+      (err = gemm_init(cfg.net_backend, cfg.net_precision)) != ERR_OK ||
+      (err = load_task(&task, a.task)) != ERR_OK) {
     return err_exit_code(err);
   }
   const struct dims dims = task_dims(task, (int)cfg.replay_hindsight_k);

@@ -102,14 +102,14 @@ static enum err load(json_t **root, const char *run_dir) {
 
 enum err manifest_read(struct manifest *m, const char *run_dir) {
   json_t *root;
-  const char *run, *digest, *task;
+  const char *run, *digest, *task, *products;
   int saved;
   enum err err = load(&root, run_dir);
   if (err != ERR_OK) {
     return err;
   }
-  if (json_unpack(root, "{s:b, s:s, s:s, s:s}", "saved", &saved, "run", &run, "task_digest",
-                  &digest, "task", &task) != 0) {
+  if (json_unpack(root, "{s:b, s:s, s:s, s:s, s:s}", "saved", &saved, "run", &run, "task_digest",
+                  &digest, "task", &task, "blas", &products) != 0) {
     log_error("%s/%s lacks a value; restore it from a copy, or give another run name", run_dir,
               NAME);
     err = ERR_FORMAT;
@@ -118,6 +118,7 @@ enum err manifest_read(struct manifest *m, const char *run_dir) {
                            .task_digest = strtoull(digest, NULL, 16),
                            .saved = saved != 0};
     snprintf(m->task, sizeof m->task, "%s", task);
+    snprintf(m->products, sizeof m->products, "%s", products);
   }
   json_decref(root);
   return err;

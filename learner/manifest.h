@@ -15,14 +15,18 @@
 #include "common/base/err.h"
 #include "common/task/task.h"
 
+enum { MANIFEST_PRODUCTS = 128 };
+
 struct manifest {
   uint64_t run;  // run id
   uint64_t task_digest;
   char task[TASK_MAX_NAME + 1];
+  char products[MANIFEST_PRODUCTS];  // gemm_kernel() of its start
   bool saved;
 };
 
-// A new one, with run and command; task's name and digest, versions, CPU and time are added.
+// A new one, with run and command; task's name and digest, versions, gemm_kernel(), CPU and time
+// are added.
 NODISCARD enum err manifest_write(const char *run_dir, uint64_t run, const struct task *task,
                                   const char *command);
 

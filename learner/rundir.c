@@ -27,6 +27,7 @@
 #include "learner/checked.h"
 #include "learner/checkpoint.h"
 #include "learner/manifest.h"
+#include "learner/nn/gemm.h"
 
 enum { MAX_CONFIG = 1 << 20, LOCK_TRIES = 20, LOCK_PAUSE_MS = 100 };
 
@@ -124,6 +125,18 @@ static enum err look_into(enum content *content, const char *path) {
 
 // ---- manifest.json and config.yaml ----
 
+// A run goes on wherever it can be computed, but another library, version or kernel rounds
+// otherwise.
+static void compare_products(const struct manifest *m, const char *path) {
+  if (strcmp(m->products, gemm_kernel()) != 0) {
+    log_warn(
+        "%s was begun with matrix products by %s, now they are by %s: the result will not be the "
+        "same bits; for these give net.backend=%s, with that version and CPU type",
+        path, m->products, gemm_kernel(),
+        strstr(m->products, "oneDNN") != NULL ? "onednn" : "openblas");
+  }
+}
+
 static enum err check_manifest(struct rundir *r, const struct task *task) {
   struct manifest m;
   const enum err err = manifest_read(&m, r->path);
@@ -140,6 +153,7 @@ static enum err check_manifest(struct rundir *r, const struct task *task) {
               r->path, m.task, m.task_digest, task->name, task->digest);
     return ERR_CONFIG;
   }
+  compare_products(&m, r->path);
   return ERR_OK;
 }
 

@@ -22,7 +22,7 @@ declare -A allowed=(
   [common/task]='common common/base common/task'
   [proto]='common/* proto'
   [actor]='common/* proto actor'
-  [learner/nn]='common common/base common/nn learner/nn'
+  [learner/nn]='common common/base common/config/config.h common/nn learner/nn'
   [learner/agent]='common common/base common/config common/nn learner/nn learner/replay/batch.h
     learner/agent'
   [learner/worth]='common common/base common/config common/nn learner/nn learner/replay/batch.h

@@ -81,9 +81,9 @@ telos_check(NAME lint.layers_self_test LABEL lint TIMEOUT 60
   COMMAND tests/check_layers.sh --self-test)
 telos_check(NAME lint.format LABEL lint TIMEOUT 120 COMMAND tests/check_format.sh)
 telos_check(NAME lint.shell LABEL lint TIMEOUT 60 COMMAND tests/check_shell.sh)
-# only a learner needs a BLAS, and the threads that one starts before main
+# only a learner needs libraries for products, and the threads that one starts before main
 telos_check(NAME lint.blas_links LABEL lint TIMEOUT 60
-  COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos> | grep blas")
+  COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos> | grep -E 'blas|dnnl|gomp'")
 # what an actor has to know of the settings comes as numbers: it reads no YAML
 telos_check(NAME lint.yaml_links LABEL lint TIMEOUT 60
   COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> | grep yaml")
@@ -133,7 +133,7 @@ endforeach()
 foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
-foreach(t test_rows test_mlp test_adam test_replay test_scaling test_agent test_outcome test_backup
+foreach(t test_rows test_gemm test_mlp test_adam test_replay test_scaling test_agent test_outcome test_backup
           test_rules test_odac test_tabular test_theorems test_units test_segments test_fold
           test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
@@ -184,7 +184,8 @@ if(NOT TELOS_SANITIZE)
   foreach(b replay ingest ledger crew)
     telos_bench(${b} LIBS learner)
   endforeach()
-  telos_bench(update LIBS learner LINK_OPTIONS -Wl,--wrap=cblas_sgemm,--wrap=gemm_layer_relu)
+  telos_bench(update LIBS learner LINK_OPTIONS
+    -Wl,--wrap=gemm_nt,--wrap=gemm_nn,--wrap=gemm_tn,--wrap=gemm_layer,--wrap=gemm_layer_relu)
   telos_bench(actor LIBS actor)
   telos_bench(tasks LIBS task)
   telos_bench(fleet LIBS learner actor)

@@ -1,57 +1,125 @@
-// gemm.c - products by OpenBLAS, one thread.
+// gemm.c - which library computes the products, and layers: product, bias and ReLU.
 //
-// Every shape goes to sgemm, vectors included: for the shapes of small networks its
-// single-row and single-column kernels are as fast as sgemv or faster (tests/bench/bench_gemm.c).
-// sgemm clears C when beta is 0, so stale numbers in C never matter.
-//
-// A layer of few inputs, the first one of most tasks, is the exception: its product moves more
+// A layer of few inputs, the first one of most tasks, is an exception: its product moves more
 // memory than it computes, so a kernel of our own does product, bias and ReLU in one pass, in about
 // half the time of the two.
 //
 // ReLU is written (0 > z ? 0 : z): a NaN comes through and reaches the loss, where it is found.
+// That is why oneDNN's fused ReLU is not used: it makes 0 of a NaN.
 #include "learner/nn/gemm.h"
 
-#include <cblas.h>
 #include <immintrin.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/log.h"
+#include "learner/nn/gemm_backend.h"
 
 // a layer of at most NARROW inputs takes narrow_layer; beyond, the library's product is faster
 enum { NARROW = 16, LANES = 8, TILE_ROWS = 4, TILE_COLUMNS = 2 * LANES };
 
-void gemm_init(void) {
-  openblas_set_num_threads(1);
+// ---- the choice ----
+
+// set by gemm_init alone, before there are threads
+static enum net_backend chosen = NET_BACKEND_OPENBLAS;
+static bool in_bf16;
+
+// auto: without AVX-512 oneDNN gains nothing (tests/bench/bench_gemm.c)
+static enum net_backend resolve(enum net_backend backend) {
+#if TELOS_ONEDNN
+  if (backend == NET_BACKEND_AUTO && gemm_onednn_has_avx512()) {
+    return NET_BACKEND_ONEDNN;
+  }
+#endif
+  return backend == NET_BACKEND_AUTO ? NET_BACKEND_OPENBLAS : backend;
 }
 
-const char *gemm_kernel(void) {
-  static _Thread_local char name[64];
-  // the library's description starts with its name and version
-  const char *config = openblas_get_config();
-  size_t n = strcspn(config, " ");
-  n += config[n] ? 1 + strcspn(config + n + 1, " ") : 0;
-  snprintf(name, sizeof name, "%.*s %s", (int)n, config, openblas_get_corename());
+bool gemm_has(enum net_backend backend, enum net_precision precision) {
+#if TELOS_ONEDNN
+  if (resolve(backend) == NET_BACKEND_ONEDNN) {
+    return precision == NET_PRECISION_F32 || gemm_onednn_has_bf16();
+  }
+#endif
+  return resolve(backend) == NET_BACKEND_OPENBLAS && precision == NET_PRECISION_F32;
+}
+
+static const char *kernel_of(enum net_backend backend) {
+  static _Thread_local char name[128];
+  size_t n = 0;
+#if TELOS_ONEDNN
+  // narrow products are by OpenBLAS then, so both decide over the bits
+  if (backend == NET_BACKEND_ONEDNN) {
+    gemm_onednn_name(name, sizeof name / 2);
+    n = strlen(name);
+    n += (size_t)snprintf(name + n, sizeof name - n, ", ");
+  }
+#else
+  (void)backend;
+#endif
+  gemm_openblas_name(name + n, sizeof name - n);
   return name;
 }
 
+enum err gemm_init(enum net_backend backend, enum net_precision precision) {
+  if (!gemm_has(backend, NET_PRECISION_F32)) {
+    log_error(
+        "net.backend = onednn: this build has no oneDNN; install libdnnl-dev and build again, or "
+        "give net.backend=auto");
+    return ERR_CONFIG;
+  }
+  if (!gemm_has(backend, precision)) {
+    log_error(
+        "net.precision = bf16 needs oneDNN and a CPU with AVX512_BF16 or AMX, but products would "
+        "be by %s; give net.precision=f32%s",
+        kernel_of(resolve(backend)),
+        backend == NET_BACKEND_OPENBLAS ? ", or net.backend=auto" : "");
+    return ERR_CONFIG;
+  }
+  chosen = resolve(backend);
+  in_bf16 = precision == NET_PRECISION_BF16;
+  gemm_openblas_init();
+#if TELOS_ONEDNN
+  gemm_onednn_init();
+#endif
+  return ERR_OK;
+}
+
+const char *gemm_kernel(void) {
+  return kernel_of(chosen);
+}
+
+// ---- products ----
+
+static void product(enum gemm_kind kind, float *C, const float *A, const float *B,
+                    const int size[3], int accumulate) {
+  const struct gemm_product p = {.kind = kind,
+                                 .m = size[0],
+                                 .n = size[1],
+                                 .k = size[2],
+                                 .accumulate = accumulate != 0,
+                                 .bf16 = in_bf16};
+  CHECK(p.m >= 1 && p.n >= 1 && p.k >= 1);
+#if TELOS_ONEDNN
+  if (chosen == NET_BACKEND_ONEDNN) {
+    gemm_onednn(&p, C, A, B);
+    return;
+  }
+#endif
+  gemm_openblas(&p, C, A, B);
+}
+
 void gemm_nt(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  CHECK(m >= 1 && n >= 1 && k >= 1);
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, A, k, B, k,
-              accumulate ? 1.0f : 0.0f, C, n);
+  product(GEMM_NT, C, A, B, (const int[]){m, n, k}, accumulate);
 }
 
 void gemm_nn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  CHECK(m >= 1 && n >= 1 && k >= 1);
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, A, k, B, n,
-              accumulate ? 1.0f : 0.0f, C, n);
+  product(GEMM_NN, C, A, B, (const int[]){m, n, k}, accumulate);
 }
 
 void gemm_tn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  CHECK(m >= 1 && n >= 1 && k >= 1);
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1.0f, A, m, B, n,
-              accumulate ? 1.0f : 0.0f, C, n);
+  product(GEMM_TN, C, A, B, (const int[]){m, n, k}, accumulate);
 }
 
 // ---- layers ----

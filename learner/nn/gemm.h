@@ -1,17 +1,34 @@
 // gemm.h - the matrix products of a fully connected network, behind one small interface.
 //
 // Row-major float32. C is overwritten when accumulate is 0, added to when it is 1.
-// Today's backend is OpenBLAS on one thread; another backend replaces gemm.c and nothing else.
-// Deterministic for one CPU type and one library build. Thread-safe; allocates nothing.
+//
+// The products are by a library (net.backend): OpenBLAS, the reference that every build has, or
+// oneDNN where it was there when telos was built. With net.precision = bf16 the factors of wide
+// products are rounded to bfloat16 (8 bits of significand, 2^-8 each); sums and results stay
+// float32.
+//
+// Every function computes on the calling thread alone, and any number of threads may call at once.
+// Bits depend on gemm_kernel(), the precision and the shape; not on the thread, nor on addresses.
+// A thread's first product of a shape may allocate and take milliseconds, later ones do neither.
 #ifndef LEARNER_NN_GEMM_H
 #define LEARNER_NN_GEMM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-// Keep the backend on one thread: parallelism is ours. Call once, before any product.
-void gemm_init(void);
+#include "common/base/err.h"
+#include "common/config/config.h"
 
-// Name of the kernel that the backend picked for this CPU, e.g. "OpenBLAS 0.3.21 SkylakeX".
+// Choose the library and keep it on one thread: parallelism is ours. Call before any product
+// (else OpenBLAS computes) and never during one; may be called again. ERR_CONFIG: this build or
+// this CPU lacks what is asked for; the choice is as before.
+NODISCARD enum err gemm_init(enum net_backend backend, enum net_precision precision);
+
+// Would gemm_init grant this?
+bool gemm_has(enum net_backend backend, enum net_precision precision);
+
+// Library, version and kernel that it picked for this CPU, e.g. "OpenBLAS 0.3.21 SkylakeX";
+// several when several compute. Static to the thread.
 const char *gemm_kernel(void);
 
 // C (m x n) = A (m x k) B^T, B (n x k).          forward: Y = X W^T

@@ -91,7 +91,7 @@ static void measure(const struct rule *rule, int width, int batch, int most) {
 }
 
 int main(int argc, char **argv) {
-  gemm_init();
+  CHECK(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32) == ERR_OK);
   int most = argc > 1 ? (int)strtol(argv[1], NULL, 10) : cpu_cores();
   most = most < 1 ? 1 : most > MOST ? MOST : most;
   for (int i = 0; i < MOST; i++) {

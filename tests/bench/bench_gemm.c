@@ -1,12 +1,11 @@
-// bench_gemm.c - matrix products and networks against bare cblas_sgemm, one thread.
+// bench_gemm.c - matrix products and networks by every backend that is built in, side by side, one
+// thread.
 //
-//   products   gemm_nt, gemm_nn, gemm_tn at the sizes of hidden layers, and gemm_nt at one output
-//              column, where the limit is cblas_sgemv
-//   networks   forward and backward of a critic, against the same products by cblas_sgemm
+//   products   gemm_nt, gemm_nn, gemm_tn at the sizes of hidden, first and last layers
+//   networks   forward and backward of a critic
 //
-// Every ratio is rate / limit, both taken in turns in the same run; medians of nine after a
-// warm-up.
-#include <cblas.h>
+// The backends take turns in the same run; medians of nine after a warm-up. What a first product of
+// a shape costs is told apart.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,11 +16,25 @@
 #include "learner/nn/mlp.h"
 #include "tests/bench/bench.h"
 
-enum { ROUNDS = 9, BATCH = 256, LAYERS = 3 };
+enum { ROUNDS = 9, LARGEST = 2048 * 256, LAYERS = 3 };
+
+static const struct variant {
+  const char *name;
+  enum net_backend backend;
+  enum net_precision precision;
+} variants[] = {{"openblas f32", NET_BACKEND_OPENBLAS, NET_PRECISION_F32},
+                {"onednn f32", NET_BACKEND_ONEDNN, NET_PRECISION_F32},
+                {"onednn bf16", NET_BACKEND_ONEDNN, NET_PRECISION_BF16}};
+enum { NVARIANT = sizeof variants / sizeof *variants };
+
+static bool choose(int i) {
+  return gemm_has(variants[i].backend, variants[i].precision) &&
+         gemm_init(variants[i].backend, variants[i].precision) == ERR_OK;
+}
 
 // one measured piece of work; every one reads what it needs from here
 struct work {
-  int m, n, k;
+  int m, n, k, rows;
   float *A, *B, *C;
   struct mlp *net;
   struct mlp_tape *tape;
@@ -37,19 +50,29 @@ static double seconds(void (*run)(const struct work *), const struct work *w, in
   return (now_cpu_s() - start) / repeat;
 }
 
-// median seconds of both, in turns
-static void measure(double out[2], void (*run)(const struct work *),
-                    void (*limit)(const struct work *), const struct work *w, double flop) {
-  const int repeat = 1 + (int)(5e8 / flop);
-  double time[2][ROUNDS];
-  for (int i = -1; i < ROUNDS; i++) {
-    const int slot = i < 0 ? 0 : i;
-    time[0][slot] = seconds(run, w, repeat);
-    time[1][slot] = seconds(limit, w, repeat);
+// median seconds of each variant, in turns; 0: it is not built in
+static void measure(double out[NVARIANT], void (*run)(const struct work *), const struct work *w,
+                    double flop) {
+  const int repeat = 1 + (int)(3e8 / flop);
+  double time[NVARIANT][ROUNDS] = {0};
+  for (int round = -1; round < ROUNDS; round++) {
+    for (int v = 0; v < NVARIANT; v++) {
+      if (choose(v)) {
+        time[v][round < 0 ? 0 : round] = seconds(run, w, repeat);
+      }
+    }
   }
-  for (int i = 0; i < 2; i++) {
-    out[i] = bench_median(time[i], ROUNDS);
+  for (int v = 0; v < NVARIANT; v++) {
+    out[v] = bench_median(time[v], ROUNDS);
   }
+}
+
+static void print_head(const char *what) {
+  printf("%-22s", what);
+  for (int v = 0; v < NVARIANT; v++) {
+    printf(" %13s", variants[v].name);
+  }
+  printf("\n");
 }
 
 // ---- products ----
@@ -66,123 +89,74 @@ static void run_tn(const struct work *w) {
   gemm_tn(w->C, w->A, w->B, w->m, w->n, w->k, 0);
 }
 
-static void bare(CBLAS_TRANSPOSE a, CBLAS_TRANSPOSE b, float *C, const float *A, const float *B,
-                 int m, int n, int k) {
-  cblas_sgemm(CblasRowMajor, a, b, m, n, k, 1.0f, A, a == CblasTrans ? m : k, B,
-              b == CblasTrans ? k : n, 0.0f, C, n);
-}
-
-static void limit_nt(const struct work *w) {
-  bare(CblasNoTrans, CblasTrans, w->C, w->A, w->B, w->m, w->n, w->k);
-}
-
-static void limit_nn(const struct work *w) {
-  bare(CblasNoTrans, CblasNoTrans, w->C, w->A, w->B, w->m, w->n, w->k);
-}
-
-static void limit_tn(const struct work *w) {
-  bare(CblasTrans, CblasNoTrans, w->C, w->A, w->B, w->m, w->n, w->k);
-}
-
-static void limit_gemv(const struct work *w) {
-  cblas_sgemv(CblasRowMajor, CblasNoTrans, w->m, w->k, 1.0f, w->A, w->k, w->B, 1, 0.0f, w->C, 1);
+// the three products of a layer of `in` inputs and `out` outputs on B rows
+static void bench_layer(struct work *w, int B, int in, int out) {
+  const struct {
+    const char *name;
+    void (*run)(const struct work *);
+    int m, n, k;
+  } row[] = {{"nt", run_nt, B, out, in}, {"nn", run_nn, B, in, out}, {"tn", run_tn, out, in, B}};
+  for (int i = 0; i < 3; i++) {
+    w->m = row[i].m;
+    w->n = row[i].n;
+    w->k = row[i].k;
+    const double flop = 2.0 * w->m * w->n * w->k;
+    double time[NVARIANT];
+    measure(time, row[i].run, w, flop);
+    printf("%s %4d x %3d x %4d    ", row[i].name, w->m, w->n, w->k);
+    for (int v = 0; v < NVARIANT; v++) {
+      printf(" %13.1f", time[v] > 0 ? 1e-9 * flop / time[v] : 0.0);
+    }
+    printf("\n");
+  }
 }
 
 // ---- networks ----
 
 static void run_forward(const struct work *w) {
-  mlp_forward(w->net, w->tape, BATCH);
+  mlp_forward(w->net, w->tape, w->rows);
 }
 
 static void run_backward(const struct work *w) {
-  mlp_backward(w->net, w->tape, w->dtheta, w->dy, BATCH);
+  mlp_backward(w->net, w->tape, w->dtheta, w->dy, w->rows);
 }
 
 static void run_input_gradient(const struct work *w) {
-  mlp_input_gradient(w->net, w->tape, w->dx, 0, w->net->width[0], w->dy, w->row, BATCH);
-}
-
-static void limit_forward(const struct work *w) {
-  for (int l = 0; l < LAYERS; l++) {
-    bare(CblasNoTrans, CblasTrans, l & 1 ? w->A : w->C, l & 1 ? w->C : w->A,
-         w->net->theta + mlp_weight_offset(w->net, l), BATCH, w->net->width[l + 1],
-         w->net->width[l]);
-  }
-}
-
-static void limit_input_gradient(const struct work *w) {
-  for (int l = LAYERS - 1; l >= 0; l--) {
-    bare(CblasNoTrans, CblasNoTrans, l & 1 ? w->A : w->C, l & 1 ? w->C : w->A,
-         w->net->theta + mlp_weight_offset(w->net, l), BATCH, w->net->width[l],
-         w->net->width[l + 1]);
-  }
-}
-
-static void limit_backward(const struct work *w) {
-  for (int l = LAYERS - 1; l >= 0; l--) {
-    const size_t offset = mlp_weight_offset(w->net, l);
-    const int n_in = w->net->width[l], n_out = w->net->width[l + 1];
-    float *dz = l & 1 ? w->C : w->A, *next = l & 1 ? w->A : w->C;
-    bare(CblasTrans, CblasNoTrans, w->dtheta + offset, dz, w->B, n_out, n_in, BATCH);
-    if (l > 0) {
-      bare(CblasNoTrans, CblasNoTrans, next, dz, w->net->theta + offset, BATCH, n_in, n_out);
-    }
-  }
-}
-
-static void bench_products(struct work *w) {
-  static const struct {
-    const char *name;
-    void (*run)(const struct work *), (*limit)(const struct work *);
-    int m, n, k;
-  } row[] = {
-      {"nt", run_nt, limit_nt, BATCH, 256, 256}, {"nn", run_nn, limit_nn, BATCH, 256, 256},
-      {"tn", run_tn, limit_tn, 256, 256, BATCH}, {"nt", run_nt, limit_nt, BATCH, 64, 64},
-      {"nn", run_nn, limit_nn, BATCH, 64, 64},   {"tn", run_tn, limit_tn, 64, 64, BATCH},
-      {"nt", run_nt, limit_gemv, BATCH, 1, 256}, {"nt", run_nt, limit_gemv, BATCH, 1, 64},
-  };
-  printf("product          GFLOP/s     limit  ratio\n");
-  for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-    w->m = row[i].m;
-    w->n = row[i].n;
-    w->k = row[i].k;
-    const double flop = 2.0 * w->m * w->n * w->k;
-    double time[2];
-    measure(time, row[i].run, row[i].limit, w, flop);
-    printf("%s %3dx%3dx%3d   %9.1f %9.1f  %5.2f\n", row[i].name, w->m, w->n, w->k,
-           1e-9 * flop / time[0], 1e-9 * flop / time[1], time[1] / time[0]);
-  }
+  mlp_input_gradient(w->net, w->tape, w->dx, 0, w->net->width[0], w->dy, w->row, w->rows);
 }
 
 static void bench_network(struct work *w, int hidden) {
   static const struct {
     const char *name;
-    void (*run)(const struct work *), (*limit)(const struct work *);
+    void (*run)(const struct work *);
     double products;  // per layer
-  } row[] = {{"forward", run_forward, limit_forward, 1},
-             {"backward, weights", run_backward, limit_backward, 2},
-             {"backward, input", run_input_gradient, limit_input_gradient, 1}};
-  const int width[LAYERS + 1] = {6, hidden, hidden, 1};
+  } row[] = {
+      {"forward", run_forward, 1}, {"weights", run_backward, 2}, {"input", run_input_gradient, 1}};
+  const int width[LAYERS + 1] = {32, hidden, hidden, 1};
   struct rng rng;
   rng_init(&rng, 1, RNG_TEST, 1);
+  w->rows = 256;
+  const size_t rows = (size_t)w->rows;
   w->net = mlp_new(width, LAYERS);
-  w->tape = mlp_tape_new(w->net, BATCH);
+  w->tape = mlp_tape_new(w->net, w->rows);
   mlp_init_weights(w->net, &rng);
-  rng_fill_normal(&rng, mlp_input(w->tape), (size_t)BATCH * 6);
+  rng_fill_normal(&rng, mlp_input(w->tape), rows * (size_t)width[0]);
   w->dtheta = must_alloc(w->net->nparam, sizeof *w->dtheta);
-  w->row = must_alloc(BATCH, sizeof *w->row);
-  for (int i = 0; i < BATCH; i++) {
+  w->row = must_alloc(rows, sizeof *w->row);
+  for (int i = 0; i < w->rows; i++) {
     w->row[i] = i;
   }
-  w->dx = must_alloc((size_t)BATCH * 6, sizeof *w->dx);
-  w->dy = must_alloc(BATCH, sizeof *w->dy);
-  rng_fill_normal(&rng, w->dy, BATCH);
+  w->dx = must_alloc(rows * (size_t)width[0], sizeof *w->dx);
+  w->dy = must_alloc(rows, sizeof *w->dy);
+  rng_fill_normal(&rng, w->dy, rows);
   for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-    double time[2];
-    measure(time, row[i].run, row[i].limit, w,
-            row[i].products * 2.0 * BATCH * (double)w->net->nparam);
-    printf("6-%d-%d-1 %-18s %9.1f us %9.1f us  %5.2f\n", hidden, hidden, row[i].name, 1e6 * time[0],
-           1e6 * time[1], time[1] / time[0]);
+    double time[NVARIANT];
+    measure(time, row[i].run, w, row[i].products * 2.0 * w->rows * (double)w->net->nparam);
+    printf("32-%3d-%3d-1 %-9s", hidden, hidden, row[i].name);
+    for (int v = 0; v < NVARIANT; v++) {
+      printf(" %13.1f", 1e6 * time[v]);
+    }
+    printf("\n");
   }
   free(w->dtheta);
   free(w->row);
@@ -193,21 +167,36 @@ static void bench_network(struct work *w, int hidden) {
 }
 
 int main(void) {
-  gemm_init();
-  printf("%s, one thread\n", gemm_kernel());
   struct rng rng;
   rng_init(&rng, 1, RNG_TEST, 0);
   struct work w = {0};
-  enum { FLOATS = BATCH * 256 };
   float **block[] = {&w.A, &w.B, &w.C};
   for (int i = 0; i < 3; i++) {
-    *block[i] = must_alloc(FLOATS, sizeof **block[i]);
-    rng_fill_normal(&rng, *block[i], FLOATS);
+    *block[i] = must_alloc(LARGEST, sizeof **block[i]);
+    rng_fill_normal(&rng, *block[i], LARGEST);
   }
-  bench_products(&w);
-  printf("network                            time         limit  ratio\n");
-  bench_network(&w, 64);
-  bench_network(&w, 256);
+  w.m = w.n = w.k = 200;
+  for (int v = 0; v < NVARIANT; v++) {
+    if (choose(v)) {
+      const double first = seconds(run_nt, &w, 1), later = seconds(run_nt, &w, 1);
+      printf("%-13s %s; first product of a shape %.0f us, then %.0f us\n", variants[v].name,
+             gemm_kernel(), 1e6 * first, 1e6 * later);
+    }
+  }
+  static const int layers[][3] = {
+      {64, 256, 256},  {128, 256, 256}, {256, 256, 256}, {2048, 256, 256}, {64, 128, 128},
+      {256, 128, 128}, {256, 64, 64},   {64, 17, 256},   {256, 17, 256},   {256, 35, 256},
+      {256, 60, 256},  {256, 35, 128},  {256, 256, 1},   {256, 256, 4},    {256, 256, 8},
+      {256, 256, 16},  {256, 128, 16}};
+  print_head("product, GFLOP/s");
+  for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+    bench_layer(&w, layers[i][0], layers[i][1], layers[i][2]);
+  }
+  print_head("network, us");
+  static const int hidden[] = {64, 128, 256};
+  for (int i = 0; i < 3; i++) {
+    bench_network(&w, hidden[i]);
+  }
   free(w.A);
   free(w.B);
   free(w.C);

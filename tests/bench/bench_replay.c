@@ -137,7 +137,7 @@ static void measure(const char *name, const struct dims *d, double limit_us) {
 }
 
 int main(void) {
-  gemm_init();
+  CHECK(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32) == ERR_OK);
   const struct dims box = {.obs = 2, .act = 2, .goal = 2, .horizon = 100, .hindsight = 4};
   const struct dims wide = {.obs = 37, .act = 8, .goal = 15, .horizon = 100, .hindsight = 4};
   printf("replay_sample, 256 of 1,000,000 transitions, one thread; ratios below 1 are better\n");

@@ -1,11 +1,10 @@
-// bench_update.c - one update of every rule against its matrix products alone, one thread.
+// bench_update.c - one update of every rule by every backend, against its matrix products alone,
+// one thread.
 //
-// The linker wraps cblas_sgemm, so the products of one update are recorded as they are called:
-// shapes, transpositions, addresses; a layer that gemm.c computes by a kernel of its own is
-// recorded (by wrapping gemm_layer_relu) as the product that it stands for. The limit replays the
-// record by the bare functions on the same memory, with nothing in between. Both are taken in turns
-// in the same run; medians of nine after a warm-up.
-#include <cblas.h>
+// The linker wraps the functions of gemm.h, so the products of one update are recorded as they are
+// called: shapes and addresses; a layer is recorded as the product that it stands for. The limit
+// replays the record on the same memory, with nothing in between. Backends, update and limit are
+// taken in turns in the same run; medians of nine after a warm-up.
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,26 +21,43 @@
 
 enum { ROUNDS = 9, MAX_CALLS = 256 };
 
+// the first is what the others are compared with
+static const struct variant {
+  const char *name;
+  enum net_backend backend;
+  enum net_precision precision;
+} variants[] = {{"openblas f32", NET_BACKEND_OPENBLAS, NET_PRECISION_F32},
+                {"onednn f32", NET_BACKEND_ONEDNN, NET_PRECISION_F32},
+                {"onednn bf16", NET_BACKEND_ONEDNN, NET_PRECISION_BF16}};
+enum { NVARIANT = sizeof variants / sizeof *variants };
+
+static bool choose(int i) {
+  return gemm_has(variants[i].backend, variants[i].precision) &&
+         gemm_init(variants[i].backend, variants[i].precision) == ERR_OK;
+}
+
 // ---- recording ----
 
+typedef void product_fn(float *C, const float *A, const float *B, int m, int n, int k,
+                        int accumulate);
+
 struct call {
-  CBLAS_TRANSPOSE trans_a, trans_b;
-  int m, n, k, lda, ldb, ldc;
-  float alpha, beta;
-  const float *a, *b;
-  float *c;
+  product_fn *product;
+  float *C;
+  const float *A, *B;
+  int m, n, k, accumulate;
 };
 
 static struct call record[MAX_CALLS];
 static int ncall;
 static bool recording;
 
-void __real_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
-                        blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
-                        const float *b, blasint ldb, float beta, float *c, blasint ldc);
-void __wrap_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
-                        blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
-                        const float *b, blasint ldb, float beta, float *c, blasint ldc);
+product_fn __real_gemm_nt, __wrap_gemm_nt, __real_gemm_nn, __wrap_gemm_nn, __real_gemm_tn,
+    __wrap_gemm_tn;
+void __real_gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n,
+                       int k);
+void __wrap_gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n,
+                       int k);
 void __real_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
                             int k, float *scratch);
 void __wrap_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
@@ -54,26 +70,36 @@ static void keep(struct call call) {
   }
 }
 
-void __wrap_cblas_sgemm(CBLAS_ORDER order, CBLAS_TRANSPOSE trans_a, CBLAS_TRANSPOSE trans_b,
-                        blasint m, blasint n, blasint k, float alpha, const float *a, blasint lda,
-                        const float *b, blasint ldb, float beta, float *c, blasint ldc) {
-  keep((struct call){trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta, a, b, c});
-  __real_cblas_sgemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+void __wrap_gemm_nt(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
+  keep((struct call){__real_gemm_nt, C, A, B, m, n, k, accumulate});
+  __real_gemm_nt(C, A, B, m, n, k, accumulate);
+}
+
+void __wrap_gemm_nn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
+  keep((struct call){__real_gemm_nn, C, A, B, m, n, k, accumulate});
+  __real_gemm_nn(C, A, B, m, n, k, accumulate);
+}
+
+void __wrap_gemm_tn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
+  keep((struct call){__real_gemm_tn, C, A, B, m, n, k, accumulate});
+  __real_gemm_tn(C, A, B, m, n, k, accumulate);
+}
+
+void __wrap_gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n,
+                       int k) {
+  keep((struct call){__real_gemm_nt, Y, X, W, m, n, k, 0});
+  __real_gemm_layer(Y, X, W, b, m, n, k);
 }
 
 void __wrap_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
                             int k, float *scratch) {
-  const int before = ncall;
+  keep((struct call){__real_gemm_nt, Y, X, W, m, n, k, 0});
   __real_gemm_layer_relu(Y, X, W, b, m, n, k, scratch);
-  if (ncall == before) {
-    keep((struct call){CblasNoTrans, CblasTrans, m, n, k, k, k, n, 1.0f, 0.0f, X, W, Y});
-  }
 }
 
 static void replay_calls(void) {
   for (const struct call *q = record; q < record + ncall; q++) {
-    __real_cblas_sgemm(CblasRowMajor, q->trans_a, q->trans_b, q->m, q->n, q->k, q->alpha, q->a,
-                       q->lda, q->b, q->ldb, q->beta, q->c, q->ldc);
+    q->product(q->C, q->A, q->B, q->m, q->n, q->k, q->accumulate);
   }
 }
 
@@ -111,6 +137,22 @@ static void update(struct updater *u, const struct batch *b, uint64_t index) {
   CHECK(updater_update(u, b, index) == ERR_OK);
 }
 
+static void print_variants(const char *task, int width, double time[NVARIANT][2][ROUNDS]) {
+  double first = 0;
+  for (int v = 0; v < NVARIANT; v++) {
+    const double us = 1e6 * bench_median(time[v][0], ROUNDS);
+    const double limit = 1e6 * bench_median(time[v][1], ROUNDS);
+    first = v == 0 ? us : first;
+    if (us > 0) {
+      printf(
+          "%-6s 2 x %-4d %-13s %7.0f us %6.0f updates/s, x %.2f   products alone %7.0f us (%d "
+          "calls, %5.1f GFLOP/s)   ratio %.3f\n",
+          task, width, variants[v].name, us, 1e6 / us, first / us, limit, ncall,
+          1e-3 * flop_of_calls() / limit, limit / us);
+    }
+  }
+}
+
 static void measure(const struct rule *rule, const char *task, const struct dims *dims, int width) {
   struct config cfg;
   config_defaults(&cfg);
@@ -129,37 +171,37 @@ static void measure(const struct rule *rule, const char *task, const struct dims
   update(u, b, index++);
   recording = false;
 
-  // update and products take turns, so that whatever else the machine does meets both; a round is
-  // about a tenth of a second of each
+  // updates and products of all backends take turns, so that whatever else the machine does meets
+  // all; a round is about a tenth of a second of each
   const int repeat = 1 + (int)(5e9 / flop_of_calls());
-  double time[2][ROUNDS], ratio[ROUNDS];
-  for (int round = 0; round < ROUNDS; round++) {
-    time[0][round] = time[1][round] = 0;
-    for (int i = 0; i < repeat; i++) {
-      const double start = now_cpu_s();
-      update(u, b, index++);
-      const double between = now_cpu_s();
-      replay_calls();
-      time[0][round] += (between - start) / repeat;
-      time[1][round] += (now_cpu_s() - between) / repeat;
+  double time[NVARIANT][2][ROUNDS] = {0};
+  for (int round = -1; round < ROUNDS; round++) {
+    for (int v = 0; v < NVARIANT; v++) {
+      if (choose(v)) {
+        double *const at[] = {&time[v][0][round < 0 ? 0 : round],
+                              &time[v][1][round < 0 ? 0 : round]};
+        *at[0] = *at[1] = 0;
+        for (int i = 0; i < repeat; i++) {
+          const double start = now_cpu_s();
+          update(u, b, index++);
+          const double between = now_cpu_s();
+          replay_calls();
+          *at[0] += (between - start) / repeat;
+          *at[1] += (now_cpu_s() - between) / repeat;
+        }
+      }
     }
-    ratio[round] = time[1][round] / time[0][round];
   }
-  const double us = 1e6 * bench_median(time[0], ROUNDS);
-  const double limit = 1e6 * bench_median(time[1], ROUNDS);
-  printf(
-      "%-7s 2 x %-4d %8.0f us  %6.0f updates/s   products alone %8.0f us (%d calls, %5.1f "
-      "GFLOP/s)   ratio %.3f\n",
-      task, width, us, 1e6 / us, limit, ncall, 1e-3 * flop_of_calls() / limit,
-      bench_median(ratio, ROUNDS));
+  print_variants(task, width, time);
   batch_free(b);
   updater_free(u);
 }
 
 int main(void) {
-  gemm_init();
   const struct dims box = {.obs = 2, .act = 2, .goal = 2, .horizon = 100, .hindsight = 4};
+  const struct dims fetch = {.obs = 25, .act = 4, .goal = 3, .horizon = 50, .hindsight = 4};
   const struct dims ant = {.obs = 29, .act = 8, .goal = 15, .horizon = 100, .hindsight = 4};
+  CHECK(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32) == ERR_OK);
   printf("batch 256, one thread, %s; target at 2 x 256: ratio 0.80\n", gemm_kernel());
   static const int widths[] = {256, 128, 64};
   const struct rule *rule;
@@ -167,6 +209,7 @@ int main(void) {
     printf("%s\n", rule->name);
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
       measure(rule, "box2d", &box, widths[i]);
+      measure(rule, "fetch", &fetch, widths[i]);
       measure(rule, "ant", &ant, widths[i]);
     }
   }

@@ -56,7 +56,7 @@ static enum err set_all(struct config *cfg) {
 }
 
 int main(void) {
-  gemm_init();
+  CHECK(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32) == ERR_OK);
   struct config cfg;
   struct task *task;
   struct rundir run;

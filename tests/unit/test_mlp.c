@@ -1,4 +1,4 @@
-// Products, networks, the single-row kernel and snapshots: against plain loops in double, numbers
+// Networks, the single-row kernel and snapshots: against plain loops in double, numbers
 // worked out by hand, and central differences.
 #include <criterion/criterion.h>
 #include <math.h>
@@ -10,7 +10,6 @@
 #include "common/base/rng.h"
 #include "common/nn/rowmlp.h"
 #include "common/nn/weights.h"
-#include "learner/nn/gemm.h"
 #include "learner/nn/mlp.h"
 
 // networks of every kind: no hidden layer, widths of 1, below, at and above a vector, and large
@@ -82,69 +81,6 @@ static double *widen(const float *x, size_t n) {
     y[i] = x[i];
   }
   return y;
-}
-
-// ---- gemm ----
-
-// all three products against the definition; C starts as NaN, which overwriting must not see.
-// 1e-5 sqrt(k): float32 rounding of sums of k products of standard normals, with room
-Test(gemm, products_equal_definition) {
-  static const int shapes[][3] = {{1, 1, 1},    {1, 7, 5},    {7, 1, 5},    {7, 5, 1},
-                                  {4, 4, 4},    {13, 17, 9},  {256, 64, 6}, {256, 1, 64},
-                                  {1, 64, 256}, {64, 6, 256}, {256, 64, 64}};
-  gemm_init();
-  for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
-    int m = shapes[s][0], n = shapes[s][1], k = shapes[s][2];
-    struct rng r = seeded(s);
-    float *A = normals(&r, (size_t)m * (size_t)k), *B = normals(&r, (size_t)k * (size_t)n);
-    float *C = must_alloc((size_t)m * (size_t)n, sizeof *C);
-    for (int kind = 0; kind < 3; kind++) {
-      memset(C, 0xff, sizeof *C * (size_t)m * (size_t)n);
-      for (int accumulate = 0; accumulate < 2; accumulate++) {
-        (kind == 0 ? gemm_nt : kind == 1 ? gemm_nn : gemm_tn)(C, A, B, m, n, k, accumulate);
-        for (int i = 0; i < m; i++) {
-          for (int j = 0; j < n; j++) {
-            double sum = 0;
-            for (int p = 0; p < k; p++) {
-              double a = kind == 2 ? A[p * m + i] : A[i * k + p];
-              sum += a * (kind == 0 ? B[j * k + p] : B[p * n + j]);
-            }
-            cr_assert_float_eq(C[i * n + j], (1 + accumulate) * sum, 1e-5 * sqrt(k) * 2,
-                               "%d x %d x %d, product %d, accumulate %d", m, n, k, kind,
-                               accumulate);
-          }
-        }
-      }
-    }
-    free(A);
-    free(B);
-    free(C);
-  }
-}
-
-// determinism rests on this: the same numbers at other addresses give the same bits
-Test(gemm, address_does_not_matter) {
-  enum { M = 64, N = 24, K = 40, SHIFTS = 4 };
-  gemm_init();
-  struct rng r = seeded(100);
-  float *A = normals(&r, M * K), *B = normals(&r, N * K), C[SHIFTS][M * N];
-  for (int i = 0; i < SHIFTS; i++) {
-    size_t shift = 16 * (size_t)i;
-    float *A2 = must_alloc(M * K + shift, 4), *B2 = must_alloc(N * K + 3 * shift, 4);
-    memcpy(A2 + shift, A, sizeof *A * M * K);
-    memcpy(B2 + 3 * shift, B, sizeof *B * N * K);
-    gemm_nt(C[i], A2 + shift, B2 + 3 * shift, M, N, K, 0);
-    cr_assert_arr_eq(C[i], C[0], sizeof C[0]);
-    free(A2);
-    free(B2);
-  }
-  free(A);
-  free(B);
-}
-
-Test(gemm, kernel_has_a_name) {
-  cr_assert_eq(strncmp(gemm_kernel(), "OpenBLAS ", 9), 0, "%s", gemm_kernel());
-  cr_assert_gt(strlen(gemm_kernel()), strlen("OpenBLAS 0.0 "));
 }
 
 // ---- mlp ----

@@ -16,6 +16,7 @@
 #include "common/run_files.h"
 #include "learner/checked.h"
 #include "learner/manifest.h"
+#include "learner/nn/gemm.h"
 #include "learner/rundir.h"
 #include "tests/unit/source.h"
 
@@ -89,15 +90,15 @@ Test(rundir, what_may_change_and_what_may_not) {
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   rundir_close(&run);
   const struct config saved = cfg;
-  const char *const fixed[] = {"run.seed=1", "odac.gamma=0.9", "ledger.window=400", "net.hidden=32",
-                               "train.publish_every=2"};
+  const char *const fixed[] = {"run.seed=1",    "odac.gamma=0.9",        "ledger.window=400",
+                               "net.hidden=32", "train.publish_every=2", "net.precision=bf16"};
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
     cfg = saved;
     cr_assert_eq(config_set(&cfg, fixed[i]), ERR_OK);
     cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_CONFIG, "%s", fixed[i]);
   }
-  const char *const open[] = {"run.steps=50000", "ledger.timeout=5000", "wire.port=0",
-                              "checkpoint.every=77", "status.every=1"};
+  const char *const open[] = {"run.steps=50000",     "ledger.timeout=5000", "wire.port=0",
+                              "checkpoint.every=77", "status.every=1",      "net.backend=openblas"};
   for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
     cfg = saved;
     cr_assert_eq(config_set(&cfg, open[i]), ERR_OK);
@@ -113,6 +114,36 @@ Test(rundir, another_task_is_refused) {
   task->digest++;
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_CONFIG);
   task->digest--;
+}
+
+// A run goes on with another library; one line names both and says what gives the same bits.
+Test(rundir, other_products_are_told) {
+  struct rundir run;
+  char begun[128], line[4096];
+  cr_assert_eq(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32), ERR_OK);
+  snprintf(begun, sizeof begun, "%s", gemm_kernel());
+  cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
+  rundir_close(&run);
+  const bool another = gemm_has(NET_BACKEND_ONEDNN, NET_PRECISION_F32);
+  for (int same = 0; same < 2; same++) {
+    cr_assert_eq(gemm_init(same ? NET_BACKEND_AUTO : NET_BACKEND_OPENBLAS, NET_PRECISION_F32),
+                 ERR_OK);
+    const bool differ = strcmp(begun, gemm_kernel()) != 0;
+    int fd = memfd_create("log", 0);
+    log_set_file(fd);
+    cr_assert_eq(open_run(&run, RESUME_MUST), ERR_OK);
+    rundir_close(&run);  // the log is its own file by now
+    const ssize_t n = pread(fd, line, sizeof line - 1, 0);
+    close(fd);
+    line[n > 0 ? n : 0] = '\0';
+    cr_assert_eq(n > 0, differ, "%s", line);
+    if (differ) {
+      cr_assert(another && !same && strchr(line, '\n') == line + n - 1);
+      cr_assert_not_null(strstr(line, begun), "%s", line);
+      cr_assert_not_null(strstr(line, gemm_kernel()), "%s", line);
+      cr_assert_not_null(strstr(line, "net.backend=onednn"), "%s", line);
+    }
+  }
 }
 
 // ---- damage ----

@@ -320,7 +320,7 @@ static const char box2d[] = "actor/tasks/box2d.xml", short_episodes[] = "tests/t
 // runs to the end in a folder, with a stop after every stop_after commits
 static void train_in(const char *folder, const char *task, const struct config *cfg,
                      int stop_after) {
-  gemm_init();
+  cr_assert_eq(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32), ERR_OK);
   log_set_level(LOG_WARN);
   int lives = 0, issues[3] = {0};
   prepared = 0;
