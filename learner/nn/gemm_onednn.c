@@ -25,7 +25,7 @@
 // <omp.h> belongs to a compiler; this is a function of the runtime that libdnnl is linked to
 void omp_set_num_threads(int n);
 
-enum { BUCKETS = 256, LINE = 64 };
+enum { BUCKETS = 256, LINE = 64, TILE_ROWS = 16 };
 
 // a shape that the thread has met: its primitive, and the handles that each call points elsewhere
 struct entry {
@@ -244,8 +244,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) static void roun
 }
 
 // Where OpenBLAS is faster (tests/bench/bench_gemm.c): the kernels here are whole vectors wide, and
-// a short sum does not pay for what goes before it. Not a matter of B, so that the rows of a
-// minibatch may be cut anywhere.
+// a short sum does not pay for what goes before it.
 static bool is_narrow(const struct gemm_product *p) {
   switch (p->kind) {
     case GEMM_NT:
@@ -257,11 +256,8 @@ static bool is_narrow(const struct gemm_product *p) {
   }
 }
 
-void gemm_onednn(const struct gemm_product *p, float *C, const float *A, const float *B) {
-  if (is_narrow(p)) {
-    gemm_openblas(p, C, A, B);
-    return;
-  }
+// the product by oneDNN, whatever its shape
+static void compute(const struct gemm_product *p, float *C, const float *A, const float *B) {
   struct table *t = own_table != NULL ? own_table : table_new();
   struct entry *e = find(t, p);
   const void *a = A, *b = B;
@@ -281,4 +277,18 @@ void gemm_onednn(const struct gemm_product *p, float *C, const float *A, const f
                                   {DNNL_ARG_DST, e->c},
                                   {DNNL_ARG_SCRATCHPAD, e->scratch}};
   DNNL_CHECK(dnnl_primitive_execute(e->primitive, t->stream, 4, args));
+}
+
+// Rows that fill no tile go to OpenBLAS, too. A gradient that goes back from some rows of a
+// minibatch has any number of them, and so needs a kernel for each sixteenth number alone.
+void gemm_onednn(const struct gemm_product *p, float *C, const float *A, const float *B) {
+  struct gemm_product whole = *p, rest = *p;
+  rest.m = is_narrow(p) ? p->m : p->kind == GEMM_TN ? 0 : p->m % TILE_ROWS;
+  whole.m -= rest.m;
+  if (whole.m > 0) {
+    compute(&whole, C, A, B);
+  }
+  if (rest.m > 0) {
+    gemm_openblas(&rest, C + (size_t)whole.m * (size_t)p->n, A + (size_t)whole.m * (size_t)p->k, B);
+  }
 }
