@@ -185,7 +185,7 @@ if(NOT TELOS_SANITIZE)
     telos_bench(${b} LIBS learner)
   endforeach()
   telos_bench(update LIBS learner LINK_OPTIONS
-    -Wl,--wrap=gemm_nt,--wrap=gemm_nn,--wrap=gemm_tn,--wrap=gemm_layer,--wrap=gemm_layer_relu)
+    -Wl,--wrap=gemm_nt,--wrap=gemm_nn,--wrap=gemm_tn,--wrap=gemm_layer,--wrap=gemm_layer_relu,--wrap=gemm_layer_back)
   telos_bench(actor LIBS actor)
   telos_bench(tasks LIBS task)
   telos_bench(fleet LIBS learner actor)

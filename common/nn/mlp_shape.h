@@ -9,6 +9,7 @@
 #define COMMON_NN_MLP_SHAPE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { MLP_MAX_LAYERS = 8 };
 
@@ -17,6 +18,7 @@ struct mlp {
   int width[MLP_MAX_LAYERS + 1];  // n_0 (input) .. n_L (output)
   size_t nparam;                  // length of theta
   float *theta;                   // flat parameter block, 64-byte aligned
+  const uint16_t *rounded;        // theta in bfloat16, where somebody keeps it, or NULL
 };
 
 // Length of theta for these sizes.

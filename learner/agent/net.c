@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
+#include "learner/nn/gemm.h"
 #include "learner/nn/rows.h"
 
 // ---- one net ----
@@ -44,6 +45,10 @@ static void init_own(struct net *net, const struct nets *list, const struct net_
     memcpy(net->target, net->theta, net->n * sizeof(float));
     net->tau = setup->tau;
   }
+  if (gemm_rounds()) {
+    net->rounded = must_alloc(net->n, sizeof *net->rounded);
+    net->rounded_target = setup->target ? must_alloc(net->n, sizeof *net->rounded) : NULL;
+  }
 }
 
 static void borrow(struct net *net, const struct net *of) {
@@ -51,6 +56,8 @@ static void borrow(struct net *net, const struct net *of) {
   net->of = of;
   net->theta = net->mlp.theta = of->theta;
   net->target = of->target;
+  net->mlp.rounded = net->rounded = of->rounded;
+  net->rounded_target = of->rounded_target;
 }
 
 void net_init(struct net *net, struct nets *list, const struct net_setup *setup) {
@@ -77,6 +84,8 @@ void net_release(struct net *net) {
   if (!net->of) {
     free(net->theta);
     free(net->target);
+    free(net->rounded);
+    free(net->rounded_target);
     adam_release(&net->adam);
   }
   free(net->grad);
@@ -87,6 +96,7 @@ struct mlp net_target(const struct net *net) {
   CHECK(net->target);
   struct mlp mlp = net->mlp;
   mlp.theta = net->target;
+  mlp.rounded = net->of ? net->rounded_target : NULL;
   return mlp;
 }
 
@@ -157,6 +167,14 @@ void nets_step_piece(struct nets *list, const struct nets_piece *piece) {
   }
   if (net->target) {
     adam_polyak(net->target + first, net->theta + first, net->tau, n);  // eq. (1)
+  }
+}
+
+void nets_round_piece(struct nets *list, const struct nets_piece *piece) {
+  struct net *net = list->at[piece->net];
+  gemm_round(net->rounded + piece->first, net->theta + piece->first, piece->n);
+  if (net->target) {
+    gemm_round(net->rounded_target + piece->first, net->target + piece->first, piece->n);
   }
 }
 

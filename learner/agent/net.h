@@ -39,7 +39,10 @@ struct net {
   double loss;    // of the last minibatch
   float *grad;    // (n) its derivative by theta
   float *target;  // (n) theta_bar, or NULL
-  float tau;      // of eq. (1)
+
+  // theta and theta_bar as products take them, when gemm_rounds(); else NULL. Twins read them
+  uint16_t *rounded, *rounded_target;
+  float tau;  // of eq. (1)
 };
 
 enum { NETS_MAX = 16 };
@@ -92,6 +95,9 @@ void nets_begin_step(struct nets *list);
 void nets_step_piece(struct nets *list, const struct nets_piece *piece);
 
 void nets_step(struct nets *list);  // all of it
+
+// Sets what twins read of a piece when gemm_rounds(): before each update, for all pieces.
+void nets_round_piece(struct nets *list, const struct nets_piece *piece);
 
 // A list of tensors being filled: counts all, keeps the first max.
 struct tensor_list {

@@ -86,13 +86,27 @@ enum err gemm_init(enum net_backend backend, enum net_precision precision) {
   return ERR_OK;
 }
 
+bool gemm_rounds(void) {
+  return in_bf16;
+}
+
+void gemm_round(uint16_t *y, const float *x, size_t n) {
+#if TELOS_ONEDNN
+  CHECK(in_bf16);
+  gemm_onednn_round(y, x, n);
+#else
+  (void)y, (void)x, (void)n;
+  CHECK(false);
+#endif
+}
+
 const char *gemm_kernel(void) {
   return kernel_of(chosen);
 }
 
 // ---- products ----
 
-static void product(enum gemm_kind kind, float *C, const float *A, const float *B,
+static void product(enum gemm_kind kind, float *C, const float *A, struct gemm_weights B,
                     const int size[3], int accumulate) {
   const struct gemm_product p = {.kind = kind,
                                  .m = size[0],
@@ -107,19 +121,23 @@ static void product(enum gemm_kind kind, float *C, const float *A, const float *
     return;
   }
 #endif
-  gemm_openblas(&p, C, A, B);
+  gemm_openblas(&p, C, A, B.f32);
+}
+
+static struct gemm_weights plain(const float *B) {
+  return (struct gemm_weights){.f32 = B};
 }
 
 void gemm_nt(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  product(GEMM_NT, C, A, B, (const int[]){m, n, k}, accumulate);
+  product(GEMM_NT, C, A, plain(B), (const int[]){m, n, k}, accumulate);
 }
 
 void gemm_nn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  product(GEMM_NN, C, A, B, (const int[]){m, n, k}, accumulate);
+  product(GEMM_NN, C, A, plain(B), (const int[]){m, n, k}, accumulate);
 }
 
 void gemm_tn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  product(GEMM_TN, C, A, B, (const int[]){m, n, k}, accumulate);
+  product(GEMM_TN, C, A, plain(B), (const int[]){m, n, k}, accumulate);
 }
 
 // ---- layers ----
@@ -205,17 +223,22 @@ size_t gemm_layer_scratch(int n) {
   return (size_t)NARROW * (size_t)n;
 }
 
-void gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n, int k) {
-  gemm_nt(Y, X, W, m, n, k, 0);
+void gemm_layer(float *Y, const float *X, struct gemm_weights W, const float *b, int m, int n,
+                int k) {
+  product(GEMM_NT, Y, X, W, (const int[]){m, n, k}, 0);
   add_bias(Y, b, m, n);
 }
 
-void gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n, int k,
-                     float *scratch) {
+void gemm_layer_back(float *dX, const float *dY, struct gemm_weights W, int m, int n, int k) {
+  product(GEMM_NN, dX, dY, W, (const int[]){m, n, k}, 0);
+}
+
+void gemm_layer_relu(float *Y, const float *X, struct gemm_weights W, const float *b, int m, int n,
+                     int k, float *scratch) {
   if (k <= NARROW) {
-    narrow_layer(Y, scratch, X, W, b, m, k, n);
+    narrow_layer(Y, scratch, X, W.f32, b, m, k, n);
   } else {
-    gemm_nt(Y, X, W, m, n, k, 0);
+    product(GEMM_NT, Y, X, W, (const int[]){m, n, k}, 0);
     add_bias_relu(Y, b, m, n);
   }
 }

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/base/err.h"
 #include "common/config/config.h"
@@ -31,20 +32,35 @@ bool gemm_has(enum net_backend backend, enum net_precision precision);
 // several when several compute. Static to the thread.
 const char *gemm_kernel(void);
 
-// C (m x n) = A (m x k) B^T, B (n x k).          forward: Y = X W^T
+// C (m x n) = A (m x k) B^T, B (n x k).
 void gemm_nt(float *C, const float *A, const float *B, int m, int n, int k, int accumulate);
 
-// C (m x n) = A (m x k) B (k x n).               input gradient: dX = dY W
+// C (m x n) = A (m x k) B (k x n).
 void gemm_nn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate);
 
 // C (m x n) = A^T B, A (k x m), B (k x n).       weight gradient: dW = dY^T X
 void gemm_tn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate);
 
+// ---- layers ----
+
+// Weights take part in many products before they change. When gemm_rounds(), whoever owns them may
+// round them once, and give the result along: the bits are the same, and each product is spared it.
+struct gemm_weights {
+  const float *f32;
+  const uint16_t *bf16;  // gemm_round of f32, or NULL
+};
+bool gemm_rounds(void);
+void gemm_round(uint16_t *y, const float *x, size_t n);
+
 // Y (m x n) = X (m x k) W^T + b, W (n x k), b (n); gemm_layer_relu: max(0, the same), element by
 // element. scratch holds gemm_layer_scratch(n) floats, overwritten; a backend may fuse all of it.
-void gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n, int k);
-void gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n, int k,
-                     float *scratch);
+void gemm_layer(float *Y, const float *X, struct gemm_weights W, const float *b, int m, int n,
+                int k);
+void gemm_layer_relu(float *Y, const float *X, struct gemm_weights W, const float *b, int m, int n,
+                     int k, float *scratch);
 size_t gemm_layer_scratch(int n);
+
+// dX (m x n) = dY (m x k) W, W (k x n): a layer's gradient by its input.
+void gemm_layer_back(float *dX, const float *dY, struct gemm_weights W, int m, int n, int k);
 
 #endif

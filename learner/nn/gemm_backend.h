@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "learner/nn/gemm.h"
 
 enum gemm_kind { GEMM_NT, GEMM_NN, GEMM_TN };  // C = A B^T, A B, A^T B
 
@@ -28,6 +31,7 @@ void gemm_onednn_name(char *name, size_t n);
 bool gemm_onednn_has_avx512(void);
 bool gemm_onednn_has_bf16(void);
 // Shapes that it computes more slowly than OpenBLAS are passed on to that.
-void gemm_onednn(const struct gemm_product *p, float *C, const float *A, const float *B);
+void gemm_onednn(const struct gemm_product *p, float *C, const float *A, struct gemm_weights B);
+void gemm_onednn_round(uint16_t *y, const float *x, size_t n);
 
 #endif

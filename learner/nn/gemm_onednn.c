@@ -228,9 +228,9 @@ static struct entry *find(struct table *t, const struct gemm_product *p) {
 // ---- products ----
 
 // y (n) = x (n) rounded to the nearest bfloat16, ties to even
-__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) static void round_to_bf16(
-    void *y, const float *x, size_t n) {
-  char *at = y;
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) void gemm_onednn_round(
+    uint16_t *y, const float *x, size_t n) {
+  char *at = (char *)y;
   size_t i = 0;
   for (; i + 32 <= n; i += 32, at += 64) {
     const __m512bh pair = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i));
@@ -257,15 +257,18 @@ static bool is_narrow(const struct gemm_product *p) {
 }
 
 // the product by oneDNN, whatever its shape
-static void compute(const struct gemm_product *p, float *C, const float *A, const float *B) {
+static void compute(const struct gemm_product *p, float *C, const float *A, struct gemm_weights B) {
   struct table *t = own_table != NULL ? own_table : table_new();
   struct entry *e = find(t, p);
-  const void *a = A, *b = B;
+  const void *a = A, *b = B.f32;
   if (p->bf16) {
-    round_to_bf16(t->a16.at, A, (size_t)p->m * (size_t)p->k);
-    round_to_bf16(t->b16.at, B, (size_t)p->k * (size_t)p->n);
+    gemm_onednn_round(t->a16.at, A, (size_t)p->m * (size_t)p->k);
     a = t->a16.at;
-    b = t->b16.at;
+    b = B.bf16;
+    if (b == NULL) {
+      gemm_onednn_round(t->b16.at, B.f32, (size_t)p->k * (size_t)p->n);
+      b = t->b16.at;
+    }
   }
   // the interface takes what it only reads as void *, too
   DNNL_CHECK(dnnl_memory_set_data_handle(e->a, (void *)(uintptr_t)a));
@@ -281,7 +284,7 @@ static void compute(const struct gemm_product *p, float *C, const float *A, cons
 
 // Rows that fill no tile go to OpenBLAS, too. A gradient that goes back from some rows of a
 // minibatch has any number of them, and so needs a kernel for each sixteenth number alone.
-void gemm_onednn(const struct gemm_product *p, float *C, const float *A, const float *B) {
+void gemm_onednn(const struct gemm_product *p, float *C, const float *A, struct gemm_weights B) {
   struct gemm_product whole = *p, rest = *p;
   rest.m = is_narrow(p) ? p->m : p->kind == GEMM_TN ? 0 : p->m % TILE_ROWS;
   whole.m -= rest.m;
@@ -289,6 +292,7 @@ void gemm_onednn(const struct gemm_product *p, float *C, const float *A, const f
     compute(&whole, C, A, B);
   }
   if (rest.m > 0) {
-    gemm_openblas(&rest, C + (size_t)whole.m * (size_t)p->n, A + (size_t)whole.m * (size_t)p->k, B);
+    gemm_openblas(&rest, C + (size_t)whole.m * (size_t)p->n, A + (size_t)whole.m * (size_t)p->k,
+                  B.f32);
   }
 }

@@ -108,19 +108,24 @@ static void check_shapes(const struct mlp *net, const struct mlp_tape *tape, int
 
 // ---- forward ----
 
+static struct gemm_weights weights_of(const struct mlp *net, int l) {
+  const size_t offset = mlp_weight_offset(net, l);
+  return (struct gemm_weights){.f32 = net->theta + offset,
+                               .bf16 = net->rounded ? net->rounded + offset : NULL};
+}
+
 const float *mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B) {
   check_shapes(net, tape, B);
-  const float *W = net->theta;
-  // eq. (1), layer by layer; the block is W_0 b_0 W_1 b_1 ..
+  // eq. (1), layer by layer
   for (int l = 0; l < net->nlayer; l++) {
     int n_in = net->width[l], n_out = net->width[l + 1];
-    const float *b = W + (size_t)n_out * (size_t)n_in;
+    const float *b = net->theta + mlp_bias_offset(net, l);
     if (l < net->nlayer - 1) {
-      gemm_layer_relu(tape->x[l + 1], tape->x[l], W, b, B, n_out, n_in, tape->scratch);
+      gemm_layer_relu(tape->x[l + 1], tape->x[l], weights_of(net, l), b, B, n_out, n_in,
+                      tape->scratch);
     } else {
-      gemm_layer(tape->x[l + 1], tape->x[l], W, b, B, n_out, n_in);
+      gemm_layer(tape->x[l + 1], tape->x[l], weights_of(net, l), b, B, n_out, n_in);
     }
-    W = b + n_out;
   }
   tape->rows = B;
   return tape->x[net->nlayer];
@@ -198,7 +203,7 @@ void mlp_backward(const struct mlp *net, struct mlp_tape *tape, float *dtheta, c
     if (l > 0) {
       // dJ/dz_{l-1} = (dz W_l) where x_l > 0, and its column sums db_{l-1}
       float *next = tape->dz[l & 1];
-      gemm_nn(next, dz, net->theta + offset, B, n_in, n_out, 0);
+      gemm_layer_back(next, dz, weights_of(net, l), B, n_in, n_out);
       mask_and_column_sums(dtheta + mlp_bias_offset(net, l - 1), next, tape->x[l], B, n_in);
       dz = next;
     }
@@ -217,7 +222,7 @@ void mlp_input_gradient(const struct mlp *net, struct mlp_tape *tape, float *dx,
   for (int l = net->nlayer - 1; l > 0; l--) {
     const int n_in = net->width[l], n_out = net->width[l + 1];
     float *next = tape->dz[l & 1];
-    gemm_nn(next, dz, net->theta + mlp_weight_offset(net, l), n, n_in, n_out, 0);
+    gemm_layer_back(next, dz, weights_of(net, l), n, n_in, n_out);
     mask_rows(next, tape->x[l], row, n, n_in);
     dz = next;
   }

@@ -14,6 +14,7 @@
 #include "common/config/config.h"
 #include "learner/agent/crew.h"
 #include "learner/agent/scaling.h"
+#include "learner/nn/gemm.h"
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
 
@@ -177,6 +178,11 @@ static void sum_piece(void *ctx, int i) {
   u->piece_finite[i] = rows_finite(grad, piece->n);
 }
 
+static void round_piece(void *ctx, int i) {
+  const struct update *update = ctx;
+  nets_round_piece(&update->u->nets, &update->u->piece[i]);
+}
+
 static void step_piece(void *ctx, int i) {
   const struct update *update = ctx;
   nets_step_piece(&update->u->nets, &update->u->piece[i]);
@@ -253,6 +259,9 @@ static enum err check_numbers(const struct updater *u, uint64_t index) {
 enum err updater_update(struct updater *u, const struct batch *b, uint64_t index) {
   CHECK(u && b && b->B % u->nshard == 0);
   struct update update = {.u = u, .b = b, .index = index};
+  if (gemm_rounds()) {
+    crew_run(u->crew, round_piece, &update, u->npiece);
+  }
   crew_run(u->crew, shard_losses, &update, u->nshard);
   crew_run(u->crew, sum_piece, &update, u->npiece);
   combine(u);

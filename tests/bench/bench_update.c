@@ -42,70 +42,98 @@ typedef void product_fn(float *C, const float *A, const float *B, int m, int n, 
                         int accumulate);
 
 struct call {
-  product_fn *product;
+  product_fn *product;  // NULL: a layer, forward (b) or back
   float *C;
   const float *A, *B;
   int m, n, k, accumulate;
+  struct gemm_weights W;
+  const float *b;
 };
 
-static struct call record[MAX_CALLS];
-static int ncall;
-static bool recording;
+// a variant at work, and the products of one of its updates
+static struct side {
+  struct updater *u;
+  uint64_t index;
+  struct call record[MAX_CALLS];
+  int ncall;
+} sides[NVARIANT];
+static struct side *recording;  // NULL: nobody
 
 product_fn __real_gemm_nt, __wrap_gemm_nt, __real_gemm_nn, __wrap_gemm_nn, __real_gemm_tn,
     __wrap_gemm_tn;
-void __real_gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n,
-                       int k);
-void __wrap_gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n,
-                       int k);
-void __real_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
-                            int k, float *scratch);
-void __wrap_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
-                            int k, float *scratch);
+void __real_gemm_layer_back(float *dX, const float *dY, struct gemm_weights W, int m, int n, int k);
+void __wrap_gemm_layer_back(float *dX, const float *dY, struct gemm_weights W, int m, int n, int k);
+void __real_gemm_layer(float *Y, const float *X, struct gemm_weights W, const float *b, int m,
+                       int n, int k);
+void __wrap_gemm_layer(float *Y, const float *X, struct gemm_weights W, const float *b, int m,
+                       int n, int k);
+void __real_gemm_layer_relu(float *Y, const float *X, struct gemm_weights W, const float *b, int m,
+                            int n, int k, float *scratch);
+void __wrap_gemm_layer_relu(float *Y, const float *X, struct gemm_weights W, const float *b, int m,
+                            int n, int k, float *scratch);
 
 static void keep(struct call call) {
   if (recording) {
-    CHECK(ncall < MAX_CALLS);
-    record[ncall++] = call;
+    CHECK(recording->ncall < MAX_CALLS);
+    recording->record[recording->ncall++] = call;
   }
 }
 
+// with weights that are rounded already a bare product cannot be asked for: its bias comes along
+static void keep_layer(float *Y, const float *X, struct gemm_weights W, const float *b, int m,
+                       int n, int k) {
+  product_fn *bare = W.bf16 ? NULL : __real_gemm_nt;
+  keep((struct call){bare, Y, X, W.f32, m, n, k, 0, W, b});
+}
+
 void __wrap_gemm_nt(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  keep((struct call){__real_gemm_nt, C, A, B, m, n, k, accumulate});
+  keep((struct call){__real_gemm_nt, C, A, B, m, n, k, accumulate, {NULL, NULL}, NULL});
   __real_gemm_nt(C, A, B, m, n, k, accumulate);
 }
 
 void __wrap_gemm_nn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  keep((struct call){__real_gemm_nn, C, A, B, m, n, k, accumulate});
+  keep((struct call){__real_gemm_nn, C, A, B, m, n, k, accumulate, {NULL, NULL}, NULL});
   __real_gemm_nn(C, A, B, m, n, k, accumulate);
 }
 
 void __wrap_gemm_tn(float *C, const float *A, const float *B, int m, int n, int k, int accumulate) {
-  keep((struct call){__real_gemm_tn, C, A, B, m, n, k, accumulate});
+  keep((struct call){__real_gemm_tn, C, A, B, m, n, k, accumulate, {NULL, NULL}, NULL});
   __real_gemm_tn(C, A, B, m, n, k, accumulate);
 }
 
-void __wrap_gemm_layer(float *Y, const float *X, const float *W, const float *b, int m, int n,
-                       int k) {
-  keep((struct call){__real_gemm_nt, Y, X, W, m, n, k, 0});
+void __wrap_gemm_layer(float *Y, const float *X, struct gemm_weights W, const float *b, int m,
+                       int n, int k) {
+  keep_layer(Y, X, W, b, m, n, k);
   __real_gemm_layer(Y, X, W, b, m, n, k);
 }
 
-void __wrap_gemm_layer_relu(float *Y, const float *X, const float *W, const float *b, int m, int n,
-                            int k, float *scratch) {
-  keep((struct call){__real_gemm_nt, Y, X, W, m, n, k, 0});
+void __wrap_gemm_layer_relu(float *Y, const float *X, struct gemm_weights W, const float *b, int m,
+                            int n, int k, float *scratch) {
+  keep_layer(Y, X, W, b, m, n, k);
   __real_gemm_layer_relu(Y, X, W, b, m, n, k, scratch);
 }
 
-static void replay_calls(void) {
-  for (const struct call *q = record; q < record + ncall; q++) {
-    q->product(q->C, q->A, q->B, q->m, q->n, q->k, q->accumulate);
+void __wrap_gemm_layer_back(float *dX, const float *dY, struct gemm_weights W, int m, int n,
+                            int k) {
+  keep((struct call){NULL, dX, dY, NULL, m, n, k, 0, W, NULL});
+  __real_gemm_layer_back(dX, dY, W, m, n, k);
+}
+
+static void replay_calls(const struct side *side) {
+  for (const struct call *q = side->record; q < side->record + side->ncall; q++) {
+    if (q->product) {
+      q->product(q->C, q->A, q->B, q->m, q->n, q->k, q->accumulate);
+    } else if (q->b) {
+      __real_gemm_layer(q->C, q->A, q->W, q->b, q->m, q->n, q->k);
+    } else {
+      __real_gemm_layer_back(q->C, q->A, q->W, q->m, q->n, q->k);
+    }
   }
 }
 
-static double flop_of_calls(void) {
+static double flop_of_calls(const struct side *side) {
   double flop = 0;
-  for (const struct call *q = record; q < record + ncall; q++) {
+  for (const struct call *q = side->record; q < side->record + side->ncall; q++) {
     flop += 2.0 * q->m * q->n * q->k;
   }
   return flop;
@@ -133,8 +161,8 @@ static const struct batch *same_batch(void *ctx, enum rng_stream stream, uint64_
   return ctx;
 }
 
-static void update(struct updater *u, const struct batch *b, uint64_t index) {
-  CHECK(updater_update(u, b, index) == ERR_OK);
+static void update(struct side *side, const struct batch *b) {
+  CHECK(updater_update(side->u, b, side->index++) == ERR_OK);
 }
 
 static void print_variants(const char *task, int width, double time[NVARIANT][2][ROUNDS]) {
@@ -147,10 +175,23 @@ static void print_variants(const char *task, int width, double time[NVARIANT][2]
       printf(
           "%-6s 2 x %-4d %-13s %7.0f us %6.0f updates/s, x %.2f   products alone %7.0f us (%d "
           "calls, %5.1f GFLOP/s)   ratio %.3f\n",
-          task, width, variants[v].name, us, 1e6 / us, first / us, limit, ncall,
-          1e-3 * flop_of_calls() / limit, limit / us);
+          task, width, variants[v].name, us, 1e6 / us, first / us, limit, sides[v].ncall,
+          1e-3 * flop_of_calls(&sides[v]) / limit, limit / us);
     }
   }
+}
+
+// the variant that is chosen: some updates, of which the last is recorded
+static void begin(struct side *side, const struct rule *rule, const struct config *cfg,
+                  const struct dims *dims, struct batch *b) {
+  side->u = updater_new(rule, cfg, dims, NULL);
+  CHECK(updater_prepare(side->u, &(struct draws){.draw = same_batch, .ctx = b}) == ERR_OK);
+  for (int i = 0; i < 20; i++) {
+    update(side, b);
+  }
+  recording = side;
+  update(side, b);
+  recording = NULL;
 }
 
 static void measure(const struct rule *rule, const char *task, const struct dims *dims, int width) {
@@ -159,21 +200,16 @@ static void measure(const struct rule *rule, const char *task, const struct dims
   cfg.net_hidden = (struct widths){.n = 2, .v = {width, width}};
   cfg.train_batch = 256;
   cfg.outcome_prefit = 0;  // not what is measured
-  struct updater *u = updater_new(rule, &cfg, dims, NULL);
   struct batch *b = random_batch(dims, (int)cfg.train_batch);
-  CHECK(updater_prepare(u, &(struct draws){.draw = same_batch, .ctx = b}) == ERR_OK);
-  uint64_t index = 0;
-  for (int i = 0; i < 20; i++) {
-    update(u, b, index++);
+  for (int v = 0; v < NVARIANT; v++) {
+    if (choose(v)) {
+      begin(&sides[v], rule, &cfg, dims, b);
+    }
   }
-  ncall = 0;
-  recording = true;
-  update(u, b, index++);
-  recording = false;
 
   // updates and products of all backends take turns, so that whatever else the machine does meets
   // all; a round is about a tenth of a second of each
-  const int repeat = 1 + (int)(5e9 / flop_of_calls());
+  const int repeat = 1 + (int)(5e9 / flop_of_calls(&sides[0]));
   double time[NVARIANT][2][ROUNDS] = {0};
   for (int round = -1; round < ROUNDS; round++) {
     for (int v = 0; v < NVARIANT; v++) {
@@ -183,9 +219,9 @@ static void measure(const struct rule *rule, const char *task, const struct dims
         *at[0] = *at[1] = 0;
         for (int i = 0; i < repeat; i++) {
           const double start = now_cpu_s();
-          update(u, b, index++);
+          update(&sides[v], b);
           const double between = now_cpu_s();
-          replay_calls();
+          replay_calls(&sides[v]);
           *at[0] += (between - start) / repeat;
           *at[1] += (now_cpu_s() - between) / repeat;
         }
@@ -193,8 +229,11 @@ static void measure(const struct rule *rule, const char *task, const struct dims
     }
   }
   print_variants(task, width, time);
+  for (int v = 0; v < NVARIANT; v++) {
+    updater_free(sides[v].u);
+    sides[v] = (struct side){0};
+  }
   batch_free(b);
-  updater_free(u);
 }
 
 int main(void) {

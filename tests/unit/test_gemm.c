@@ -178,12 +178,13 @@ Test(gemm, layers_equal_definition) {
       float *X = normals(1, (size_t)m * (size_t)k), *W = normals(2, (size_t)n * (size_t)k);
       float *b = normals(3, (size_t)n), *Y = must_alloc((size_t)m * (size_t)n, sizeof *Y);
       float *scratch = must_alloc(gemm_layer_scratch(n), sizeof *scratch);
-      gemm_layer(Y, X, W, b, m, n, k);
+      const struct gemm_weights weights = {.f32 = W};
+      gemm_layer(Y, X, weights, b, m, n, k);
       compare_layer(Y, X, W, b, sizes[s], false, v);
-      gemm_layer_relu(Y, X, W, b, m, n, k, scratch);
+      gemm_layer_relu(Y, X, weights, b, m, n, k, scratch);
       compare_layer(Y, X, W, b, sizes[s], true, v);
       X[k] = NAN;  // row 1
-      gemm_layer_relu(Y, X, W, b, m, n, k, scratch);
+      gemm_layer_relu(Y, X, weights, b, m, n, k, scratch);
       for (int j = 0; j < n; j++) {
         cr_assert(isnan(Y[n + j]) && !isnan(Y[j]), "variant %d, layer %d, %d", v, s, j);
       }
@@ -193,6 +194,38 @@ Test(gemm, layers_equal_definition) {
       free(Y);
       free(scratch);
     }
+  }
+}
+
+// weights that are rounded beforehand give the bits of those that each product rounds
+Test(gemm, rounded_weights_change_no_bit) {
+  enum { M = 61, N = 67, K = 70 };
+  for (int v = 0; v < NVARIANT; v++) {
+    if (!choose(v) || !gemm_rounds()) {
+      continue;
+    }
+    float *X = normals(1, M * K), *W = normals(2, N * K), *b = normals(3, N);
+    float *Y[2], *dX[2], *scratch = must_alloc(gemm_layer_scratch(N), sizeof *scratch);
+    uint16_t *rounded = must_alloc(N * K, sizeof *rounded);
+    gemm_round(rounded, W, N * K);
+    for (int i = 0; i < 2; i++) {
+      const struct gemm_weights weights = {.f32 = W, .bf16 = i ? rounded : NULL};
+      Y[i] = must_alloc(M * N, sizeof(float));
+      dX[i] = must_alloc(M * K, sizeof(float));
+      gemm_layer_relu(Y[i], X, weights, b, M, N, K, scratch);
+      gemm_layer_back(dX[i], Y[i], weights, M, K, N);
+    }
+    cr_assert_arr_eq(Y[0], Y[1], M * N * sizeof(float));
+    cr_assert_arr_eq(dX[0], dX[1], M * K * sizeof(float));
+    for (int i = 0; i < 2; i++) {
+      free(Y[i]);
+      free(dX[i]);
+    }
+    free(rounded);
+    free(scratch);
+    free(X);
+    free(W);
+    free(b);
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/config/config.h"
 #include "learner/agent/crew.h"
+#include "learner/nn/gemm.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/minibatch.h"
 
@@ -430,6 +431,33 @@ Test(rules, any_number_of_threads_gives_the_same_bits) {
       }
       free(alone);
     }
+  }
+}
+
+// the same in bfloat16, with layers that are wide enough for it; and it is another result
+Test(rules, any_number_of_threads_gives_the_same_bits_in_bf16) {
+  if (!gemm_has(NET_BACKEND_AUTO, NET_PRECISION_BF16)) {
+    cr_skip_test("this build or this CPU has no products in bfloat16");
+  }
+  const struct rule *rule;
+  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+    struct config cfg = tiny_config();
+    cfg.net_hidden = (struct widths){.n = 2, .v = {64, 64}};
+    size_t n, m;
+    cr_assert_eq(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32), ERR_OK);
+    unsigned char *exact = trained_bits(rule, &cfg, NULL, &n);
+    cr_assert_eq(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_BF16), ERR_OK);
+    unsigned char *alone = trained_bits(rule, &cfg, NULL, &m);
+    cr_assert(n == m && memcmp(exact, alone, n) != 0);
+    for (int threads = 2; threads <= 4; threads++) {
+      struct crew *crew = crew_new(threads);
+      unsigned char *shared = trained_bits(rule, &cfg, crew, &m);
+      cr_assert(n == m && memcmp(alone, shared, n) == 0, "%d threads", threads);
+      free(shared);
+      crew_free(crew);
+    }
+    free(exact);
+    free(alone);
   }
 }
 
