@@ -111,7 +111,7 @@ void fold_add(struct fold *f, int T) {
     f->recent_steps /= 2;
     f->recent_episodes /= 2;
   }
-  f->since_publish++;
+  f->since_publish += (uint64_t)T;
 }
 
 bool fold_publishes(const struct fold *f) {

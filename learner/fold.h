@@ -13,10 +13,11 @@
 //   fold_commit(f)                      its ticket is open no more; new ones name the newest
 //   fold_evaluates(f), fold_saves(f)    is an evaluation of that version, or a checkpoint, due?
 //
-// Window and warm-up are counted in env steps, whatever the length of episodes. E counts episodes
-// and S sums their steps; when E is 64, both are halved, so that old episodes count for less and
-// less. Before the first episode E = 1 and S = horizon. S / E is the length that episodes have
-// lately. At the start and at each commit tickets are issued, none or several, until n are open:
+// Window, warm-up and publication are counted in env steps, whatever the length of episodes. E
+// counts episodes and S sums their steps; when E is 64, both are halved, so that old episodes count
+// for less and less. Before the first episode E = 1 and S = horizon. S / E is the length that
+// episodes have lately. At the start and at each commit tickets are issued, none or several, until
+// n are open:
 //   n = window E / S, to the nearest, at least FOLD_MIN_OPEN, at most FOLD_MAX_OPEN     (1)
 // A ticket that is open stays open: when n falls below what is open, commits issue none for a
 // while. A ticket that is issued with b open ones before it is for the warm-up when
@@ -48,7 +49,7 @@ struct fold_plan {
   uint64_t warmup;            // env steps
   uint64_t horizon;           // env steps of the longest episode, at least 1
   uint64_t steps;             // env steps of the whole run
-  uint64_t publish_every;     // commits
+  uint64_t publish_every;     // env steps
   uint64_t eval_every;        // env steps; 0: only at the end
   uint64_t checkpoint_every;  // env steps
 };
@@ -70,7 +71,7 @@ struct fold {
   uint64_t recent_steps, recent_episodes;  // S and E; 0: no episode yet
   uint64_t next;                           // first uncommitted ticket
   uint64_t version;                        // newest published; 0: none yet
-  uint64_t since_publish;                  // commits since then
+  uint64_t since_publish;                  // env steps since then
   uint64_t next_eval_steps, next_checkpoint_steps;
   struct fold_ticket *open;  // (nopen), room for fold_room
   int nopen;
@@ -100,8 +101,8 @@ bool fold_complete(const struct fold *f);
 
 void fold_add(struct fold *f, int T);
 
-// A new version is due: after publish_every commits, and at the end; but not before the first
-// update.
+// A new version is due: when publish_every steps or more were committed since the last one, and at
+// the end; but not before the first update.
 bool fold_publishes(const struct fold *f);
 
 // Takes over a reference of version f->version + 1.

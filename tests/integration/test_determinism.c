@@ -95,7 +95,7 @@ Test(determinism, every_kind_of_task) {
 // Episodes that end early, so that commits issue no ticket, one, or several: one actor, three,
 // actors that are killed, and a learner that is, too.
 Test(determinism, episodes_of_any_length) {
-  static const char *const settings[] = {"train.updates_per_step=4", "train.publish_every=2",
+  static const char *const settings[] = {"train.updates_per_step=4", "train.publish_every=60",
                                          "ledger.window=400", "checkpoint.every=200", NULL};
   const char *task = harness_text("%s/tests/tasks/short.xml", getenv("TELOS_SOURCE"));
   const char *one = fleet_train_task(task, "one", settings, 1, 1);

