@@ -263,13 +263,15 @@ void fleet_grant(struct fleet *f, int64_t now_ms) {
   }
 }
 
-void fleet_heard(struct fleet *f, int i, const struct wire_heartbeat *beat) {
+void fleet_heard(struct fleet *f, int i, const struct wire_heartbeat *beat, int64_t now_ms) {
   struct peer *p = &f->peers.peer[i];
   // the first one since it joined says what was before
-  if (p->beaten && beat->busy > p->busy_ms) {
-    f->busy_ms += beat->busy - p->busy_ms;
+  if (p->beaten) {
+    f->busy_ms += beat->busy > p->busy_ms ? beat->busy - p->busy_ms : 0;
+    f->thread_ms += (uint64_t)(now_ms - p->beat_ms) * (uint64_t)p->threads;
   }
   p->beaten = true;
+  p->beat_ms = now_ms;
   p->busy_ms = beat->busy;
 }
 

@@ -31,7 +31,9 @@ struct fleet {
   struct wire_encoder *encoder;
   uint64_t rejected;        // bad messages
   uint64_t audit_failures;  // digests that disagreed
-  uint64_t busy_ms;         // CPU time of all actors' rollouts, as far as heartbeats told
+  // between heartbeats of one actor, summed over all actors
+  uint64_t busy_ms;    // CPU time of their rollouts
+  uint64_t thread_ms;  // time, times rollout threads
 };
 
 // What a run of this task with these settings sends must fit wire.max_message. ERR_CONFIG: a line
@@ -75,7 +77,7 @@ void fleet_refuse_faulty(struct fleet *f);
 void fleet_fault(struct fleet *f, int i, const char *reason);
 
 // A heartbeat of actor i.
-void fleet_heard(struct fleet *f, int i, const struct wire_heartbeat *beat);
+void fleet_heard(struct fleet *f, int i, const struct wire_heartbeat *beat, int64_t now_ms);
 
 // Once a heartbeat: loses who was silent for limit_ms, and sends beat (NULL: none) to the others.
 void fleet_beat(struct fleet *f, const struct wire_msg *beat, int64_t now_ms, int64_t limit_ms);

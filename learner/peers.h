@@ -22,8 +22,9 @@ struct peer {
   char name[PEER_MAX_NAME + 1];
   int64_t last_seen_ms;
   int threads;       // rollout threads
-  bool beaten;       // busy_ms is known
-  uint64_t busy_ms;  // CPU time of its rollouts, by its last heartbeat
+  bool beaten;       // there was a heartbeat; the last one ..
+  int64_t beat_ms;   // .. came then ..
+  uint64_t busy_ms;  // .. and told of so much CPU time of rollouts
   uint64_t logged;   // fault reasons that were, by their bits
 };
 

@@ -1,8 +1,5 @@
-// report.c - rates are differences to the line before.
-//
-// Who limits a run is told by one number: the share of the time that the trainer waits for
-// episodes. A trainer that hardly waits is the limit itself. One that waits could use more rollout
-// threads, as long as there are fewer of them than open tickets.
+// report.c - rates are differences to the line before. Once all steps are committed, or the run is
+// stopped, what is said of limits is that of the whole run, from the first commit on.
 #include "learner/report.h"
 
 #include <errno.h>
@@ -15,19 +12,14 @@
 
 #include "common/base/log.h"
 #include "common/base/now.h"
-
-enum {
-  BEATS_TO_TELL = 5,  // heartbeats after which the CPU time of rollouts says something
-};
-
-#define BUSY_LEARNER 0.1  // a trainer that waits for less than this share of the time is the limit
+#include "common/config/limit.h"
 
 void report_init(struct report *r, const struct config *cfg, int progress_fd,
                  struct trainer *trainer) {
   struct metrics m;
-  *r = (struct report){.cfg = cfg, .progress_fd = progress_fd, .warn_at = 1};
-  r->start_s = r->last_s = now_s();
-  trainer_metrics(trainer, &m, &r->last_wait_s);
+  *r = (struct report){.cfg = cfg, .progress_fd = progress_fd, .warn_at = 1, .idle = NAN};
+  r->start_s = r->last.at_s = now_s();
+  trainer_metrics(trainer, &m, &r->last.wait_s);
   r->last_steps = m.steps;
   r->last_updates = m.updates;
 }
@@ -47,18 +39,23 @@ void report_episode(struct report *r, const struct episode *ep) {
 
 // ---- which side limits ----
 
-enum metrics_limit report_limit(double wait, int threads, int open) {
-  if (wait < BUSY_LEARNER) {
-    return METRICS_LIMIT_LEARNER;
-  }
-  return threads < open ? METRICS_LIMIT_ACTORS : METRICS_LIMIT_WINDOW;
-}
-
 static struct report_mark mark(struct trainer *trainer, const struct fleet *fleet) {
   struct metrics ignored;
-  struct report_mark m = {.at_s = now_s(), .busy_s = 1e-3 * (double)fleet->busy_ms};
+  struct report_mark m = {
+      .at_s = now_s(), .busy_ms = fleet->busy_ms, .thread_ms = fleet->thread_ms};
   trainer_metrics(trainer, &ignored, &m.wait_s);
   return m;
+}
+
+double report_idle(const struct report_mark *from, const struct report_mark *to, double unknown) {
+  const double thread_ms = (double)(to->thread_ms - from->thread_ms);
+  const double busy_ms = (double)(to->busy_ms - from->busy_ms);
+  // the CPU time of an episode is told when it ends, and may be that of more than one interval
+  return thread_ms > 0.0 ? 1.0 - fmin(1.0, busy_ms / thread_ms) : unknown;
+}
+
+static double wait_share(const struct report_mark *from, const struct report_mark *to) {
+  return fmax(0.0, fmin(1.0, (to->wait_s - from->wait_s) / (to->at_s - from->at_s)));
 }
 
 static void count_threads(struct report *r, const struct fleet *fleet) {
@@ -77,51 +74,31 @@ void report_complete(struct report *r, struct trainer *trainer, const struct fle
   r->end = mark(trainer, fleet);
 }
 
-static void tell_learner_limit(const struct report *r, double seconds, int waited) {
-  char enough[64] = "";
-  const int needed = 1 + (int)((r->end.busy_s - r->begin.busy_s) / seconds);
-  const bool known = seconds * 1000.0 >= BEATS_TO_TELL * (double)r->cfg->wire_heartbeat;
-  if (known && needed < r->threads) {
-    snprintf(enough, sizeof enough, " (%d of %d would have done)", needed, r->threads);
+// The run from its first commit to its last one, or until it was stopped. False: nothing can be
+// said, since it was over before the first line.
+static bool whole_run(const struct report *r, struct metrics *m) {
+  if (r->begin.at_s == 0.0 || !(r->end.at_s > r->begin.at_s) || r->open == 0) {
+    return false;
   }
-  log_info(
-      "the learner was the limit: it waited for episodes %d %% of the time, and more rollout "
-      "threads do not help%s; smaller networks or fewer updates per step do, and are another "
-      "experiment",
-      waited, enough);
+  m->learner_wait = wait_share(&r->begin, &r->end);
+  m->actor_idle = report_idle(&r->begin, &r->end, NAN);
+  m->threads = r->threads;
+  m->open = r->open;
+  m->limit = (int)limit_side(m->learner_wait, m->threads, m->open);
+  return true;
 }
 
 void report_end(struct report *r, struct trainer *trainer, const struct fleet *fleet) {
   count_threads(r, fleet);
-  if (r->begin.at_s == 0.0) {
-    return;
-  }
   if (r->end.at_s == 0.0) {
     r->end = mark(trainer, fleet);
   }
-  const double seconds = r->end.at_s - r->begin.at_s;
-  if (!(seconds > 0.0)) {
-    return;
-  }
-  const double wait = fmin(1.0, (r->end.wait_s - r->begin.wait_s) / seconds);
-  const int waited = (int)(100.0 * wait + 0.5);
-  switch (report_limit(wait, r->threads, r->open)) {
-    case METRICS_LIMIT_LEARNER:
-      tell_learner_limit(r, seconds, waited);
-      break;
-    case METRICS_LIMIT_ACTORS:
-      log_info(
-          "actors were the limit: the learner waited for episodes %d %% of the time; more rollout "
-          "threads help, up to the %d tickets that ledger.window keeps open; there were %d",
-          waited, r->open, r->threads);
-      break;
-    case METRICS_LIMIT_WINDOW:
-      log_info("ledger.window=%" PRId64
-               " was the limit: it kept %d tickets open, and the learner waited for episodes %d %% "
-               "of the time with %d rollout threads; a larger window is faster, and another "
-               "experiment",
-               r->cfg->ledger_window, r->open, waited, r->threads);
-      break;
+  struct metrics m;
+  metrics_clear(&m);
+  if (whole_run(r, &m)) {
+    char text[LIMIT_TEXT];
+    limit_text(text, sizeof text, &m);
+    log_info("%s", text);
   }
 }
 
@@ -149,29 +126,35 @@ static void write_row(int fd, const struct metrics *m) {
 void report_status(struct report *r, struct trainer *trainer, const struct ledger *ledger,
                    const struct fleet *fleet) {
   struct metrics m;
-  double wait_s;
-  trainer_metrics(trainer, &m, &wait_s);
-  const double now = now_s(), dt = now - r->last_s;
+  double ignored;
+  trainer_metrics(trainer, &m, &ignored);
+  const struct report_mark now = mark(trainer, fleet);
+  const double dt = now.at_s - r->last.at_s;
   const struct ledger_counts c = ledger_counts(ledger);
-  m.seconds = now - r->start_s;
+  m.seconds = now.at_s - r->start_s;
   m.steps_per_s = (m.steps - r->last_steps) / dt;
   m.updates_per_s = (m.updates - r->last_updates) / dt;
-  m.learner_wait = fmin(1.0, (wait_s - r->last_wait_s) / dt);
+  m.actors = fleet_size(fleet);
+  m.threads = fleet_threads(fleet);
+  m.open = c.open;
+  m.learner_wait = wait_share(&r->last, &now);
+  m.actor_idle = r->idle = report_idle(&r->last, &now, r->idle);
   if (m.steps < m.total_steps) {
     r->open = c.open > r->open ? c.open : r->open;
-    m.limit = (int)report_limit(m.learner_wait, fleet_threads(fleet), c.open);
+    m.limit = (int)limit_side(m.learner_wait, m.threads, m.open);
   }
-  m.actors = fleet_size(fleet);
+  if (r->end.at_s != 0.0) {
+    whole_run(r, &m);
+  }
   m.window_use = c.open > 0 ? (double)(c.assigned + c.answered) / c.open : 0.0;
   m.rejected = (double)fleet->rejected;
   m.reissued = (double)c.reissued;
   m.audit_failures = (double)fleet->audit_failures;
   m.unstable = (double)r->unstable;
   count_threads(r, fleet);
-  r->last_s = now;
+  r->last = now;
   r->last_steps = m.steps;
   r->last_updates = m.updates;
-  r->last_wait_s = wait_s;
   write_line(&m);
   write_row(r->progress_fd, &m);
 }

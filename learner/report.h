@@ -2,7 +2,9 @@
 //
 //   once a status interval   a progress line on standard output, and a row of progress.csv
 //   as it happens            a warning when episodes become unstable: the first, then powers of ten
-//   at the end               which side was the limit, and what would change that
+//   at the end               which side was the limit, and what would change that; the last line
+//   has
+//                            the figures of the whole run
 //
 // Loop thread only.
 #ifndef LEARNER_REPORT_H
@@ -16,17 +18,20 @@
 #include "learner/ledger.h"
 #include "learner/trainer.h"
 
-// A moment of the run: what was waited and computed until then [s].
+// A moment of the run: what was waited and computed until then, see struct fleet.
 struct report_mark {
   double at_s;  // 0: not yet
-  double wait_s, busy_s;
+  double wait_s;
+  uint64_t busy_ms, thread_ms;
 };
 
 struct report {
   const struct config *cfg;
   int progress_fd;
-  double start_s, last_s;  // when the learner began, and the last line
-  double last_wait_s, last_steps, last_updates;
+  double start_s;           // when the learner began
+  struct report_mark last;  // at the last line
+  double last_steps, last_updates;
+  double idle;                    // actor_idle of the last line
   uint64_t episodes, unstable;    // handed to the trainer; of those: cut by an unstable simulation
   uint64_t warn_at;               // unstable episodes of the next warning
   struct report_mark begin, end;  // first commit; all committed
@@ -51,7 +56,7 @@ void report_status(struct report *r, struct trainer *trainer, const struct ledge
 // The last word, while the actors are still here.
 void report_end(struct report *r, struct trainer *trainer, const struct fleet *fleet);
 
-// Which side holds up a trainer that waited for episodes for this share of the time; open: tickets.
-enum metrics_limit report_limit(double wait, int threads, int open);
+// actor_idle between two moments; unknown when no heartbeat came between them.
+double report_idle(const struct report_mark *from, const struct report_mark *to, double unknown);
 
 #endif

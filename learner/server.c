@@ -124,7 +124,7 @@ static void on_actor_message(struct server *s, int i, struct wire_msg *msg) {
       on_episode(s, i, &msg->episode);
       break;
     case WIRE_HEARTBEAT:
-      fleet_heard(&s->fleet, i, &msg->heartbeat);
+      fleet_heard(&s->fleet, i, &msg->heartbeat, now_ms(s));
       break;
     case WIRE_BYE:
       fleet_lose(&s->fleet, i, "left");

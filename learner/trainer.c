@@ -61,9 +61,9 @@ struct trainer {
   atomic_bool busy;
   _Atomic uint64_t progress;
 
-  pthread_mutex_t lock;  // of the two below
+  pthread_mutex_t lock;  // of the three below
   struct metrics metrics;
-  double wait_s;
+  double wait_s, waits_since;  // ended waits; when the present one began, 0: none
 };
 
 // The policy as it is now, as the version that comes next.
@@ -257,12 +257,14 @@ static void record_evaluation(struct trainer *t, const struct evaluation *e) {
 
 static struct item *wait_item(struct trainer *t) {
   atomic_store(&t->busy, false);
-  const double start = now_s();
+  pthread_mutex_lock(&t->lock);
+  t->waits_since = now_s();
+  pthread_mutex_unlock(&t->lock);
   struct item *item = queue_wait(t->in);
-  const double waited = now_s() - start;
   atomic_store(&t->busy, true);
   pthread_mutex_lock(&t->lock);
-  t->wait_s += waited;
+  t->wait_s += now_s() - t->waits_since;
+  t->waits_since = 0.0;
   pthread_mutex_unlock(&t->lock);
   return item;
 }
@@ -491,7 +493,7 @@ bool trainer_complete(const struct trainer *t) {
 void trainer_metrics(struct trainer *t, struct metrics *m, double *wait_s) {
   pthread_mutex_lock(&t->lock);
   *m = t->metrics;
-  *wait_s = t->wait_s;
+  *wait_s = t->wait_s + (t->waits_since > 0.0 ? now_s() - t->waits_since : 0.0);
   pthread_mutex_unlock(&t->lock);
 }
 

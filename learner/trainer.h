@@ -79,7 +79,7 @@ void trainer_stop(struct trainer *t);
 bool trainer_poll(struct trainer *t, struct trainer_event *event);
 
 // Metrics of the fold so far (steps .. eval_success of metrics.def; the caller fills the rest).
-// wait_s: seconds in all that the thread waited for episodes; updates for rates.
+// wait_s: seconds in all that the thread waited for episodes, until now; updates for rates.
 void trainer_metrics(struct trainer *t, struct metrics *m, double *wait_s);
 
 // Rises while the thread works; with *busy it tells a stuck trainer from an idle one.

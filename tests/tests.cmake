@@ -114,7 +114,7 @@ endif()
 
 # ---- unit ----
 foreach(t test_base test_number test_words test_options test_shell test_rng test_config
-          test_metrics test_episode test_evaluation test_tfrecord)
+          test_metrics test_limit test_episode test_evaluation test_tfrecord)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS base)
 endforeach()
 foreach(t test_policy test_policy_file test_safetensors)

@@ -10,7 +10,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { BLOCK_LINES = 5, MAX_COLUMNS = 240, BAR = 30 };
+#include "common/config/limit.h"
+
+enum { BLOCK_LINES = 7, LIMIT_LINES = 2, MAX_COLUMNS = 240, BAR = 30 };
 
 struct canvas {
   char text[BLOCK_LINES * (MAX_COLUMNS + 16) + 64];
@@ -83,6 +85,25 @@ static void draw_evaluation(struct canvas *c, const struct metrics *m) {
            m->eval_distance, success);
 }
 
+// What limits, in LIMIT_LINES lines broken at words; what does not fit is cut.
+static void draw_limit(struct canvas *c, const struct metrics *m) {
+  char text[LIMIT_TEXT];
+  limit_text(text, sizeof text, m);
+  const char *rest = text;
+  for (int i = 0; i < LIMIT_LINES; i++) {
+    const size_t room = (size_t)c->columns - 1;
+    size_t n = strlen(rest);
+    if (n > room && i + 1 < LIMIT_LINES) {
+      n = room;
+      while (n > 0 && rest[n] != ' ') {
+        n--;
+      }
+    }
+    put_line(c, "%.*s", (int)n, rest);
+    rest += n + (rest[n] == ' ');
+  }
+}
+
 static void draw(struct status *s) {
   const struct metrics *m = &s->last;
   struct canvas c = {.columns = terminal_columns()};
@@ -103,6 +124,7 @@ static void draw(struct status *s) {
       &c, "env %s steps/s   updates %s/s   actors %s of %d   window %s %%   learner waits %s %%",
       NUM(m->steps_per_s, "%.0f"), NUM(m->updates_per_s, "%.0f"), NUM(m->actors, "%.0f"),
       s->actors_wanted, NUM(100.0 * m->window_use, "%.0f"), NUM(100.0 * m->learner_wait, "%.0f"));
+  draw_limit(&c, m);
   draw_evaluation(&c, m);
   put_line(&c, "Q loss %s   policy %s   outcome %s   alpha %s   q0 %s   entropy %s",
            NUM(m->loss_q, "%.3g"), NUM(m->loss_pi, "%.3g"), NUM(m->nll, "%.3g"),

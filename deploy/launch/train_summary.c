@@ -11,6 +11,7 @@
 
 #include "common/base/shell.h"
 #include "common/config/config.h"
+#include "common/config/limit.h"
 #include "common/run_files.h"
 #include "deploy/launch/commands.h"
 #include "deploy/launch/train.h"
@@ -124,6 +125,15 @@ static void print_evaluation(const struct metrics *m) {
   puts(isnan(m->eval_score) ? "; no score: episodes begin at the goal" : "");
 }
 
+// what held the run up, and what would change that
+static void print_limit(const struct metrics *m) {
+  char text[LIMIT_TEXT];
+  limit_text(text, sizeof text, m);
+  if (text[0] != '\0') {
+    puts(text);
+  }
+}
+
 static void print_files(const struct train *t) {
   printf(
       "wrote\n  %s/policy.safetensors   the policy\n"
@@ -160,6 +170,7 @@ void train_print_result(const struct train *t) {
     if (!isnan(m->steps)) {
       printf("%.0f steps, %.0f updates in %.0f s\n", m->steps, m->updates, m->seconds);
     }
+    print_limit(m);
     print_evaluation(m);
     print_files(t);
     print_next(t);

@@ -258,8 +258,8 @@ Test(train, terminal_shows_one_block) {
   struct terminal t = train_on_terminal("x", NULL);
   read_terminal(&t, NULL);
   cr_assert_eq(close_terminal(&t), 0, "%s", t.screen);
-  // five lines, drawn again in place
-  cr_assert_gt(count(t.screen, "\033[5A"), 3, "%s", t.screen);
+  // seven lines, drawn again in place
+  cr_assert_gt(count(t.screen, "\033[7A"), 3, "%s", t.screen);
   cr_assert_eq(count(t.screen, "progress steps="), 0);
   static const char *const parts[] = {"telos train box2d",
                                       "of 6000 steps",
@@ -285,7 +285,9 @@ Test(train, terminal_shows_one_block) {
     at += sizeof start - 1;
     cr_assert_leq(strcspn(at, "\r\n"), (size_t)COLUMNS, "%.200s", at);
   }
-  cr_assert_not_null(strstr(t.screen, "6000 steps, 5000 updates in "), "%s", t.screen);
+  const char *last = strstr(t.screen, "6000 steps, 5000 updates in ");
+  cr_assert_not_null(last, "%s", t.screen);
+  cr_assert(strstr(last, " the limit: ") != NULL && strstr(last, " % busy") != NULL, "%s", last);
   free(t.screen);
   check_no_children();
 }

@@ -1,4 +1,4 @@
-// test_report.c - what is said of unstable episodes, and which side limits a run.
+// test_report.c - what is said of unstable episodes, and how idle actors are.
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -38,11 +38,14 @@ Test(report, unstable_episodes_are_told_at_powers_of_ten) {
   cr_assert(r.episodes == 2100 && r.unstable == 1000);
 }
 
-Test(report, who_limits) {
-  cr_assert_eq(report_limit(0.0, 1, 16), METRICS_LIMIT_LEARNER);
-  cr_assert_eq(report_limit(0.099, 64, 16), METRICS_LIMIT_LEARNER);
-  cr_assert_eq(report_limit(0.1, 15, 16), METRICS_LIMIT_ACTORS);
-  cr_assert_eq(report_limit(1.0, 0, 1), METRICS_LIMIT_ACTORS, "nobody is here");
-  cr_assert_eq(report_limit(0.5, 16, 16), METRICS_LIMIT_WINDOW);
-  cr_assert_eq(report_limit(0.5, 64, 16), METRICS_LIMIT_WINDOW);
+Test(report, how_idle_actors_are) {
+  const struct report_mark from = {.busy_ms = 100, .thread_ms = 1000};
+  struct report_mark to = {.busy_ms = 400, .thread_ms = 3000};
+  cr_assert_float_eq(report_idle(&from, &to, 0.5), 0.85, 1e-9);
+  to.busy_ms = 100;
+  cr_assert_eq(report_idle(&from, &to, 0.5), 1.0);
+  to.busy_ms = 9000;
+  cr_assert_eq(report_idle(&from, &to, 0.5), 0.0, "more than its interval");
+  to.thread_ms = 1000;
+  cr_assert_eq(report_idle(&from, &to, 0.25), 0.25, "no heartbeat came");
 }
