@@ -3,7 +3,10 @@
 // With 1, 2 and 4 rollout threads, twice each: acting only (no updates: what tickets, wire, checks,
 // replay and segments cost) and training with the default settings. The limit of the first is the
 // same number of threads that run the same rollouts with nothing around them, measured in the same
-// run. "learner waits" is the share of time in which the trainer had no episode to fold in.
+// run. "learner waits" is the share of time in which the trainer had no episode to fold in. How
+// many steps each does follows from a short look at the speed of the task's rollouts.
+//
+//   bench_fleet [TASK]      default box2d; a task with a goal, since the learner needs one
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,12 +25,16 @@
 #include "learner/nn/mlp.h"
 #include "tests/bench/bench.h"
 
-enum { ACTING_STEPS = 200000, TRAINING_STEPS = 6000, BARE_EPISODES = 500 };
+enum { MAX_ACTING_STEPS = 200000, TRAINING_STEPS = 6000, LOOK_EPISODES = 5 };
+
+static const double bare_s = 1, acting_s = 4;  // of one thread's rollouts
 
 // ---- the limit: rollouts alone ----
 
+static const char *task_name = "box2d";
 static const struct task *task;
 static struct weights *weights;
+static uint64_t episodes;  // of one thread
 
 static void *bare_rollouts(void *arg) {
   (void)arg;
@@ -35,7 +42,7 @@ static void *bare_rollouts(void *arg) {
       task, &(struct rollout_options){.least = 1, .random = 0.3, .repeat = 0.5, .hindsight = 4});
   const struct dims dims = task_dims(task, 4);
   struct episode *ep = episode_new(&dims);
-  for (uint64_t i = 0; i < BARE_EPISODES; i++) {
+  for (uint64_t i = 0; i < episodes; i++) {
     const struct ticket t = {.id = i, .seed = i, .version = 1, .kind = TICKET_TRAIN};
     CHECK(rollout_run(r, ep, &t, weights, NULL) == ERR_OK);
   }
@@ -53,7 +60,7 @@ static double bare_rate(int threads) {
   for (int i = 0; i < threads; i++) {
     pthread_join(thread[i], NULL);
   }
-  return (double)threads * BARE_EPISODES * task->horizon / (now_s() - start);
+  return (double)threads * (double)episodes * task->horizon / (now_s() - start);
 }
 
 // ---- the fleet ----
@@ -67,9 +74,9 @@ static struct result run_fleet(const char *folder, int threads, const char *sett
   static int runs;
   char command[4096];
   snprintf(command, sizeof command,
-           "%s/telos train box2d --actors 1 --threads %d --runs %s --name n%d_%d status.every=0.1 "
+           "%s/telos train %s --actors 1 --threads %d --runs %s --name n%d_%d status.every=0.1 "
            "%s 2>%s/err",
-           getenv("TELOS_BIN"), threads, folder, threads, ++runs, settings, folder);
+           getenv("TELOS_BIN"), task_name, threads, folder, threads, ++runs, settings, folder);
   FILE *f = popen(command, "r");
   CHECK(f != NULL);
   char line[4096];
@@ -100,13 +107,17 @@ static struct result run_fleet(const char *folder, int threads, const char *sett
   return (struct result){(last_steps - first_steps) / dt, waited / dt};
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   CHECK(getenv("TELOS_BIN") != NULL && getenv("TELOS_SOURCE") != NULL);
   char path[4096], folder[] = "/tmp/bench_fleet_XXXXXX";
   CHECK(mkdtemp(folder) != NULL);
-  snprintf(path, sizeof path, "%s/actor/tasks/box2d.xml", getenv("TELOS_SOURCE"));
+  snprintf(path, sizeof path, "%s/actor/tasks", getenv("TELOS_SOURCE"));
+  setenv("TELOS_TASK_PATH", path, 1);
+  task_name = argc > 1 ? argv[1] : task_name;
   struct task *loaded;
-  CHECK(task_load(&loaded, path) == ERR_OK);
+  if (task_load(&loaded, task_name) != ERR_OK) {
+    return 1;
+  }
   task = loaded;
   struct config cfg;
   config_defaults(&cfg);
@@ -118,12 +129,16 @@ int main(void) {
   mlp_init_weights(net, &rng);
   weights = weights_new(1, width, 3, net->theta);
 
-  printf("box2d, default networks, %d cores, learner included\n", cpu_cores());
+  printf("%s, default networks, %d cores, learner included\n", task_name, cpu_cores());
+  episodes = LOOK_EPISODES;
+  const double look = bare_rate(1);
+  episodes = 1 + (uint64_t)(bare_s * look / task->horizon);
+  const int steps = (int)fmin(MAX_ACTING_STEPS, acting_s * look);
   char acting[256], training[256];
   snprintf(acting, sizeof acting,
            "run.steps=%d train.updates_per_step=0 eval.every=0 ledger.window=6400 "
            "checkpoint.every=1e9",
-           ACTING_STEPS);
+           steps);
   snprintf(training, sizeof training, "run.steps=%d eval.every=0", TRAINING_STEPS);
   for (int threads = 1; threads <= 4; threads *= 2) {
     bare_rate(threads);
