@@ -254,8 +254,9 @@ static void grant_to(struct fleet *f, int i, int most, int64_t now_ms) {
 }
 
 void fleet_grant(struct fleet *f, int64_t now_ms) {
+  // mostly there is nothing, or one ticket, and thousands of actors
   for (int spare = 0; spare < 2; spare++) {
-    for (int i = 0; i < f->peers.highest; i++) {
+    for (int i = 0; i < f->peers.highest && ledger_wants(f->ledger); i++) {
       if (f->peers.peer[i].used) {
         grant_to(f, i, spare ? INT_MAX : f->peers.peer[i].threads, now_ms);
       }

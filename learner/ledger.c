@@ -241,6 +241,10 @@ int ledger_held(const struct ledger *l, int actor) {
   return l->stays.at[actor].held;
 }
 
+bool ledger_wants(const struct ledger *l) {
+  return l->rings[TRAIN].nwanted + l->rings[EVAL].nwanted > 0;
+}
+
 int ledger_expire(struct ledger *l, int64_t now_ms) {
   int ended = 0;
   for (int k = 0; k < RINGS; k++) {

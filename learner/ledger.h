@@ -34,8 +34,9 @@
 // with each other; and as long as enough actors stay (one; two where there are audits), it never
 // stops.
 //
-// Cost: ledger_assign and ledger_answer are O(1) as a rule and O(open + evaluation tickets) at
-// worst, which is also the cost of leave, expire, finish and counts. Only ledger_new allocates.
+// Cost: ledger_wants is O(1). ledger_assign and ledger_answer are O(1) as a rule and O(open +
+// evaluation tickets) at worst, which is also the cost of leave, expire, finish and counts. Only
+// ledger_new allocates.
 // Misuse (an index without a join, a commit without a take) aborts through CHECK.
 #ifndef LEARNER_LEDGER_H
 #define LEARNER_LEDGER_H
@@ -50,7 +51,7 @@ struct fold_issue;
 struct ledger;
 
 enum {
-  LEDGER_MAX_ACTORS = 1024,
+  LEDGER_MAX_ACTORS = 4096,
   LEDGER_MAX_ANSWERS = 8,  // kept while they all disagree; then the oldest makes room
 };
 
@@ -82,6 +83,9 @@ bool ledger_assign(struct ledger *l, struct ticket *out, int actor, int64_t now_
 
 // How many tickets this actor holds.
 int ledger_held(const struct ledger *l, int actor);
+
+// Whether any ticket needs an actor now: while none does, ledger_assign has nothing for anyone.
+bool ledger_wants(const struct ledger *l);
 
 // Make tickets assigned longer than timeout_ms assignable again. Returns how many assignments
 // ended.

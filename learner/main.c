@@ -230,6 +230,8 @@ int main(int argc, char **argv) {
     return err_exit_code(err);
   }
   process_ignore_sigpipe();
+  // two connections an actor, and 1024 files are what most shells grant
+  process_raise_files();
   // a file that outgrows `ulimit -f` is an I/O error like any other
   signal(SIGXFSZ, SIG_IGN);
   if (a.parent != 0 && (err = process_follow_parent(a.parent)) != ERR_OK) {

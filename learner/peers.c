@@ -1,15 +1,27 @@
-// peers.c - a plain table: a search is a scan over at most a thousand short records, once a
-// message, which is nothing beside decoding it.
+// peers.c - a plain table. A search, once a message, is a scan over the keys of its routing ids:
+// with the 4,096 actors that there can be 16 KB, a microsecond or two.
 #include "learner/peers.h"
 
 #include <string.h>
 
 #include "common/base/check.h"
 
+// FNV-1a
+static uint32_t key_of(const void *id, size_t id_size) {
+  const uint8_t *bytes = id;
+  uint32_t key = UINT32_C(2166136261);
+  for (size_t i = 0; i < id_size; i++) {
+    key = (key ^ bytes[i]) * UINT32_C(16777619);
+  }
+  return key;
+}
+
 int peers_find(const struct peers *p, const void *id, size_t id_size) {
+  const uint32_t key = key_of(id, id_size);
   for (int i = 0; i < p->highest; i++) {
     const struct peer *peer = &p->peer[i];
-    if (peer->used && peer->id_size == id_size && memcmp(peer->id, id, id_size) == 0) {
+    if (p->key[i] == key && peer->used && peer->id_size == id_size &&
+        memcmp(peer->id, id, id_size) == 0) {
       return i;
     }
   }
@@ -47,6 +59,7 @@ int peers_add(struct peers *p, const void *id, size_t id_size, uint64_t actor, c
   struct peer *peer = &p->peer[i];
   *peer = (struct peer){.used = true, .id_size = id_size, .actor = actor, .last_seen_ms = now_ms};
   memcpy(peer->id, id, id_size);
+  p->key[i] = key_of(id, id_size);
   copy_name(peer->name, name);
   p->used++;
   p->highest = i >= p->highest ? i + 1 : p->highest;

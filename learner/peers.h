@@ -30,8 +30,9 @@ struct peer {
 
 struct peers {
   struct peer peer[LEDGER_MAX_ACTORS];
-  int used;     // how many
-  int highest;  // indices below this have been used
+  uint32_t key[LEDGER_MAX_ACTORS];  // of each used peer's routing id
+  int used;                         // how many
+  int highest;                      // indices below this have been used
   // one newcomer that never said hello stands for all of them in fault logging
   struct peer stranger;
   struct reasons reasons;

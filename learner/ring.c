@@ -35,12 +35,10 @@ bool ring_needs_actor(const struct slot *s) {
 
 void ring_refresh(struct ring *r, const struct slot *s) {
   size_t i = (size_t)(s - r->slots);
-  uint64_t bit = UINT64_C(1) << (i % WORD_BITS);
-  if (ring_needs_actor(s)) {
-    r->wanted[i / WORD_BITS] |= bit;
-  } else {
-    r->wanted[i / WORD_BITS] &= ~bit;
-  }
+  uint64_t *word = &r->wanted[i / WORD_BITS], bit = UINT64_C(1) << (i % WORD_BITS);
+  const uint64_t was = *word;
+  *word = ring_needs_actor(s) ? was | bit : was & ~bit;
+  r->nwanted += ((*word & bit) != 0) - ((was & bit) != 0);
 }
 
 void ring_issue(struct ring *r, const struct ticket *t, uint64_t order, bool audited) {

@@ -46,6 +46,7 @@ struct ring {
   struct slot *slots;      // (room)
   struct answer *answers;  // storage of all slots' answers
   uint64_t *wanted;        // bit per slot: needs an actor
+  int nwanted;             // bits that are set
 };
 
 // Empty, with room for so many tickets of so many answers; the next one is id `first`.

@@ -15,4 +15,7 @@ void process_ignore_stop(void);
 // A closed pipe or socket is an error code of write(), not the end of the process.
 void process_ignore_sigpipe(void);
 
+// As many open files and sockets as the system lets this process have.
+void process_raise_files(void);
+
 #endif

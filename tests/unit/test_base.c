@@ -20,6 +20,7 @@
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/now.h"
+#include "common/base/process.h"
 #include "common/base/queue.h"
 #include "common/base/ram.h"
 #include "common/base/reasons.h"
@@ -795,4 +796,17 @@ Test(queue, close_wakes_all_who_wait) {
     cr_expect_eq(item, NULL);
   }
   queue_free(q);
+}
+
+Test(process, open_files_are_raised_to_the_hard_limit) {
+  struct rlimit before, limit;
+  cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+  limit = before;
+  limit.rlim_cur = before.rlim_max / 2;
+  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  process_raise_files();
+  cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  cr_assert_eq(limit.rlim_cur, before.rlim_max);
+  cr_assert_eq(limit.rlim_max, before.rlim_max);
+  cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 }

@@ -718,7 +718,9 @@ Test(ledger, as_many_tickets_as_there_can_be) {
     cr_assert_eq(t.id, n);
   }
   cr_assert_eq(n, FOLD_MAX_OPEN);
+  cr_assert_not(ledger_wants(l));
   ledger_leave(l, LEDGER_MAX_ACTORS - 1);
+  cr_assert(ledger_wants(l));
   join(l, 0, 1);
   cr_assert_eq(grant(l, 0, 0).id, 0);
   end(l);
@@ -920,9 +922,11 @@ static void sim_leave(struct sim *s, int i) {
 static void sim_ask(struct sim *s, int i) {
   struct sim_actor *a = &s->actors[i];
   struct ticket t;
+  const bool wants = ledger_wants(s->ledger);
   if (a->nheld == SIM_HELD || !ledger_assign(s->ledger, &t, i, s->now)) {
     return;
   }
+  SIM_ASSERT(s, wants, "a ticket, although none needed an actor");
   if (t.kind != TICKET_EVAL) {
     struct ticket ref = reference(s, t.id);
     SIM_ASSERT(s, !s->finished, "training ticket after the finish");
