@@ -6,6 +6,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 
 void download_begin(struct download *d, uint64_t digest, size_t size) {
   if (d->digest == digest && d->size == size) {
@@ -53,6 +54,8 @@ enum err download_task(struct download *d, struct task **out) {
     err = ERR_CONFIG;
   }
   download_release(d);
+  // a machine has many actors, and what the copies of the model took would stay with each
+  process_return_memory();
   *out = err == ERR_OK ? task : NULL;
   return err == ERR_OK ? ERR_OK : ERR_CONFIG;
 }

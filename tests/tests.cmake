@@ -173,6 +173,9 @@ foreach(t test_determinism test_train test_train_tasks test_bad_input test_damag
           test_messages test_sizes test_report_lines test_chaos test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
+if(TELOS_SANITIZE)
+  target_compile_definitions(test_sizes PRIVATE TELOS_SANITIZED)
+endif()
 if(TARGET telos-play)
   telos_integration(test_play TIMEOUT 900)
   target_link_libraries(test_play PRIVATE PkgConfig::PNG)
@@ -181,7 +184,7 @@ telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS nn)
 
 # ---- bench: not part of the default presets ----
 if(NOT TELOS_SANITIZE)
-  foreach(b replay ingest ledger crew)
+  foreach(b replay ingest ledger memory crew)
     telos_bench(${b} LIBS learner)
   endforeach()
   telos_bench(update LIBS learner LINK_OPTIONS

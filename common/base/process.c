@@ -2,6 +2,7 @@
 // nothing, so the parent is compared afterwards.
 #include "common/base/process.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -32,6 +33,11 @@ void process_ignore_stop(void) {
 
 void process_ignore_sigpipe(void) {
   ignore(SIGPIPE);
+}
+
+void process_return_memory(void) {
+  // once, and no thresholds: those that keep little cost page faults with each version of weights
+  (void)malloc_trim(0);
 }
 
 void process_raise_files(void) {

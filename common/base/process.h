@@ -15,6 +15,10 @@ void process_ignore_stop(void);
 // A closed pipe or socket is an error code of write(), not the end of the process.
 void process_ignore_sigpipe(void);
 
+// Gives freed memory that malloc keeps for what comes next back to the system: after work that took
+// more than what follows will.
+void process_return_memory(void);
+
 // As many open files and sockets as the system lets this process have.
 void process_raise_files(void);
 

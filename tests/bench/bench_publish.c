@@ -6,7 +6,8 @@
 // the desk of one subscriber; p50 and p99 are over all versions and subscribers. The limit sends
 // the same number of bytes to the same processes by plain TCP, one socket after the other, and
 // ends when they are read: it neither encodes nor checks. Both take turns, so that what else the
-// machine does meets both.
+// machine does meets both. CPU is that of all processes for one version: here they share a few
+// cores, while each actor of a fleet has its own.
 //
 //   bench_publish [SUBSCRIBERS]      default 64; exit code 1 when p99 at 350 KB is above 50 ms
 #include <arpa/inet.h>
@@ -21,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 #include <zmq.h>
@@ -243,6 +245,19 @@ static double percentile(const double *x, int n, double p) {
   return 1e3 * x[(int)(p * (double)(n - 1) + 0.5)];
 }
 
+// CPU time of this process and all subscribers so far [ms]
+static double cpu_ms(const struct fleet *f) {
+  struct timespec t;
+  CHECK(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t) == 0);
+  double ms = 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+  for (int i = 0; i < f->n; i++) {
+    clockid_t clock;
+    CHECK(clock_getcpuclockid(f->pid[i], &clock) == 0 && clock_gettime(clock, &t) == 0);
+    ms += 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+  }
+  return ms;
+}
+
 // p99 of the product [ms]
 static double measure(struct fleet *f, const int *width) {
   const int total = ROUNDS * f->n;
@@ -254,11 +269,16 @@ static double measure(struct fleet *f, const int *width) {
     publish(f, width, &bytes);
   } while (!all_got(f, &board->got_version, WARM_MS));
   char *data = must_alloc(bytes, 1);
+  double product_cpu[ROUNDS], plain_cpu[ROUNDS];
   for (int round = -1; round < ROUNDS; round++) {
+    const double begin = cpu_ms(f);
     const double published = publish(f, width, &bytes);
     CHECK(all_got(f, &board->got_version, WAIT_MS));
+    const double middle = cpu_ms(f);
     const double sent = send_plain(f, bytes, data);
     CHECK(all_got(f, &board->got_bytes, WAIT_MS));
+    product_cpu[round < 0 ? 0 : round] = middle - begin;
+    plain_cpu[round < 0 ? 0 : round] = cpu_ms(f) - middle;
     for (int i = 0; round >= 0 && i < f->n; i++) {
       product[round * f->n + i] = board->version_s[i] - published;
       plain[round * f->n + i] = board->bytes_s[i] - sent;
@@ -269,9 +289,10 @@ static double measure(struct fleet *f, const int *width) {
   const double p50 = percentile(product, total, 0.5), p99 = percentile(product, total, 0.99);
   const double q50 = percentile(plain, total, 0.5), q99 = percentile(plain, total, 0.99);
   printf(
-      "%7zu bytes to %d subscribers: p50 %.1f ms, p99 %.1f ms   plain TCP: p50 %.1f ms, p99 %.1f "
-      "ms   ratio of p50 %.3f, of p99 %.3f\n",
-      bytes, f->n, p50, p99, q50, q99, q50 / p50, q99 / p99);
+      "%7zu bytes to %d subscribers: p50 %.1f ms, p99 %.1f ms, CPU %.0f ms   plain TCP: p50 %.1f "
+      "ms, p99 %.1f ms, CPU %.0f ms   ratio of p50 %.3f, of p99 %.3f\n",
+      bytes, f->n, p50, p99, bench_median(product_cpu, ROUNDS), q50, q99,
+      bench_median(plain_cpu, ROUNDS), q50 / p50, q99 / p99);
   fflush(stdout);
   free(product);
   free(plain);
