@@ -1,9 +1,14 @@
-// crew.c - one word says which tasks of which job are left; whoever lowers it has got one.
+// crew.c - each thread has a seat with its share of the tasks, and takes from others when it is
+// done.
 //
-// The word holds the job's number and the count of tasks that nobody has taken. A thread that
-// looks at an old job cannot take a task of a new one by mistake, since the job's number differs;
-// and one that has taken a task may read the job's fields, since the owner does not touch them
-// before every task is done.
+// Shares are the same for every job of so many tasks: what a thread wrote last time, numbers of a
+// part of the rows or of the parameters, is still in its own cache. Whoever is early helps, so a
+// thread that the system does not run holds nothing up.
+//
+// A seat's word holds the job's number and which of its tasks nobody has taken. A thread that looks
+// at an old job cannot take a task of a new one by mistake, since the number differs; and one that
+// has taken a task may read the job's fields, since the owner does not touch them before every task
+// is done.
 //
 // Sleeping: whoever goes to sleep first says so, then looks once more; whoever makes work first
 // makes it, then looks who sleeps. Both in one total order (seq_cst), so that one of the two sees
@@ -16,16 +21,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/base/check.h"
-#include "common/base/log.h"
 
 // looks before a thread sleeps, some 20 ns each: longer than the owner needs between two jobs of
 // one update, much shorter than a time slice
-enum { LOOKS = 1000, LEFT_BITS = 16, CACHE_LINE = 64 };
+enum { LOOKS = 2000, CACHE_LINE = 64, MOST_TASKS = 0xffff };
 
-static const uint64_t LEFT_MASK = (UINT64_C(1) << LEFT_BITS) - 1;
+struct seat {
+  _Alignas(CACHE_LINE) _Atomic uint64_t word;  // job << 32 | first task left << 16 | end of share
+};
 
 struct crew {
   // the job; written by the owner while nothing is left to take
@@ -33,45 +38,61 @@ struct crew {
   void *ctx;
   int n;
 
-  _Alignas(CACHE_LINE) _Atomic uint64_t word;  // job << LEFT_BITS | tasks left to take
-  _Alignas(CACHE_LINE) atomic_int done;        // tasks of the job that are done
-  _Alignas(CACHE_LINE) atomic_int sleeping;    // threads of the crew that sleep, or are about to
-  atomic_bool owner_sleeps;                    // it does, or is about to
-  bool stop;                                   // under the lock
+  _Alignas(CACHE_LINE) _Atomic uint32_t job;  // number of the newest job
+  _Alignas(CACHE_LINE) atomic_int done;       // tasks of the job that are done
+  _Alignas(CACHE_LINE) atomic_int sleeping;   // threads of the crew that sleep, or are about to
+  atomic_bool owner_sleeps;                   // it does, or is about to
+  bool stop;                                  // under the lock
 
   pthread_mutex_t lock;
   pthread_cond_t work, finished;
 
-  int threads;         // with the owner
-  pthread_t thread[];  // threads - 1
+  int threads;  // with the owner, whose seat is the first
+  struct seat *seat;
+  struct helper *helper;  // threads - 1, for the seats from 1 on
 };
 
-static uint64_t left(uint64_t word) {
-  return word & LEFT_MASK;
+struct helper {
+  struct crew *crew;
+  int seat;
+  pthread_t id;
+};
+
+// ---- tasks ----
+
+static bool take(struct seat *seat, int *task) {
+  uint64_t word = atomic_load(&seat->word);
+  do {
+    *task = (int)(word >> 16 & MOST_TASKS);
+    if (*task == (int)(word & MOST_TASKS)) {
+      return false;
+    }
+  } while (!atomic_compare_exchange_weak(&seat->word, &word, word + (1 << 16)));
+  return true;
 }
 
-// takes tasks and does them until none is left
-static void take_tasks(struct crew *c) {
-  uint64_t word = atomic_load(&c->word);
-  while (left(word) > 0) {
-    if (!atomic_compare_exchange_weak(&c->word, &word, word - 1)) {
-      continue;
+// does the tasks of its own seat, then those that others have not begun
+static void do_tasks(struct crew *c, int own) {
+  for (int k = 0; k < c->threads; k++) {
+    struct seat *seat = &c->seat[(own + k) % c->threads];
+    for (int i; take(seat, &i);) {
+      const int n = c->n;
+      c->task(c->ctx, i);
+      // beyond this the owner may begin another job
+      if (atomic_fetch_add(&c->done, 1) + 1 == n && atomic_load(&c->owner_sleeps)) {
+        pthread_mutex_lock(&c->lock);
+        pthread_cond_signal(&c->finished);
+        pthread_mutex_unlock(&c->lock);
+      }
     }
-    const int n = c->n;
-    c->task(c->ctx, n - (int)left(word));
-    // beyond this the owner may begin another job
-    if (atomic_fetch_add(&c->done, 1) + 1 == n && atomic_load(&c->owner_sleeps)) {
-      pthread_mutex_lock(&c->lock);
-      pthread_cond_signal(&c->finished);
-      pthread_mutex_unlock(&c->lock);
-    }
-    word = atomic_load(&c->word);
   }
 }
 
-static bool spin_for_work(struct crew *c) {
+// ---- helpers ----
+
+static bool spin_for_job(struct crew *c, uint32_t seen) {
   for (int i = 0; i < LOOKS; i++) {
-    if (left(atomic_load_explicit(&c->word, memory_order_relaxed)) > 0) {
+    if (atomic_load(&c->job) != seen) {
       return true;
     }
     _mm_pause();
@@ -80,10 +101,10 @@ static bool spin_for_work(struct crew *c) {
 }
 
 // false: the crew ends
-static bool sleep_for_work(struct crew *c) {
+static bool sleep_for_job(struct crew *c, uint32_t seen) {
   pthread_mutex_lock(&c->lock);
   atomic_fetch_add(&c->sleeping, 1);
-  while (!c->stop && left(atomic_load(&c->word)) == 0) {
+  while (!c->stop && atomic_load(&c->job) == seen) {
     pthread_cond_wait(&c->work, &c->lock);
   }
   atomic_fetch_sub(&c->sleeping, 1);
@@ -93,12 +114,17 @@ static bool sleep_for_work(struct crew *c) {
 }
 
 static void *thread_main(void *arg) {
-  struct crew *c = arg;
-  while (spin_for_work(c) || sleep_for_work(c)) {
-    take_tasks(c);
+  const struct helper *helper = arg;
+  struct crew *c = helper->crew;
+  uint32_t seen = 0;
+  while (spin_for_job(c, seen) || sleep_for_job(c, seen)) {
+    seen = atomic_load(&c->job);
+    do_tasks(c, helper->seat);
   }
   return NULL;
 }
+
+// ---- the owner ----
 
 static bool all_done(struct crew *c) {
   return atomic_load(&c->done) == c->n;
@@ -121,7 +147,7 @@ static void wait_until_done(struct crew *c) {
 }
 
 void crew_run(struct crew *c, void (*task)(void *ctx, int i), void *ctx, int n) {
-  CHECK(task && n >= 0 && n <= (int)LEFT_MASK);
+  CHECK(task && n >= 0 && n <= MOST_TASKS);
   if (c == NULL || c->threads == 1 || n <= 1) {
     for (int i = 0; i < n; i++) {
       task(ctx, i);
@@ -132,14 +158,19 @@ void crew_run(struct crew *c, void (*task)(void *ctx, int i), void *ctx, int n) 
   c->ctx = ctx;
   c->n = n;
   atomic_store(&c->done, 0);
-  const uint64_t job = (atomic_load(&c->word) >> LEFT_BITS) + 1;
-  atomic_store(&c->word, job << LEFT_BITS | (uint64_t)n);
+  const uint32_t job = atomic_load(&c->job) + 1;
+  for (int k = 0; k < c->threads; k++) {
+    const uint64_t first = (uint64_t)n * (uint64_t)k / (uint64_t)c->threads;
+    const uint64_t end = (uint64_t)n * (uint64_t)(k + 1) / (uint64_t)c->threads;
+    atomic_store(&c->seat[k].word, (uint64_t)job << 32 | first << 16 | end);
+  }
+  atomic_store(&c->job, job);
   if (atomic_load(&c->sleeping) > 0) {
     pthread_mutex_lock(&c->lock);
     pthread_cond_broadcast(&c->work);
     pthread_mutex_unlock(&c->lock);
   }
-  take_tasks(c);
+  do_tasks(c, 0);
   wait_until_done(c);
 }
 
@@ -147,20 +178,22 @@ int crew_threads(const struct crew *c) {
   return c ? c->threads : 1;
 }
 
+// ---- life ----
+
 struct crew *crew_new(int threads) {
   CHECK(threads >= 1);
-  struct crew *c = must_alloc(1, sizeof *c + (size_t)(threads - 1) * sizeof(pthread_t));
-  c->threads = 1;
+  struct crew *c = must_alloc(1, sizeof *c);
+  c->threads = threads;
+  c->seat = must_alloc((size_t)threads, sizeof *c->seat);
+  c->helper = must_alloc((size_t)threads, sizeof *c->helper);
   pthread_mutex_init(&c->lock, NULL);
   pthread_cond_init(&c->work, NULL);
   pthread_cond_init(&c->finished, NULL);
-  for (int i = 0; i < threads - 1; i++, c->threads++) {
-    const int failed = pthread_create(&c->thread[i], NULL, thread_main, c);
-    if (failed) {
-      log_warn("learner.threads: only %d of %d threads could be started (%s); results are the same",
-               c->threads, threads, strerror(failed));
-      break;
-    }
+  for (int i = 0; i < threads - 1; i++) {
+    struct helper *helper = &c->helper[i];
+    helper->crew = c;
+    helper->seat = i + 1;
+    must_thread(&helper->id, thread_main, helper);
   }
   return c;
 }
@@ -174,10 +207,12 @@ void crew_free(struct crew *c) {
   pthread_cond_broadcast(&c->work);
   pthread_mutex_unlock(&c->lock);
   for (int i = 0; i < c->threads - 1; i++) {
-    pthread_join(c->thread[i], NULL);
+    pthread_join(c->helper[i].id, NULL);
   }
   pthread_cond_destroy(&c->work);
   pthread_cond_destroy(&c->finished);
   pthread_mutex_destroy(&c->lock);
+  free(c->seat);
+  free(c->helper);
   free(c);
 }

@@ -14,12 +14,11 @@
 
 struct crew;
 
-// threads: with the owner's, at least 1. When the system grants fewer, that is told in one line.
-// Free with crew_free, which ends them.
+// threads: with the owner's, at least 1. Free with crew_free, which ends them.
 struct crew *crew_new(int threads);
 void crew_free(struct crew *crew);  // NULL is allowed
 
-// Runs task(ctx, i) for i = 0 to n - 1, 0 <= n < 2^16; returns when all are done, and what they
+// Runs task(ctx, i) for i = 0 to n - 1, 0 <= n <= 65535; returns when all are done, and what they
 // wrote is then visible to the caller. Owner's thread only, never from within a task. NULL for
 // crew: the caller does all of it. Allocates nothing.
 void crew_run(struct crew *crew, void (*task)(void *ctx, int i), void *ctx, int n);

@@ -1,7 +1,7 @@
 // bench_crew.c - updates per second by the number of threads, in one run: wall-clock time, threads
 // in turns within each round, medians of the rounds' ratios to one thread.
 //
-//   bench_crew [most threads]           default: cores that the process may use
+//   bench_crew [group.name=value ..]    up to learner.threads, or the cores of the process
 //
 // The limit beside each ratio is what the machine itself grants: the same threads, each running the
 // products of one part of an update again and again with nothing to wait for.
@@ -53,10 +53,10 @@ static double updates_per_s(struct updater *u, const struct batch *b, uint64_t *
   return n / (now_s() - start);
 }
 
-static void measure(const struct rule *rule, int width, int batch, int most) {
+static void measure(const struct rule *rule, const struct config *base, int width, int batch,
+                    int most) {
   const struct dims fetch = {.obs = 22, .act = 4, .goal = 3, .horizon = 50, .hindsight = 4};
-  struct config cfg;
-  config_defaults(&cfg);
+  struct config cfg = *base;
   cfg.net_hidden = (struct widths){.n = 2, .v = {width, width}};
   cfg.train_batch = batch;
   cfg.outcome_prefit = 0;
@@ -91,9 +91,16 @@ static void measure(const struct rule *rule, int width, int batch, int most) {
 }
 
 int main(int argc, char **argv) {
-  CHECK(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32) == ERR_OK);
-  int most = argc > 1 ? (int)strtol(argv[1], NULL, 10) : cpu_cores();
-  most = most < 1 ? 1 : most > MOST ? MOST : most;
+  struct config cfg;
+  config_defaults(&cfg);
+  char *none[] = {NULL};
+  enum err err = config_read_overrides(&cfg, none, argv + 1, argc - 1);
+  err = err == ERR_OK ? gemm_init(cfg.net_backend, cfg.net_precision) : err;
+  if (err != ERR_OK) {
+    return err_exit_code(err);
+  }
+  const int cores = cfg.learner_threads > 0 ? (int)cfg.learner_threads : cpu_cores();
+  const int most = cores > MOST ? MOST : cores;
   for (int i = 0; i < MOST; i++) {
     const size_t n[] = {(size_t)M * N, (size_t)M * N, (size_t)N * N};
     for (int k = 0; k < 3; k++) {
@@ -103,9 +110,9 @@ int main(int argc, char **argv) {
   printf("fetch-push's sizes, %s, %d cores\n", gemm_kernel(), cpu_cores());
   const struct rule *rule;
   for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    measure(rule, 256, 256, most);
-    measure(rule, 128, 256, most);
-    measure(rule, 128, 2048, most);
+    measure(rule, &cfg, 256, 256, most);
+    measure(rule, &cfg, 128, 256, most);
+    measure(rule, &cfg, 128, 2048, most);
   }
   for (int i = 0; i < MOST; i++) {
     for (int k = 0; k < 3; k++) {
