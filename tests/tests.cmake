@@ -149,6 +149,10 @@ endforeach()
 target_link_options(test_trainer PRIVATE
   -Wl,--wrap=updater_prepare,--wrap=replay_sample,--wrap=outcome_loglik,--wrap=mlp_forward)
 
+# ranks are threads of the test
+telos_test(test_team LABEL unit TIMEOUT 120 LIBS learner SOURCES tests/unit/ranks_memory.c)
+target_link_options(test_team PRIVATE -Wl,--wrap=gemm_kernel,--wrap=gemm_init)
+
 # ---- fuzz ----
 # a task costs the compilation of a model and YAML a parser, so their files get fewer mutations
 telos_fuzz(config MUTATIONS 512 LIBS base)
