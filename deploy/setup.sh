@@ -14,9 +14,9 @@ build_packages=(gcc libc6-dev pkg-config cmake ninja-build libmujoco-dev libzmq3
   libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libdnnl-dev libyaml-dev libjansson-dev libxxhash-dev)
 play_packages=(libosmesa6-dev libpng-dev libwebp-dev)
 # libclang-rt-14-dev: clang's sanitizers and libFuzzer; libmujoco-samples: the model that the task
-# tendon-arm includes
+# tendon-arm includes; libopenmpi-dev, openmpi-bin: several processes share the updates of one learner
 test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy shellcheck git
-  libmujoco-samples)
+  libmujoco-samples libopenmpi-dev openmpi-bin)
 
 case ${1-} in
 build) packages=("${build_packages[@]}") ;;

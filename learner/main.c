@@ -23,16 +23,19 @@
 #include "learner/fleet.h"
 #include "learner/memory.h"
 #include "learner/nn/gemm.h"
+#include "learner/ranks/ranks.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/rules.h"
 #include "learner/rundir.h"
 #include "learner/server.h"
+#include "learner/team.h"
 #include "proto/version.h"
 
 struct arguments {
   const char *task, *preset, *config, *run;
   enum resume resume;
   bool insecure;
+  bool told;             // --help or --version: nothing else to do
   long parent;           // 0: none
   uint64_t video_every;  // env steps; 0: none
   char **settings;
@@ -44,6 +47,7 @@ static const char help[] =
     "  telos-learner --task box2d --run runs/box2d/demo\n"
     "  telos-learner --task my/robot.xml --run runs/robot/a run.steps=1e6 run.seed=3\n"
     "  telos-learner --task box2d --run runs/box2d/demo --resume must\n"
+    "  mpirun -n 4 telos-learner --task box2d --run runs/box2d/demo\n"
     "\n"
     "Usage: telos-learner --task NAME|FILE --run FOLDER [options] [group.name=value ...]\n"
     "\n"
@@ -135,12 +139,14 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         config_print_presets(stdout);
         printf("\nSettings:\n");
         config_print_help(stdout);
-        exit(0);
+        a->told = true;
+        return ERR_OK;
       case 'v':
         // what a run would have by default
         err = gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32);
         version_print(stdout, "telos-learner", gemm_kernel());
-        exit(err_exit_code(err));
+        a->told = true;
+        return err;
       default:
         options_complain(c, options, argv, "telos-learner", config_explain_option);
         return ERR_USAGE;
@@ -214,26 +220,16 @@ static enum err load_task(struct task **task, const char *name) {
   return err;
 }
 
-int main(int argc, char **argv) {
-  // before anything that the compiler may have vectorised
-  enum err err = cpu_require();
-  if (err != ERR_OK) {
-    return err_exit_code(err);
-  }
-  log_set_name("learner");
+// the learner, which is rank 0 when there are several; the exit code
+static int learn(int argc, char **argv, struct team *team) {
   struct arguments a = {.resume = RESUME_AUTO};
   struct config cfg;
   struct task *task = NULL;
   struct rundir run;
-  err = parse_arguments(&a, argc, argv);
-  if (err != ERR_OK) {
+  enum err err = parse_arguments(&a, argc, argv);
+  if (err != ERR_OK || a.told) {
     return err_exit_code(err);
   }
-  process_ignore_sigpipe();
-  // two connections an actor, and 1024 files are what most shells grant
-  process_raise_files();
-  // a file that outgrows `ulimit -f` is an I/O error like any other
-  signal(SIGXFSZ, SIG_IGN);
   if (a.parent != 0 && (err = process_follow_parent(a.parent)) != ERR_OK) {
     return err_exit_code(err);
   }
@@ -244,7 +240,8 @@ int main(int argc, char **argv) {
   }
   const struct dims dims = task_dims(task, (int)cfg.replay_hindsight_k);
   if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK ||
-      (err = memory_check(&cfg, &dims, ram_limit())) != ERR_OK) {
+      (err = memory_check(&cfg, &dims, ram_limit())) != ERR_OK ||
+      (err = team_gather(team, &cfg, &dims, rules_at(0))) != ERR_OK) {
     task_free(task);
     return err_exit_code(err);
   }
@@ -256,6 +253,7 @@ int main(int argc, char **argv) {
     const struct server_options opt = {.cfg = &cfg,
                                        .task = task,
                                        .run = &run,
+                                       .team = team,
                                        .insecure = a.insecure,
                                        .video_every = a.video_every,
                                        .listening = on_listening,
@@ -271,4 +269,41 @@ int main(int argc, char **argv) {
   }
   task_free(task);
   return err_exit_code(err);
+}
+
+// computes for rank 0 until that ends; the exit code
+static int assist(void) {
+  char name[32];
+  snprintf(name, sizeof name, "rank %d", ranks_index());
+  log_set_name(name);
+  // who has a state to save decides when to stop
+  process_ignore_stop();
+  return team_serve();
+}
+
+int main(int argc, char **argv) {
+  // before anything that the compiler may have vectorised
+  enum err err = cpu_require();
+  if (err != ERR_OK) {
+    return err_exit_code(err);
+  }
+  log_set_name("learner");
+  if ((err = ranks_start(&argc, &argv)) != ERR_OK) {
+    return err_exit_code(err);
+  }
+  process_ignore_sigpipe();
+  // two connections an actor, and 1024 files are what most shells grant
+  process_raise_files();
+  // a file that outgrows `ulimit -f` is an I/O error like any other
+  signal(SIGXFSZ, SIG_IGN);
+  int exit_code;
+  if (ranks_index() > 0) {
+    exit_code = assist();
+  } else {
+    struct team *team = team_new();
+    exit_code = learn(argc, argv, team);
+    team_dismiss(team, exit_code);
+  }
+  ranks_end();
+  return exit_code;
 }

@@ -39,6 +39,7 @@ struct server {
   const struct config *cfg;
   const struct task *task;
   const struct rundir *run;
+  struct team *team;
 
   uv_loop_t loop;
   uv_async_t wake;  // the trainer has events
@@ -337,7 +338,7 @@ static enum err open_sockets(struct server *s, const struct server_options *opt)
 }
 
 static enum err make_ledger(struct server *s) {
-  enum err err = trainer_new(&s->trainer, s->cfg, s->task, s->run, wake_loop, s);
+  enum err err = trainer_new(&s->trainer, s->cfg, s->task, s->run, s->team, wake_loop, s);
   if (err != ERR_OK) {
     return err;
   }
@@ -421,6 +422,7 @@ enum err server_run(struct server **out, const struct server_options *opt) {
   s->cfg = opt->cfg;
   s->task = opt->task;
   s->run = opt->run;
+  s->team = opt->team;
   s->decoder = wire_decoder_new(&dims, (size_t)opt->cfg->wire_max_message);
   fleet_init(&s->fleet);
   CHECK(uv_loop_init(&s->loop) == 0);

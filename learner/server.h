@@ -18,11 +18,13 @@
 
 struct rundir;
 struct server;
+struct team;
 
 struct server_options {
   const struct config *cfg;
   const struct task *task;
   const struct rundir *run;
+  struct team *team;                                   // NULL: this process alone
   bool insecure;                                       // allow addresses other than loopback
   uint64_t video_every;                                // trainer_set_videos; 0: none
   void (*listening)(void *ctx, const char *endpoint);  // called once, when actors can connect

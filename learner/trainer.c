@@ -27,6 +27,7 @@
 #include "learner/replay/segments.h"
 #include "learner/rules/rules.h"
 #include "learner/rules/updater.h"
+#include "learner/team.h"
 
 enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
 
@@ -401,17 +402,18 @@ static enum err restore(struct trainer *t) {
 }
 
 // learner.threads, or what the machine has, less a core for the loop that feeds the fleet
-static int crew_size(const struct config *cfg) {
+static int crew_size(const struct config *cfg, const struct team *team) {
   const int cores = cpu_cores();
   const int64_t wanted = cfg->learner_threads > 0 ? cfg->learner_threads
                          : cores > 2              ? cores - 1
                                                   : cores;
-  const int useful = updater_shards(cfg);
+  const int useful = team_parts(team, cfg);
   return wanted < useful ? (int)wanted : useful;
 }
 
 enum err trainer_new(struct trainer **out, const struct config *cfg, const struct task *task,
-                     const struct rundir *run, void (*notify)(void *ctx), void *ctx) {
+                     const struct rundir *run, struct team *team, void (*notify)(void *ctx),
+                     void *ctx) {
   struct trainer *t = must_alloc(1, sizeof *t);
   t->cfg = cfg;
   t->task = task;
@@ -432,8 +434,8 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   const size_t room = (size_t)fold_room(&t->fold);
   t->in = queue_new(room + QUEUE_SLACK);
   t->out = queue_new(2 * room + QUEUE_SLACK);
-  t->crew = crew_new(crew_size(cfg));
-  t->updater = updater_new(rules_at(0), cfg, &t->dims, t->crew);
+  t->crew = crew_new(crew_size(cfg, team));
+  t->updater = team_updater(team, rules_at(0), cfg, &t->dims, t->crew);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);
   if (err != ERR_OK) {

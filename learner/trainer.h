@@ -27,6 +27,7 @@
 #include "learner/rundir.h"
 
 struct episode;
+struct team;
 struct trainer;
 
 enum trainer_event_kind {
@@ -46,10 +47,10 @@ struct trainer_event {
   bool evaluate;              // issue an evaluation of the newest version
 };
 
-// Builds or restores the state. cfg, task and run are borrowed and must outlive it. notify is
-// called on the trainer's thread after each event.
+// Builds or restores the state. cfg, task, run and team (NULL: this process alone) are borrowed and
+// must outlive it. notify is called on the trainer's thread after each event.
 NODISCARD enum err trainer_new(struct trainer **out, const struct config *cfg,
-                               const struct task *task, const struct rundir *run,
+                               const struct task *task, const struct rundir *run, struct team *team,
                                void (*notify)(void *ctx), void *ctx);
 void trainer_free(struct trainer *t);  // joins the thread; NULL is allowed
 

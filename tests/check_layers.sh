@@ -5,7 +5,7 @@
 #   as a program, so it knows the actor's files alone;  tests know all
 #   inside common: base <- { config, nn, task }, which do not know each other
 #   inside the learner: trainer -> rules -> { agent, worth } -> nn, and a minibatch is all that
-#   these see of replay
+#   these see of replay; messages between ranks know nothing of what they carry
 #
 # Includes are written from the root ("common/base/log.h"), so a few greps see everything.
 # --self-test plants one offence of each kind in a scratch tree and demands that each is found.
@@ -30,6 +30,7 @@ declare -A allowed=(
   [learner/rules]='common common/base common/config common/nn learner/nn learner/replay/batch.h
     learner/agent learner/worth learner/rules'
   [learner/replay]='common common/base learner/replay'
+  [learner/ranks]='common/base learner/ranks'
   [learner]='common/* proto learner/*'
   [deploy]='common/* proto actor deploy/*'
   [tests]='common/* proto actor learner/* deploy/* tests/*'
@@ -146,6 +147,10 @@ self_test() {
   plant learner/replay '#include "learner/nn/mlp.h"' found
   plant learner/replay '#include "proto/wire.h"' found
   plant learner/replay '#include "common/episode.h"' clean
+  plant learner/rules '#include "learner/ranks/ranks.h"' found
+  plant learner/ranks '#include "common/base/log.h"' clean
+  plant learner/ranks '#include "learner/rules/updater.h"' found
+  plant learner '#include "learner/ranks/ranks.h"' clean
   plant learner '#include "learner/rules/rule.h"' clean
   plant deploy/launch '#include "actor/rollout.h"' clean
   plant deploy/play '#include "deploy/launch/policy_source.h"' clean

@@ -65,13 +65,15 @@ function(telos_fuzz name)
 endfunction()
 
 # telos_bench(update LIBS learner): tests/bench/bench_update.c -> build/<preset>/bench/bench_update
+# LAUNCH: what starts it.
 function(telos_bench name)
-  cmake_parse_arguments(T "" "" "LIBS;LINK_OPTIONS" ${ARGN})
+  cmake_parse_arguments(T "" "" "LIBS;LINK_OPTIONS;LAUNCH" ${ARGN})
   add_executable(bench_${name} tests/bench/bench_${name}.c)
   target_link_libraries(bench_${name} PRIVATE ${T_LIBS})
   target_link_options(bench_${name} PRIVATE ${T_LINK_OPTIONS})
   set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
-  telos_check(NAME bench.${name} LABEL bench TIMEOUT 600 COMMAND bench_${name})
+  telos_check(NAME bench.${name} LABEL bench TIMEOUT 600
+    COMMAND ${T_LAUNCH} $<TARGET_FILE:bench_${name}>)
   set_tests_properties(bench.${name} PROPERTIES RUN_SERIAL ON)
 endfunction()
 
@@ -84,6 +86,9 @@ telos_check(NAME lint.shell LABEL lint TIMEOUT 60 COMMAND tests/check_shell.sh)
 # only a learner needs libraries for products, and the threads that one starts before main
 telos_check(NAME lint.blas_links LABEL lint TIMEOUT 60
   COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos> | grep -E 'blas|dnnl|gomp'")
+# nor does anything but a learner need MPI
+telos_check(NAME lint.mpi_links LABEL lint TIMEOUT 60
+  COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos> | grep libmpi")
 # what an actor has to know of the settings comes as numbers: it reads no YAML
 telos_check(NAME lint.yaml_links LABEL lint TIMEOUT 60
   COMMAND sh -c "! ldd $<TARGET_FILE:telos-actor> | grep yaml")
@@ -149,6 +154,12 @@ endforeach()
 target_link_options(test_trainer PRIVATE
   -Wl,--wrap=updater_prepare,--wrap=replay_sample,--wrap=outcome_loglik,--wrap=mlp_forward)
 
+# ranks are threads of the test
+telos_test(test_team LABEL unit TIMEOUT 120 LIBS learner SOURCES tests/unit/ranks_memory.c)
+target_link_options(test_team PRIVATE -Wl,--wrap=gemm_kernel,--wrap=gemm_init)
+
+telos_test(test_ranks_none LABEL unit TIMEOUT 60 LIBS base SOURCES learner/ranks/ranks_none.c)
+
 # ---- fuzz ----
 # a task costs the compilation of a model and YAML a parser, so their files get fewer mutations
 telos_fuzz(config MUTATIONS 512 LIBS base)
@@ -176,6 +187,13 @@ endforeach()
 if(TELOS_SANITIZE)
   target_compile_definitions(test_sizes PRIVATE TELOS_SANITIZED)
 endif()
+find_program(MPIRUN mpirun)
+if(MPIRUN AND TELOS_MPI AND OMPI_FOUND)
+  telos_integration(test_ranks TIMEOUT 900)
+else()
+  telos_check(NAME integration.test_ranks LABEL integration TIMEOUT 10
+    COMMAND sh -c "echo 'skipped: mpirun, or a build with MPI, is missing'; exit 77")
+endif()
 if(TARGET telos-play)
   telos_integration(test_play TIMEOUT 900)
   target_link_libraries(test_play PRIVATE PkgConfig::PNG)
@@ -199,4 +217,10 @@ if(NOT TELOS_SANITIZE)
   add_executable(walk tests/bench/walk.c)
   target_link_libraries(walk PRIVATE actor)
   set_target_properties(walk PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  if(MPIRUN AND TELOS_MPI AND OMPI_FOUND)
+    telos_bench(ranks LIBS learner LINK_OPTIONS
+      -Wl,--wrap=ranks_send,--wrap=ranks_receive,--wrap=ranks_broadcast
+      LAUNCH ${CMAKE_COMMAND} -E env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+        ${MPIRUN} --oversubscribe --bind-to none --mca plm isolated -n 2)
+  endif()
 endif()

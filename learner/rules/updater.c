@@ -30,12 +30,11 @@ int updater_shards(const struct config *cfg) {
 
 static void init_shards(struct updater *u, const struct rule_setup *setup) {
   struct config part = *setup->cfg;
-  u->nshard = updater_shards(&part);
   part.train_batch /= u->nshard;
   struct rule_setup twin = *setup;
   twin.cfg = &part;
-  u->shard = must_alloc((size_t)u->nshard, sizeof *u->shard);
-  for (int i = 0; i < u->nshard; i++) {
+  u->shard = must_alloc((size_t)u->nown, sizeof *u->shard);
+  for (int i = 0; i < u->nown; i++) {
     struct shard *shard = &u->shard[i];
     shard->nets.of = &u->nets;
     shard->self = must_alloc(1, u->rule->size);
@@ -43,20 +42,29 @@ static void init_shards(struct updater *u, const struct rule_setup *setup) {
     u->rule->init(shard->self, &shard->agent, &twin);
     CHECK(shard->nets.n == u->nets.n);
   }
+  u->nreport = u->nets.n + u->rule->nfigure;
+  u->report = must_alloc((size_t)u->nshard * (size_t)u->nreport, sizeof *u->report);
   u->npiece = nets_pieces(&u->nets, NULL, 0);
   u->piece = must_alloc((size_t)u->npiece, sizeof *u->piece);
   nets_pieces(&u->nets, u->piece, u->npiece);
   u->piece_finite = must_alloc((size_t)u->npiece, sizeof *u->piece_finite);
 }
 
-struct updater *updater_new(const struct rule *rule, const struct config *cfg,
-                            const struct dims *dims, struct crew *crew) {
+struct updater *updater_new_share(const struct rule *rule, const struct config *cfg,
+                                  const struct dims *dims, struct crew *crew, int first, int n,
+                                  const struct helpers *helper) {
   CHECK(rule && cfg && dims);
   CHECK(!(rule->needs & RULE_GOAL) || dims->goal >= 1);
   struct updater *u = must_alloc(1, sizeof *u);
   u->rule = rule;
   u->dims = *dims;
   u->crew = crew;
+  u->nshard = updater_shards(cfg);
+  u->first = first;
+  u->nown = n;
+  u->helper = helper;
+  CHECK(first >= 0 && n >= 1 && first % n == 0 && n <= u->nshard - first);
+  CHECK(n == u->nshard || (n & (n - 1)) == 0);
   u->self = must_alloc(1, rule->size);
   u->nets.seed = (uint64_t)cfg->run_seed;
   const struct policy_shape shape = {.obs = dims->obs, .goal = dims->goal, .act = dims->act};
@@ -73,17 +81,23 @@ struct updater *updater_new(const struct rule *rule, const struct config *cfg,
   return u;
 }
 
+struct updater *updater_new(const struct rule *rule, const struct config *cfg,
+                            const struct dims *dims, struct crew *crew) {
+  return updater_new_share(rule, cfg, dims, crew, 0, updater_shards(cfg), NULL);
+}
+
 void updater_free(struct updater *u) {
   if (!u) {
     return;
   }
   // twins first: they read the nets of the original
-  for (int i = 0; i < u->nshard; i++) {
+  for (int i = 0; i < u->nown; i++) {
     u->rule->release(u->shard[i].self);
     agent_release(&u->shard[i].agent);
     free(u->shard[i].self);
   }
   free(u->shard);
+  free(u->report);
   free(u->piece);
   free(u->piece_finite);
   u->rule->release(u->self);
@@ -134,35 +148,45 @@ enum err updater_prepare(struct updater *u, const struct draws *draws) {
 
 struct update {
   struct updater *u;
-  const struct batch *b;
+  const struct batch *own;  // rows of our parts
   uint64_t index;
 };
 
-// losses and gradients of one part of the rows
+static float *figure_of(void *self, const struct figure *figure) {
+  return (float *)(void *)((char *)self + figure->at);
+}
+
+// losses and gradients of one of our parts, and its row of report
 static void shard_losses(void *ctx, int i) {
   const struct update *update = ctx;
   struct updater *u = update->u;
   struct shard *shard = &u->shard[i];
-  const int rows = update->b->B / u->nshard;
-  const struct batch part = batch_rows(update->b, &u->dims, i * rows, rows);
+  const int rows = update->own->B / u->nown, number = u->first + i;
+  const struct batch part = batch_rows(update->own, &u->dims, i * rows, rows);
   for (int k = 0; k < u->rule->nkept; k++) {
     const size_t at = u->rule->kept[k].at;
     memcpy((char *)shard->self + at, (const char *)u->self + at, sizeof(double));
   }
   agent_begin(&shard->agent);
   u->rule->losses(shard->self, &shard->agent, &part,
-                  update->index * (uint64_t)u->nshard + (uint64_t)i);
+                  update->index * (uint64_t)u->nshard + (uint64_t)number);
+  double *report = u->report + (size_t)number * (size_t)u->nreport;
+  for (int k = 0; k < u->nets.n; k++) {
+    *report++ = shard->nets.at[k]->loss;
+  }
+  for (int k = 0; k < u->rule->nfigure; k++) {
+    *report++ = (double)*figure_of(shard->self, &u->rule->figure[k]);
+  }
 }
 
-// eq. (1) for one piece of the gradients. The sums over neighbours, then over neighbours of those,
-// and so on, are left in the gradients of the shards.
+// Eq. (1) over our parts for one piece of the gradients. The sums over neighbours, then over
+// neighbours of those, and so on, are left in the gradients of the shards.
 static void sum_piece(void *ctx, int i) {
   const struct update *update = ctx;
   struct updater *u = update->u;
   const struct nets_piece *piece = &u->piece[i];
-  const float share = 1.0f / (float)u->nshard;
-  for (int step = 1; step < u->nshard; step *= 2) {
-    for (int k = 0; k + step < u->nshard; k += 2 * step) {
+  for (int step = 1; step < u->nown; step *= 2) {
+    for (int k = 0; k + step < u->nown; k += 2 * step) {
       float *restrict sum = u->shard[k].nets.at[piece->net]->grad + piece->first;
       const float *restrict other = u->shard[k + step].nets.at[piece->net]->grad + piece->first;
       for (size_t j = 0; j < piece->n; j++) {
@@ -170,6 +194,14 @@ static void sum_piece(void *ctx, int i) {
       }
     }
   }
+}
+
+// the gradients of the whole from its sum
+static void mean_piece(void *ctx, int i) {
+  const struct update *update = ctx;
+  struct updater *u = update->u;
+  const struct nets_piece *piece = &u->piece[i];
+  const float share = 1.0f / (float)u->nshard;
   float *restrict grad = u->nets.at[piece->net]->grad + piece->first;
   const float *restrict sum = u->shard[0].nets.at[piece->net]->grad + piece->first;
   for (size_t j = 0; j < piece->n; j++) {
@@ -183,35 +215,34 @@ static void round_piece(void *ctx, int i) {
   nets_round_piece(&update->u->nets, &update->u->piece[i]);
 }
 
+// both at once, while the piece is in cache
+static void sum_and_mean_piece(void *ctx, int i) {
+  sum_piece(ctx, i);
+  mean_piece(ctx, i);
+}
+
 static void step_piece(void *ctx, int i) {
   const struct update *update = ctx;
   nets_step_piece(&update->u->nets, &update->u->piece[i]);
 }
 
-static float *figure_of(void *self, const struct figure *figure) {
-  return (float *)(void *)((char *)self + figure->at);
-}
-
 // losses and figures of the whole minibatch from those of its parts
 static void combine(struct updater *u) {
   const double share = 1.0 / u->nshard;
-  for (int k = 0; k < u->nets.n; k++) {
-    double sum = 0;
-    for (int i = 0; i < u->nshard; i++) {
-      sum += u->shard[i].nets.at[k]->loss;
-    }
-    u->nets.at[k]->loss = share * sum;
-  }
-  for (int k = 0; k < u->rule->nfigure; k++) {
-    const struct figure *figure = &u->rule->figure[k];
+  for (int k = 0; k < u->nreport; k++) {
     double sum = 0, lowest = INFINITY, highest = -INFINITY;
     for (int i = 0; i < u->nshard; i++) {
-      const double part = (double)*figure_of(u->shard[i].self, figure);
+      const double part = u->report[(size_t)i * (size_t)u->nreport + (size_t)k];
       sum += part;
       // what is not a number stays, so that it is found
       lowest = part < lowest || isnan(part) ? part : lowest;
       highest = part > highest || isnan(part) ? part : highest;
     }
+    if (k < u->nets.n) {
+      u->nets.at[k]->loss = share * sum;
+      continue;
+    }
+    const struct figure *figure = &u->rule->figure[k - u->nets.n];
     *figure_of(u->self, figure) = (float)(figure->combine == FIGURE_LOWEST    ? lowest
                                           : figure->combine == FIGURE_HIGHEST ? highest
                                                                               : share * sum);
@@ -256,21 +287,55 @@ static enum err check_numbers(const struct updater *u, uint64_t index) {
   return ERR_OK;
 }
 
-enum err updater_update(struct updater *u, const struct batch *b, uint64_t index) {
-  CHECK(u && b && b->B % u->nshard == 0);
-  struct update update = {.u = u, .b = b, .index = index};
+// losses and gradients of each of our parts
+static void all_losses(struct update *update) {
+  struct updater *u = update->u;
   if (gemm_rounds()) {
-    crew_run(u->crew, round_piece, &update, u->npiece);
+    crew_run(u->crew, round_piece, update, u->npiece);
   }
-  crew_run(u->crew, shard_losses, &update, u->nshard);
+  crew_run(u->crew, shard_losses, update, u->nown);
+}
+
+void updater_losses(struct updater *u, const struct batch *own, uint64_t index) {
+  CHECK(u && own && own->B % u->nown == 0);
+  struct update update = {.u = u, .own = own, .index = index};
+  all_losses(&update);
   crew_run(u->crew, sum_piece, &update, u->npiece);
+}
+
+void updater_step(struct updater *u) {
+  struct update update = {.u = u};
+  nets_begin_step(&u->nets);
+  crew_run(u->crew, step_piece, &update, u->npiece);
+}
+
+// losses and gradients of the whole minibatch
+static void total(struct updater *u, const struct batch *b, uint64_t index) {
+  const struct batch own = batch_rows(b, &u->dims, 0, b->B / u->nshard * u->nown);
+  struct update update = {.u = u, .own = &own, .index = index};
+  if (u->helper) {
+    u->helper->begin(u->helper->ctx, u, b, index);
+    updater_losses(u, &own, index);
+    u->helper->add(u->helper->ctx, u);
+    crew_run(u->crew, mean_piece, &update, u->npiece);
+  } else {
+    all_losses(&update);
+    crew_run(u->crew, sum_and_mean_piece, &update, u->npiece);
+  }
   combine(u);
+}
+
+enum err updater_update(struct updater *u, const struct batch *b, uint64_t index) {
+  CHECK(u && b && b->B % u->nshard == 0 && u->first == 0);
+  total(u, b, index);
   const enum err err = check_numbers(u, index);
+  if (u->helper) {
+    u->helper->conclude(u->helper->ctx, u, err == ERR_OK);
+  }
   if (err != ERR_OK) {
     return err;
   }
-  nets_begin_step(&u->nets);
-  crew_run(u->crew, step_piece, &update, u->npiece);
+  updater_step(u);
   if (u->rule->stepped) {
     u->rule->stepped(u->self, &u->agent);
   }

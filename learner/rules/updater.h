@@ -6,7 +6,8 @@
 // gradients are added in a fixed order,
 //   g = ((g_1 + g_2) + (g_3 + g_4)) / parts                                                 (1)
 // so that the crew's threads may take them in any order: bits depend on the number of parts, a
-// setting, and never on the number of threads. One owner thread; only updater_new allocates.
+// setting, and never on the number of threads, nor of the processes that share the parts. One owner
+// thread; only updater_new allocates.
 #ifndef LEARNER_RULES_UPDATER_H
 #define LEARNER_RULES_UPDATER_H
 
@@ -24,6 +25,19 @@ struct batch;
 struct config;
 struct crew;
 struct scaling;
+struct updater;
+
+// Other processes that work on some of the parts (learner/team.h). Called in this order, once an
+// update each, on the owner's thread.
+struct helpers {
+  // before the losses: gives the others what they need for update index on b
+  void (*begin)(void *ctx, struct updater *u, const struct batch *b, uint64_t index);
+  // adds their sums to ours (shard[0]), in the order of eq. (1), and sets their rows of report
+  void (*add)(void *ctx, struct updater *u);
+  // whether to step; if so, the total of eq. (1) is in the gradients of nets
+  void (*conclude)(void *ctx, struct updater *u, bool step);
+  void *ctx;
+};
 
 // A twin of the rule's object, for its part of the rows.
 struct shard {
@@ -42,9 +56,13 @@ struct updater {
   bool standardize;         // net.standardize
 
   struct crew *crew;  // borrowed
-  struct shard *shard;
-  int nshard;
-  struct nets_piece *piece;  // what a thread sums and steps at a time
+  int nshard;         // parts of a minibatch; those from first on, nown of them, are ours
+  int first, nown;
+  struct shard *shard;           // (nown)
+  double *report;                // (nshard x nreport) losses, then figures, of each part
+  int nreport;                   // nets.n + rule->nfigure
+  const struct helpers *helper;  // borrowed; NULL: all parts are ours
+  struct nets_piece *piece;      // what a thread sums and steps at a time
   bool *piece_finite;
   int npiece;
 };
@@ -55,6 +73,14 @@ struct updater {
 struct updater *updater_new(const struct rule *rule, const struct config *cfg,
                             const struct dims *dims, struct crew *crew);
 void updater_free(struct updater *u);  // NULL is allowed
+
+// The same for a process that works on the parts [first, first + n) alone, n a power of two: its
+// own sums are then sums of eq. (1). helper is borrowed. It is that of first = 0, which alone may
+// call updater_prepare and updater_update; the others (NULL) do updater_losses, and updater_step
+// when their nets have the gradients of it all.
+struct updater *updater_new_share(const struct rule *rule, const struct config *cfg,
+                                  const struct dims *dims, struct crew *crew, int first, int n,
+                                  const struct helpers *helper);
 
 // Parts of a minibatch: train.shards, halved until it divides train.batch.
 int updater_shards(const struct config *cfg);
@@ -67,6 +93,11 @@ NODISCARD enum err updater_prepare(struct updater *u, const struct draws *draws)
 // a gradient or a figure was not finite, or beyond 2^60, whose square Adam could not keep; the line
 // names it, and the whole state is as before the call.
 NODISCARD enum err updater_update(struct updater *u, const struct batch *b, uint64_t index);
+
+// The two halves of an update on our parts, own holding their rows. Losses, gradients summed into
+// those of shard[0], our rows of report; then a step of every net by its gradient.
+void updater_losses(struct updater *u, const struct batch *own, uint64_t index);
+void updater_step(struct updater *u);
 
 // Figure i of the rule, of the last update.
 float updater_figure(const struct updater *u, int i);
