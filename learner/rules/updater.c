@@ -26,6 +26,14 @@ int updater_shards(const struct config *cfg) {
   return n;
 }
 
+int updater_threads(const struct config *cfg, int parts, int cores) {
+  CHECK(parts >= 1 && cores >= 1);
+  const int64_t wanted = cfg->learner_threads > 0 ? cfg->learner_threads
+                         : cores > 2              ? cores - 1
+                                                  : cores;
+  return wanted < parts ? (int)wanted : parts;
+}
+
 // ---- construction ----
 
 static void init_shards(struct updater *u, const struct rule_setup *setup) {

@@ -412,6 +412,22 @@ static unsigned char *trained_bits(const struct rule *rule, const struct config 
   return state;
 }
 
+Test(rules, threads_are_cores_and_never_more_than_parts) {
+  static const struct {
+    int64_t setting;
+    int parts, cores, want;
+  } cases[] = {{0, 4, 1, 1},  {0, 4, 2, 2},    {0, 4, 3, 2},    {0, 4, 4, 3},  {0, 4, 5, 4},
+               {0, 4, 64, 4}, {0, 1, 64, 1},   {0, 64, 64, 63}, {1, 4, 64, 1}, {3, 4, 1, 3},
+               {4, 4, 4, 4},  {1024, 4, 2, 4}, {8, 2, 16, 2}};
+  struct config cfg;
+  config_defaults(&cfg);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    cfg.learner_threads = cases[i].setting;
+    cr_expect_eq(updater_threads(&cfg, cases[i].parts, cases[i].cores), cases[i].want, "case %zu",
+                 i);
+  }
+}
+
 Test(rules, any_number_of_threads_gives_the_same_bits) {
   const struct rule *rule;
   for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
