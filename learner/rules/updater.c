@@ -44,7 +44,7 @@ static void init_shards(struct updater *u, const struct rule_setup *setup) {
   u->shard = must_alloc((size_t)u->nown, sizeof *u->shard);
   for (int i = 0; i < u->nown; i++) {
     struct shard *shard = &u->shard[i];
-    shard->nets.of = &u->nets;
+    shard->nets.original = &u->nets;
     shard->self = must_alloc(1, u->rule->size);
     twin.nets = &shard->nets;
     u->rule->init(shard->self, &shard->agent, &twin);
