@@ -152,7 +152,7 @@ foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
 target_link_options(test_trainer PRIVATE
-  -Wl,--wrap=updater_prepare,--wrap=replay_sample,--wrap=outcome_loglik,--wrap=mlp_forward)
+  -Wl,--wrap=updater_prepare,--wrap=replay_sample,--wrap=outcome_loglik,--wrap=mlp_forward,--wrap=rng_init)
 
 # ranks are threads of the test
 telos_test(test_team LABEL unit TIMEOUT 120 LIBS learner SOURCES tests/unit/ranks_memory.c)
