@@ -239,8 +239,8 @@ void fleet_fault(struct fleet *f, int i, const char *reason) {
 
 // ---- tickets and heartbeats ----
 
-// What actor i may have until it holds so many.
-static void grant_to(struct fleet *f, int i, int most, int64_t now_ms) {
+// One message of what actor i may have until it holds so many; how many tickets that were.
+static int grant_some(struct fleet *f, int i, int most, int64_t now_ms) {
   struct ticket tickets[GRANT_MAX];
   int n = 0;
   while (n < GRANT_MAX && ledger_held(f->ledger, i) < most &&
@@ -250,6 +250,13 @@ static void grant_to(struct fleet *f, int i, int most, int64_t now_ms) {
   if (n > 0) {
     const struct wire_msg msg = {.type = WIRE_GRANT, .grant = {f->run, tickets, n}};
     fleet_send(f, i, &msg);
+  }
+  return n;
+}
+
+// All of it. An actor that is lost on the way gets no more
+static void grant_to(struct fleet *f, int i, int most, int64_t now_ms) {
+  while (f->peers.peer[i].used && grant_some(f, i, most, now_ms) == GRANT_MAX) {
   }
 }
 

@@ -26,6 +26,7 @@
 #include "learner/ranks/ranks.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/rules.h"
+#include "learner/rules/updater.h"
 #include "learner/rundir.h"
 #include "learner/server.h"
 #include "learner/team.h"
@@ -220,6 +221,15 @@ static enum err load_task(struct task **task, const char *name) {
   return err;
 }
 
+// what the run will take fits into what there is
+static enum err check_memory(const struct config *cfg, const struct dims *dims,
+                             const struct team *team) {
+  const int wanted = updater_threads(cfg, team_parts(team, cfg), cpu_cores());
+  const int threads = memory_threads(cfg, dims, wanted, ram_space());
+  const enum err err = memory_check(cfg, dims, ram_limit());
+  return err == ERR_OK ? memory_check_space(cfg, dims, threads, ram_space()) : err;
+}
+
 // the learner, which is rank 0 when there are several; the exit code
 static int learn(int argc, char **argv, struct team *team) {
   struct arguments a = {.resume = RESUME_AUTO};
@@ -240,7 +250,7 @@ static int learn(int argc, char **argv, struct team *team) {
   }
   const struct dims dims = task_dims(task, (int)cfg.replay_hindsight_k);
   if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK ||
-      (err = memory_check(&cfg, &dims, ram_limit())) != ERR_OK ||
+      (err = check_memory(&cfg, &dims, team)) != ERR_OK ||
       (err = team_gather(team, &cfg, &dims, rules_at(0))) != ERR_OK) {
     task_free(task);
     return err_exit_code(err);

@@ -124,14 +124,24 @@ enum err manifest_read(struct manifest *m, const char *run_dir) {
   return err;
 }
 
-enum err manifest_set_saved(const char *run_dir) {
+// the file as it was, with these values
+static enum err set(const char *run_dir, json_t *values) {
   json_t *root;
   enum err err = load(&root, run_dir);
   if (err == ERR_OK) {
-    CHECK(json_object_set_new(root, "saved", json_true()) == 0);
+    CHECK(json_object_update(root, values) == 0);
     CHECK(json_object_del(root, "xxh3") == 0);  // of the file as it was
     err = write_json(run_dir, root);
     json_decref(root);
   }
+  json_decref(values);
   return err;
+}
+
+enum err manifest_set_saved(const char *run_dir) {
+  return set(run_dir, json_pack("{s:b}", "saved", 1));
+}
+
+enum err manifest_set_products(const char *run_dir) {
+  return set(run_dir, json_pack("{s:s, s:s}", "blas", gemm_kernel(), "cpu", cpu_model()));
 }

@@ -35,4 +35,7 @@ NODISCARD enum err manifest_read(struct manifest *m, const char *run_dir);
 
 NODISCARD enum err manifest_set_saved(const char *run_dir);
 
+// A run that begins again: gemm_kernel() and the CPU are those of now.
+NODISCARD enum err manifest_set_products(const char *run_dir);
+
 #endif

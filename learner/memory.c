@@ -2,7 +2,11 @@
 //
 // Networks are counted as those of a rule with two critics and an outcome model. Of each trained
 // one there are parameters, gradient and two moments; each critic has a target beside it; a
-// checkpoint encodes all of it once more.
+// checkpoint encodes all of it once more. Each shard, a part of a minibatch, has gradients of its
+// own and rows to work in.
+//
+// Addresses are another matter: a thread reserves far more of them than it ever touches, which
+// counts under `ulimit -v` alone. Where OpenBLAS finds none for its buffer it waits for ever.
 #include "learner/memory.h"
 
 #include <inttypes.h>
@@ -12,8 +16,16 @@
 #include "common/config/table.h"
 #include "common/nn/mlp_shape.h"
 #include "learner/fold.h"
+#include "learner/nn/gemm.h"
 #include "learner/replay/replay.h"
 #include "learner/rules/updater.h"
+
+// Addresses, measured: 8 MB of stack, 64 MB for malloc, which looks for twice that, and 134 MB of
+// OpenBLAS a thread; libraries and the other threads of the program.
+static const uint64_t THREAD_SPACE = 220000000, PROGRAM_SPACE = 300000000;
+
+// of oneDNN, a thread: kernels of the shapes that it met, and room for factors
+static const uint64_t THREAD_KERNELS = 2000000;
 
 static const double comfortable = 0.8;  // share of the limit that may be used without a warning
 
@@ -33,6 +45,14 @@ static struct size network(int in, const struct widths *hidden, int out) {
 }
 
 // open when episodes have full length: each holds an episode and names a version
+static uint64_t widest(const struct widths *hidden) {
+  int most = 0;
+  for (int i = 0; i < hidden->n; i++) {
+    most = hidden->v[i] > most ? hidden->v[i] : most;
+  }
+  return (uint64_t)most;
+}
+
 static uint64_t open_tickets(const struct config *cfg, const struct dims *dims) {
   return (uint64_t)fold_open_tickets((uint64_t)cfg->ledger_window, (uint64_t)dims->horizon, 1);
 }
@@ -49,10 +69,16 @@ void memory_estimate(struct memory *out, const struct config *cfg, const struct 
   const uint64_t rows = (uint64_t)cfg->train_batch * NETWORKS *
                         (policy.units > critic.units ? policy.units : critic.units);
   const uint64_t checkpoint = parameters + versions;
-  // each part of a minibatch has a gradient of its own; all of them together have as many rows
-  // again
-  const uint64_t shards = (uint64_t)updater_shards(cfg) * trained;
-  out->networks = sizeof(float) * (parameters + shards + versions + checkpoint + 4 * rows);
+  // all shards together have as many rows again as the whole minibatch
+  const uint64_t shards = (uint64_t)updater_shards(cfg);
+  const uint64_t scratch = NETWORKS * gemm_layer_scratch((int)widest(&cfg->net_hidden));
+  const uint64_t columns = CRITICS * (uint64_t)cfg->net_hidden.v[0] * (uint64_t)dims->act;
+  out->networks = sizeof(float) * (parameters + shards * trained + versions + checkpoint +
+                                   4 * rows + (shards + 1) * (scratch + columns)) +
+                  shards * THREAD_KERNELS;
+  if (cfg->net_precision == NET_PRECISION_BF16) {
+    out->networks += sizeof(uint16_t) * (trained + CRITICS * critic.parameters);
+  }
 
   const uint64_t waiting = open_tickets(cfg, dims) + 2 * (uint64_t)cfg->eval_episodes;
   out->episodes = waiting * episode_bytes(dims, dims->horizon);
@@ -87,6 +113,41 @@ int64_t memory_largest_capacity(const struct config *cfg, const struct dims *dim
   }
   return round_down(low);
 }
+
+// ---- addresses ----
+
+// addresses for a run with so many threads
+static uint64_t space_of(const struct config *cfg, const struct dims *dims, int threads) {
+  struct memory m;
+  memory_estimate(&m, cfg, dims);
+  return PROGRAM_SPACE + total(&m) + (uint64_t)threads * THREAD_SPACE;
+}
+
+int memory_threads(const struct config *cfg, const struct dims *dims, int wanted, uint64_t space) {
+  int n = wanted;
+  while (n > 1 && cfg->learner_threads == 0 && space_of(cfg, dims, n) > space) {
+    n--;
+  }
+  return n;
+}
+
+enum err memory_check_space(const struct config *cfg, const struct dims *dims, int threads,
+                            uint64_t space) {
+  const uint64_t needed = space_of(cfg, dims, threads);
+  if (needed <= space) {
+    return ERR_OK;
+  }
+  char want[RAM_TEXT], have[RAM_TEXT];
+  ram_format(want, needed);
+  ram_format(have, space);
+  log_error(
+      "this run will take %s of addresses with %d threads for updates, and `ulimit -v` grants %s; "
+      "raise that limit, or lower %s",
+      want, threads, have, threads > 1 ? "learner.threads" : "replay.capacity or net.hidden");
+  return ERR_CONFIG;
+}
+
+// ---- memory ----
 
 // the sums as text
 struct words {

@@ -94,7 +94,8 @@ void report_end(struct report *r, struct trainer *trainer, const struct fleet *f
     r->end = mark(trainer, fleet);
   }
   struct metrics m;
-  metrics_clear(&m);
+  double ignored;
+  trainer_metrics(trainer, &m, &ignored);
   if (whole_run(r, &m)) {
     char text[LIMIT_TEXT];
     limit_text(text, sizeof text, &m);

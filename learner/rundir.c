@@ -125,18 +125,6 @@ static enum err look_into(enum content *content, const char *path) {
 
 // ---- manifest.json and config.yaml ----
 
-// A run goes on wherever it can be computed, but another library, version or kernel rounds
-// otherwise.
-static void compare_products(const struct manifest *m, const char *path) {
-  if (strcmp(m->products, gemm_kernel()) != 0) {
-    log_warn(
-        "%s was begun with matrix products by %s, now they are by %s: the result will not be the "
-        "same bits; for these give net.backend=%s, with that version and CPU type",
-        path, m->products, gemm_kernel(),
-        strstr(m->products, "oneDNN") != NULL ? "onednn" : "openblas");
-  }
-}
-
 static enum err check_manifest(struct rundir *r, const struct task *task) {
   struct manifest m;
   const enum err err = manifest_read(&m, r->path);
@@ -153,7 +141,6 @@ static enum err check_manifest(struct rundir *r, const struct task *task) {
               r->path, m.task, m.task_digest, task->name, task->digest);
     return ERR_CONFIG;
   }
-  compare_products(&m, r->path);
   return ERR_OK;
 }
 
@@ -277,6 +264,25 @@ static enum err begin(struct rundir *r, enum content content, const struct confi
   return err == ERR_OK ? manifest_write(r->path, r->run, task, command) : err;
 }
 
+// A run goes on wherever it can be computed, but another library, version or kernel rounds
+// otherwise. One that has nothing saved begins anew, with what there is.
+static enum err compare_products(const struct rundir *r) {
+  struct manifest m;
+  const enum err err = manifest_read(&m, r->path);
+  if (err != ERR_OK || strcmp(m.products, gemm_kernel()) == 0) {
+    return err;
+  }
+  if (!r->saved && !is_there(r->path, "checkpoints")) {
+    return manifest_set_products(r->path);
+  }
+  log_warn(
+      "%s was begun with matrix products by %s, now they are by %s: the result will not be the "
+      "same bits; for these give net.backend=%s, with that version and CPU type",
+      r->path, m.products, gemm_kernel(),
+      strstr(m.products, "oneDNN") != NULL ? "onednn" : "openblas");
+  return ERR_OK;
+}
+
 enum err rundir_open(struct rundir *r, const char *path, enum resume resume,
                      const struct config *cfg, const struct task *task, const char *command) {
   *r = (struct rundir){.path = must_strdup(path), .lock_fd = -1, .log_fd = -1, .progress_fd = -1};
@@ -295,7 +301,12 @@ enum err rundir_open(struct rundir *r, const char *path, enum resume resume,
     return err;
   }
   log_set_file(r->log_fd);
-  return ERR_OK;
+  // now that the line stands in log.txt, too
+  err = compare_products(r);
+  if (err != ERR_OK) {
+    rundir_close(r);
+  }
+  return err;
 }
 
 void rundir_close(struct rundir *r) {

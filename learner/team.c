@@ -285,7 +285,8 @@ enum err team_gather(struct team *t, const struct config *cfg, const struct dims
 }
 
 int team_parts(const struct team *t, const struct config *cfg) {
-  return t ? t->parts : updater_shards(cfg);
+  const int shards = updater_shards(cfg), ranks = t ? ranks_count() : 1;
+  return shards > ranks ? shards / ranks : 1;
 }
 
 // ---- rank 0: an update ----

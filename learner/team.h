@@ -44,7 +44,8 @@ NODISCARD enum err team_gather(struct team *team, const struct config *cfg, cons
 struct updater *team_updater(struct team *team, const struct rule *rule, const struct config *cfg,
                              const struct dims *dims, struct crew *crew);
 
-// Parts of a minibatch that are ours, which is how many threads can work.
+// Parts of a minibatch that are ours, which is how many threads can work; at least 1. Also before
+// team_gather.
 int team_parts(const struct team *team, const struct config *cfg);
 
 // The others end with this exit code. Frees the team.

@@ -6,6 +6,7 @@
 #include "learner/trainer.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,12 +17,14 @@
 #include "common/base/log.h"
 #include "common/base/now.h"
 #include "common/base/queue.h"
+#include "common/base/ram.h"
 #include "common/base/rng.h"
 #include "learner/agent/crew.h"
 #include "learner/checkpoint.h"
 #include "learner/export.h"
 #include "learner/fold.h"
 #include "learner/manifest.h"
+#include "learner/memory.h"
 #include "learner/replay/batch.h"
 #include "learner/replay/replay.h"
 #include "learner/replay/segments.h"
@@ -401,14 +404,29 @@ static enum err restore(struct trainer *t) {
   return err == ERR_OK && fold_complete(&t->fold) ? write_policy(t) : err;
 }
 
-// learner.threads, or what the machine has, less a core for the loop that feeds the fleet
-static int crew_size(const struct config *cfg, const struct team *team) {
-  const int cores = cpu_cores();
-  const int64_t wanted = cfg->learner_threads > 0 ? cfg->learner_threads
-                         : cores > 2              ? cores - 1
-                                                  : cores;
-  const int useful = team_parts(team, cfg);
-  return wanted < useful ? (int)wanted : useful;
+// How many threads compute updates, told once; and what keeps them from being more.
+static int crew_size(struct trainer *t, const struct team *team) {
+  const struct config *cfg = t->cfg;
+  const int parts = team_parts(team, cfg), cores = cpu_cores();
+  const int wanted = updater_threads(cfg, parts, cores);
+  const int n = memory_threads(cfg, &t->dims, wanted, ram_space());
+  struct config unbound = *cfg;
+  unbound.learner_threads = 0;
+  t->metrics.update_bound = n < updater_threads(&unbound, parts, cores)     ? METRICS_BOUND_THREADS
+                            : n < updater_threads(&unbound, INT_MAX, cores) ? METRICS_BOUND_SHARDS
+                                                                            : METRICS_BOUND_CORES;
+  log_info("updates by %d thread%s (train.shards=%d, %d cores)", n, n == 1 ? "" : "s",
+           updater_shards(cfg), cores);
+  if (n < wanted) {
+    log_info("%d threads would do, but `ulimit -v` leaves no room for more than %d", wanted, n);
+  }
+  if (cfg->learner_threads > parts) {
+    log_warn("learner.threads=%" PRId64
+             ": more than %d have nothing to do, since a minibatch has so many parts here "
+             "(train.shards)",
+             cfg->learner_threads, parts);
+  }
+  return n;
 }
 
 enum err trainer_new(struct trainer **out, const struct config *cfg, const struct task *task,
@@ -434,7 +452,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   const size_t room = (size_t)fold_room(&t->fold);
   t->in = queue_new(room + QUEUE_SLACK);
   t->out = queue_new(2 * room + QUEUE_SLACK);
-  t->crew = crew_new(crew_size(cfg, team));
+  t->crew = crew_new(crew_size(t, team));
   t->updater = team_updater(team, rules_at(0), cfg, &t->dims, t->crew);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);

@@ -138,7 +138,7 @@ endforeach()
 foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
-foreach(t test_rows test_gemm test_mlp test_adam test_replay test_scaling test_agent test_outcome test_backup
+foreach(t test_crew test_rows test_gemm test_mlp test_adam test_replay test_scaling test_agent test_outcome test_backup
           test_rules test_odac test_tabular test_theorems test_units test_segments test_fold
           test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
@@ -152,7 +152,7 @@ foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
 target_link_options(test_trainer PRIVATE
-  -Wl,--wrap=updater_prepare,--wrap=replay_sample,--wrap=outcome_loglik,--wrap=mlp_forward)
+  -Wl,--wrap=updater_prepare,--wrap=replay_sample,--wrap=outcome_loglik,--wrap=mlp_forward,--wrap=rng_init)
 
 # ranks are threads of the test
 telos_test(test_team LABEL unit TIMEOUT 120 LIBS learner SOURCES tests/unit/ranks_memory.c)

@@ -18,7 +18,7 @@
 enum { ALIGNMENT = 64 };
 
 // what makes a process small
-static const char SETTINGS[] = "replay.capacity (learner) or --threads (actor)";
+static const char SETTINGS[] = "replay.capacity or learner.threads (learner), or --threads (actor)";
 
 void check_failed(const char *cond, const char *file, int line) {
   log_error("%s:%d: check failed: %s; this is a bug, please report it with this line", file, line,

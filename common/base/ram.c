@@ -25,18 +25,20 @@ uint64_t ram_group_limit(const char *proc_cgroup, const char *root) {
   return (uint64_t)cgroup_tightest(proc_cgroup, root, "memory", group_bytes);
 }
 
+uint64_t ram_space(void) {
+  struct rlimit space;
+  return getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY ? space.rlim_cur
+                                                                              : UINT64_MAX;
+}
+
 uint64_t ram_limit(void) {
   uint64_t limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
   const uint64_t group = (uint64_t)cgroup_own("memory", group_bytes);
   if (group != 0 && group < limit) {
     limit = group;
   }
-  struct rlimit space;
-  if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY &&
-      space.rlim_cur < limit) {
-    limit = space.rlim_cur;
-  }
-  return limit;
+  const uint64_t space = ram_space();
+  return space < limit ? space : limit;
 }
 
 void ram_format(char out[RAM_TEXT], uint64_t bytes) {

@@ -15,20 +15,21 @@
 #include <stdint.h>
 
 // Who draws. Numbers are part of the determinism contract: append only.
+// A minibatch is drawn in parts (learner/rules/updater.h).
 enum rng_stream {
   RNG_TICKET = 1,     // learner: the seed of ticket <index>
   RNG_INIT = 2,       // learner: initial weights of network <index>
-  RNG_BATCH = 3,      // learner: replay indices of update <index>
-  RNG_UPDATE = 4,     // learner: action noise of update <index>
+  RNG_BATCH = 3,      // learner: replay indices; part i of update u is <u parts + i>
+  RNG_UPDATE = 4,     // learner: action noise, likewise
   RNG_AUDIT = 5,      // learner: is ticket <index> audited
   RNG_RESET = 6,      // actor, seeded by the ticket: reset and goal
   RNG_ACTION = 7,     // actor: exploration and action sampling
   RNG_DYNAMICS = 8,   // actor: the environment's action noise
   RNG_HINDSIGHT = 9,  // actor: hindsight table
   RNG_TABLE = 10,     // task: row <index> of a table of goals
-  RNG_SCALING = 11,   // learner: draw <index> for the scales of the task's numbers
+  RNG_SCALING = 11,   // learner: replay indices for the scales of the task's numbers, likewise
   RNG_EXPLORE = 12,   // actor: how much the episode of a ticket explores
-  RNG_PREFIT = 13,    // learner: replay indices of step <index> of the outcome model alone
+  RNG_PREFIT = 13,    // learner: replay indices for the outcome model alone, likewise
   RNG_TEST = 100,
 };
 

@@ -27,6 +27,18 @@ static void idle_text(char *out, size_t n, const char *who, double idle) {
   }
 }
 
+// what would give updates more threads, or nothing when only another machine would
+static const char *more_threads(const struct metrics *m) {
+  switch (m->update_bound) {
+    case METRICS_BOUND_THREADS:
+      return ", or a larger learner.threads,";
+    case METRICS_BOUND_SHARDS:
+      return ", or a larger train.shards (another experiment, too),";
+    default:
+      return "";
+  }
+}
+
 static void learner_text(char *out, size_t n, const struct metrics *m) {
   char idle[48], enough[64] = "";
   idle_text(idle, sizeof idle, "actors", m->actor_idle);
@@ -36,9 +48,8 @@ static void learner_text(char *out, size_t n, const struct metrics *m) {
   }
   snprintf(out, n,
            "the learner is the limit: %.0f %% busy%s%s: more actors will not help; a larger batch "
-           "at fewer updates (train.batch, train.updates_per_step: another experiment) or "
-           "learner.threads will",
-           percent(1.0 - m->learner_wait), idle, enough);
+           "at fewer updates (train.batch, train.updates_per_step: another experiment)%s will",
+           percent(1.0 - m->learner_wait), idle, enough, more_threads(m));
 }
 
 static void actors_text(char *out, size_t n, const struct metrics *m) {

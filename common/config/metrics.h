@@ -11,6 +11,9 @@
 
 enum metrics_limit { METRICS_LIMIT_LEARNER, METRICS_LIMIT_ACTORS, METRICS_LIMIT_WINDOW };
 
+// what keeps the threads that compute updates from being more
+enum metrics_bound { METRICS_BOUND_THREADS, METRICS_BOUND_SHARDS, METRICS_BOUND_CORES };
+
 struct metrics {
 #define M(name, format, unit, help) double name;
 #define W(name, words, help) int name;

@@ -59,9 +59,9 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
   ag->max_batch = (int)cfg->train_batch;
   ag->entropy_target = cfg->odac_entropy_per_action * shape->act;
   init_nets(ag, nets, cfg);
-  ag->policy_tape = mlp_tape_new(&ag->policy.mlp, ag->max_batch);
+  ag->policy_tape = mlp_tape_new(&ag->policy.mlp, ag->max_batch, 0);
   for (int i = 0; i < 2; i++) {
-    ag->critic_tape[i] = mlp_tape_new(&ag->critic[i].mlp, ag->max_batch);
+    ag->critic_tape[i] = mlp_tape_new(&ag->critic[i].mlp, ag->max_batch, shape->act);
   }
   const size_t B = (size_t)ag->max_batch, act = (size_t)shape->act;
   const struct rows_part part[] = {

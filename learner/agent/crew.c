@@ -3,7 +3,7 @@
 //
 // Shares are the same for every job of so many tasks: what a thread wrote last time, numbers of a
 // part of the rows or of the parameters, is still in its own cache. Whoever is early helps, so a
-// thread that the system does not run holds nothing up.
+// thread that the system does not run holds up no more than the one task that it may have begun.
 //
 // A seat's word holds the job's number and which of its tasks nobody has taken. A thread that looks
 // at an old job cannot take a task of a new one by mistake, since the number differs; and one that
@@ -24,9 +24,9 @@
 
 #include "common/base/check.h"
 
-// looks before a thread sleeps, some 20 ns each: longer than the owner needs between two jobs of
-// one update, much shorter than a time slice
-enum { LOOKS = 2000, CACHE_LINE = 64, MOST_TASKS = 0xffff };
+// looks before a thread sleeps, some 20 ns each, 40 us in all: longer than the owner needs between
+// two jobs of one update, much shorter than a time slice
+enum { LOOKS = 2000, CACHE_LINE = 64 };
 
 struct seat {
   _Alignas(CACHE_LINE) _Atomic uint64_t word;  // job << 32 | first task left << 16 | end of share
@@ -37,6 +37,7 @@ struct crew {
   void (*task)(void *ctx, int i);
   void *ctx;
   int n;
+  bool running;  // a job; nobody but the owner may see it change
 
   _Alignas(CACHE_LINE) _Atomic uint32_t job;  // number of the newest job
   _Alignas(CACHE_LINE) atomic_int done;       // tasks of the job that are done
@@ -63,8 +64,8 @@ struct helper {
 static bool take(struct seat *seat, int *task) {
   uint64_t word = atomic_load(&seat->word);
   do {
-    *task = (int)(word >> 16 & MOST_TASKS);
-    if (*task == (int)(word & MOST_TASKS)) {
+    *task = (int)(word >> 16 & CREW_TASKS);
+    if (*task == (int)(word & CREW_TASKS)) {
       return false;
     }
   } while (!atomic_compare_exchange_weak(&seat->word, &word, word + (1 << 16)));
@@ -146,22 +147,13 @@ static void wait_until_done(struct crew *c) {
   pthread_mutex_unlock(&c->lock);
 }
 
-void crew_run(struct crew *c, void (*task)(void *ctx, int i), void *ctx, int n) {
-  CHECK(task && n >= 0 && n <= MOST_TASKS);
-  if (c == NULL || c->threads == 1 || n <= 1) {
-    for (int i = 0; i < n; i++) {
-      task(ctx, i);
-    }
-    return;
-  }
-  c->task = task;
-  c->ctx = ctx;
-  c->n = n;
-  atomic_store(&c->done, 0);
+// gives the tasks of the next job to the seats, and tells whoever sleeps
+static void begin_job(struct crew *c) {
+  const uint64_t n = (uint64_t)c->n, threads = (uint64_t)c->threads;
   const uint32_t job = atomic_load(&c->job) + 1;
-  for (int k = 0; k < c->threads; k++) {
-    const uint64_t first = (uint64_t)n * (uint64_t)k / (uint64_t)c->threads;
-    const uint64_t end = (uint64_t)n * (uint64_t)(k + 1) / (uint64_t)c->threads;
+  atomic_store(&c->done, 0);
+  for (uint64_t k = 0; k < threads; k++) {
+    const uint64_t first = n * k / threads, end = n * (k + 1) / threads;
     atomic_store(&c->seat[k].word, (uint64_t)job << 32 | first << 16 | end);
   }
   atomic_store(&c->job, job);
@@ -170,8 +162,34 @@ void crew_run(struct crew *c, void (*task)(void *ctx, int i), void *ctx, int n) 
     pthread_cond_broadcast(&c->work);
     pthread_mutex_unlock(&c->lock);
   }
-  do_tasks(c, 0);
-  wait_until_done(c);
+}
+
+static void run_alone(void (*task)(void *ctx, int i), void *ctx, int n) {
+  for (int i = 0; i < n; i++) {
+    task(ctx, i);
+  }
+}
+
+void crew_run(struct crew *c, void (*task)(void *ctx, int i), void *ctx, int n) {
+  CHECK(task && n >= 0 && n <= CREW_TASKS);
+  if (c == NULL) {
+    run_alone(task, ctx, n);
+    return;
+  }
+  // a job within a job would take the first one's fields away
+  CHECK(!c->running);
+  c->running = true;
+  if (c->threads == 1 || n <= 1) {
+    run_alone(task, ctx, n);
+  } else {
+    c->task = task;
+    c->ctx = ctx;
+    c->n = n;
+    begin_job(c);
+    do_tasks(c, 0);
+    wait_until_done(c);
+  }
+  c->running = false;
 }
 
 int crew_threads(const struct crew *c) {

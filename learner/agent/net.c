@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
+#include "learner/agent/crew.h"
 #include "learner/nn/gemm.h"
 #include "learner/nn/rows.h"
 
@@ -51,13 +52,13 @@ static void init_own(struct net *net, const struct nets *list, const struct net_
   }
 }
 
-static void borrow(struct net *net, const struct net *of) {
-  CHECK(of && of->n == net->n && strcmp(of->name, net->name) == 0);
-  net->of = of;
-  net->theta = net->mlp.theta = of->theta;
-  net->target = of->target;
-  net->mlp.rounded = net->rounded = of->rounded;
-  net->rounded_target = of->rounded_target;
+static void borrow(struct net *net, const struct net *original) {
+  CHECK(original && original->n == net->n && strcmp(original->name, net->name) == 0);
+  net->original = original;
+  net->theta = net->mlp.theta = original->theta;
+  net->target = original->target;
+  net->mlp.rounded = net->rounded = original->rounded;
+  net->rounded_target = original->rounded_target;
 }
 
 void net_init(struct net *net, struct nets *list, const struct net_setup *setup) {
@@ -72,8 +73,8 @@ void net_init(struct net *net, struct nets *list, const struct net_setup *setup)
   net->grad = must_alloc(net->n, sizeof(float));
   net->lowest = setup->lowest;
   net->highest = setup->highest;
-  if (list->of) {
-    borrow(net, list->of->at[list->n]);
+  if (list->original) {
+    borrow(net, list->original->at[list->n]);
   } else {
     init_own(net, list, setup);
   }
@@ -81,7 +82,7 @@ void net_init(struct net *net, struct nets *list, const struct net_setup *setup)
 }
 
 void net_release(struct net *net) {
-  if (!net->of) {
+  if (!net->original) {
     free(net->theta);
     free(net->target);
     free(net->rounded);
@@ -96,7 +97,7 @@ struct mlp net_target(const struct net *net) {
   CHECK(net->target);
   struct mlp mlp = net->mlp;
   mlp.theta = net->target;
-  mlp.rounded = net->of ? net->rounded_target : NULL;
+  mlp.rounded = net->original ? net->rounded_target : NULL;
   return mlp;
 }
 
@@ -109,7 +110,7 @@ static void keep_inside(struct net *net, size_t first, size_t n) {
 }
 
 void net_step(struct net *net) {
-  CHECK(!net->of);
+  CHECK(!net->original);
   adam_step(&net->adam, net->theta, net->grad);
   keep_inside(net, 0, net->n);
 }
@@ -134,14 +135,21 @@ const struct net *nets_fault(const struct nets *list, bool gradients_finite, con
 }
 
 int nets_pieces(const struct nets *list, struct nets_piece *out, int max) {
-  // small enough that many threads share them evenly, large enough that taking one costs nothing
-  enum { PIECE = 4096 };
+  // small enough that many threads share them evenly, large enough that taking one costs nothing;
+  // larger when there would be more pieces than a job takes, of which each net's last is a short
+  // one
+  enum { PIECE = 4096, MOST = CREW_TASKS - NETS_MAX };
+  size_t total = 0;
+  for (int i = 0; i < list->n; i++) {
+    total += list->at[i]->n;
+  }
+  const size_t size = PIECE * (1 + total / ((size_t)PIECE * MOST));
   int count = 0;
   for (int i = 0; i < list->n; i++) {
-    for (size_t first = 0; first < list->at[i]->n; first += PIECE, count++) {
+    for (size_t first = 0; first < list->at[i]->n; first += size, count++) {
       const size_t rest = list->at[i]->n - first;
       if (count < max) {
-        out[count] = (struct nets_piece){i, first, rest < PIECE ? rest : PIECE};
+        out[count] = (struct nets_piece){i, first, rest < size ? rest : size};
       }
     }
   }
@@ -149,7 +157,7 @@ int nets_pieces(const struct nets *list, struct nets_piece *out, int max) {
 }
 
 void nets_begin_step(struct nets *list) {
-  CHECK(!list->of);
+  CHECK(!list->original);
   for (int i = 0; i < list->n; i++) {
     struct net *net = list->at[i];
     if (!net->constant) {
@@ -172,16 +180,10 @@ void nets_step_piece(struct nets *list, const struct nets_piece *piece) {
 
 void nets_round_piece(struct nets *list, const struct nets_piece *piece) {
   struct net *net = list->at[piece->net];
+  CHECK(net->rounded);
   gemm_round(net->rounded + piece->first, net->theta + piece->first, piece->n);
   if (net->target) {
     gemm_round(net->rounded_target + piece->first, net->target + piece->first, piece->n);
-  }
-}
-
-void nets_step(struct nets *list) {
-  nets_begin_step(list);
-  for (int i = 0; i < list->n; i++) {
-    nets_step_piece(list, &(struct nets_piece){.net = i, .first = 0, .n = list->at[i]->n});
   }
 }
 

@@ -9,7 +9,9 @@
 //
 //   theta_bar <- (1 - tau) theta_bar + tau theta                                             (1)
 //
-// One owner thread. Only net_init allocates.
+// One owner thread, with three exceptions: threads of a crew may work on a list at once, each on
+// pieces of its own; twins read theta and theta_bar on theirs, while nobody steps; each twin has
+// one thread at a time. Only net_init allocates.
 #ifndef LEARNER_AGENT_NET_H
 #define LEARNER_AGENT_NET_H
 
@@ -24,9 +26,9 @@
 struct widths;
 
 struct net {
-  const struct net *of;  // whose parameters it reads; NULL: it has its own
-  const char *name;      // prefix of its tensors; static text
-  const char *remedy;    // what to do when its numbers are not finite; static text
+  const struct net *original;  // whose parameters it reads; NULL: it has its own
+  const char *name;            // prefix of its tensors; static text
+  const char *remedy;          // what to do when its numbers are not finite; static text
 
   struct mlp mlp;         // the network, whose theta is the start of the block; nlayer 0: none
   float *theta;           // (n) everything that is learned: the network's, then the free numbers
@@ -48,9 +50,10 @@ struct net {
 enum { NETS_MAX = 16 };
 
 struct nets {
-  const struct nets *of;  // a twin of this list: the same nets, each with a loss and a gradient of
-                          // its own, on the parameters of that one; NULL: the only list
-  uint64_t seed;          // of initial weights
+  const struct nets
+      *original;  // a twin of this list: the same nets, each with a loss and a gradient of
+                  // its own, on the parameters of that one; NULL: the only list
+  uint64_t seed;  // of initial weights
   int n;
   struct net *at[NETS_MAX];
 };
@@ -90,13 +93,14 @@ struct nets_piece {
   int net;          // its place in the list
   size_t first, n;  // of its numbers
 };
-int nets_pieces(const struct nets *list, struct nets_piece *out, int max);  // returns how many
+// Returns how many there are, at most CREW_TASKS, and fills at most max. They follow from the sizes
+// of the nets alone.
+int nets_pieces(const struct nets *list, struct nets_piece *out, int max);
 void nets_begin_step(struct nets *list);
 void nets_step_piece(struct nets *list, const struct nets_piece *piece);
 
-void nets_step(struct nets *list);  // all of it
-
-// Sets what twins read of a piece when gemm_rounds(): before each update, for all pieces.
+// Sets what twins read of a piece when gemm_rounds(): before each update, for all pieces. Aborts
+// when it did not yet when the net was made.
 void nets_round_piece(struct nets *list, const struct nets_piece *piece);
 
 // A list of tensors being filled: counts all, keeps the first max.

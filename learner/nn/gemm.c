@@ -72,9 +72,10 @@ enum err gemm_init(enum net_backend backend, enum net_precision precision) {
   if (!gemm_has(backend, precision)) {
     log_error(
         "net.precision = bf16 needs oneDNN and a CPU with AVX512_BF16 or AMX, but products would "
-        "be by %s; give net.precision=f32%s",
+        "be by %s; %sgo on with it on such a machine, or give net.precision=f32, which takes a new "
+        "run",
         kernel_of(resolve(backend)),
-        backend == NET_BACKEND_OPENBLAS ? ", or net.backend=auto" : "");
+        backend == NET_BACKEND_OPENBLAS ? "give net.backend=auto, " : "");
     return ERR_CONFIG;
   }
   chosen = resolve(backend);

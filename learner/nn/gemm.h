@@ -21,8 +21,9 @@
 #include "common/config/config.h"
 
 // Choose the library and keep it on one thread: parallelism is ours. Call before any product
-// (else OpenBLAS computes) and never during one; may be called again. ERR_CONFIG: this build or
-// this CPU lacks what is asked for; the choice is as before.
+// (else OpenBLAS computes) and never during one; may be called again, with another precision only
+// while there are no nets (learner/agent/net.h), which have rounded copies or not. ERR_CONFIG: this
+// build or this CPU lacks what is asked for; the choice is as before.
 NODISCARD enum err gemm_init(enum net_backend backend, enum net_precision precision);
 
 // Would gemm_init grant this?

@@ -59,6 +59,7 @@ static _Thread_local struct table *own_table;
 
 static void table_free(void *at) {
   struct table *t = at;
+  own_table = NULL;
   for (int i = 0; i < BUCKETS; i++) {
     for (struct entry *e = t->bucket[i], *next; e != NULL; e = next) {
       next = e->next;

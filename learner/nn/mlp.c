@@ -22,7 +22,8 @@ struct mlp_tape {
   int rows;                      // B of the last forward
   float *x[MLP_MAX_LAYERS + 1];  // x_l (max_batch x n_l)
   float *dz[2];                  // gradients of two neighbouring layers (max_batch x max hidden)
-  float *columns;                // some columns of W_0 (n_1 x n_0 at most)
+  int max_columns;               // of mlp_input_gradient
+  float *columns;                // some columns of W_0 (n_1 x max_columns)
   float *scratch;                // of gemm_layer_relu
 };
 
@@ -58,8 +59,8 @@ void mlp_init_weights(struct mlp *net, struct rng *rng) {
 
 // ---- tape ----
 
-struct mlp_tape *mlp_tape_new(const struct mlp *net, int max_batch) {
-  CHECK(net && max_batch >= 1);
+struct mlp_tape *mlp_tape_new(const struct mlp *net, int max_batch, int columns) {
+  CHECK(net && max_batch >= 1 && columns >= 0 && columns <= net->width[0]);
   struct mlp_tape *tape = must_alloc(1, sizeof *tape);
   tape->nlayer = net->nlayer;
   memcpy(tape->width, net->width, sizeof tape->width);
@@ -76,7 +77,10 @@ struct mlp_tape *mlp_tape_new(const struct mlp *net, int max_batch) {
   for (int i = 0; i < 2 && widest > 0; i++) {
     tape->dz[i] = must_alloc((size_t)max_batch * widest, sizeof(float));
   }
-  tape->columns = must_alloc((size_t)net->width[1] * (size_t)net->width[0], sizeof(float));
+  tape->max_columns = columns;
+  if (columns > 0) {
+    tape->columns = must_alloc((size_t)net->width[1] * (size_t)columns, sizeof(float));
+  }
   tape->scratch = must_alloc(gemm_layer_scratch((int)widest), sizeof(float));
   return tape;
 }
@@ -214,7 +218,7 @@ void mlp_input_gradient(const struct mlp *net, struct mlp_tape *tape, float *dx,
                         int count, const float *dy, const int *row, int n) {
   check_shapes(net, tape, tape->rows);
   CHECK(dx && dy && row && n >= 0 && n <= tape->rows);
-  CHECK(first >= 0 && count >= 1 && first + count <= net->width[0]);
+  CHECK(first >= 0 && count >= 1 && count <= tape->max_columns && first + count <= net->width[0]);
   if (n == 0) {
     return;
   }

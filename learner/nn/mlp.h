@@ -31,8 +31,9 @@ void mlp_free(struct mlp *net);  // NULL is allowed
 // Eq. (2). Advances rng by the number of weights.
 void mlp_init_weights(struct mlp *net, struct rng *rng);
 
-// Scratch for up to max_batch rows of net's shape; net may die first. Free with mlp_tape_free.
-struct mlp_tape *mlp_tape_new(const struct mlp *net, int max_batch);
+// Scratch for up to max_batch rows of net's shape, and for mlp_input_gradient by up to so many
+// columns (0: none); net may die first. Free with mlp_tape_free.
+struct mlp_tape *mlp_tape_new(const struct mlp *net, int max_batch, int columns);
 void mlp_tape_free(struct mlp_tape *tape);  // NULL is allowed
 
 // The tape's input rows (B x n_0), to be filled by the caller before mlp_forward: saves a copy
@@ -48,10 +49,10 @@ const float *mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B);
 void mlp_backward(const struct mlp *net, struct mlp_tape *tape, float *dtheta, const float *dy,
                   int B);
 
-// Gradient of J by the input columns [first, first + count) of n rows of the last forward, whose
-// numbers are in row: dx (n x count) is overwritten, dy (n x n_L) belongs to these rows. n may be
-// 0. The step of a policy goes through a critic in this way: it needs the actions' columns alone,
-// and of each row one critic.
+// Gradient of J by the input columns [first, first + count), at most the tape's, of n rows of the
+// last forward, whose numbers are in row: dx (n x count) is overwritten, dy (n x n_L) belongs to
+// these rows. n may be 0. The step of a policy goes through a critic in this way: it needs the
+// actions' columns alone, and of each row one critic.
 void mlp_input_gradient(const struct mlp *net, struct mlp_tape *tape, float *dx, int first,
                         int count, const float *dy, const int *row, int n);
 

@@ -113,8 +113,8 @@ static enum err fit_outcome(struct odac *o, const struct draws *draws) {
   return ERR_OK;
 }
 
-// the outcome model, then N, and the level at which the critics start, from the minibatch and the
-// noise of the first update
+// the outcome model, then N, and the level at which the critics start, from the first minibatch.
+// Its noise, for all rows at once, begins as that of the first part of the first update
 static enum err prepare(void *self, struct agent *ag, const struct draws *draws) {
   struct odac *o = self;
   const enum err err = fit_outcome(o, draws);

@@ -178,7 +178,8 @@ struct odac {
 // least 0.5 and at most 0.97.
 double odac_gamma(const struct config *cfg, int horizon);
 
-// Nets: policy, critic1, critic2, log_alpha, outcome. Noise of update u: (seed, RNG_UPDATE, u).
+// Nets: policy, critic1, critic2, log_alpha, outcome. Noise of part i of update u, of so many
+// parts: (seed, RNG_UPDATE, u parts + i).
 extern const struct rule odac_rule;
 
 #endif

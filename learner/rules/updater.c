@@ -26,6 +26,14 @@ int updater_shards(const struct config *cfg) {
   return n;
 }
 
+int updater_threads(const struct config *cfg, int parts, int cores) {
+  CHECK(parts >= 1 && cores >= 1);
+  const int64_t wanted = cfg->learner_threads > 0 ? cfg->learner_threads
+                         : cores > 2              ? cores - 1
+                                                  : cores;
+  return wanted < parts ? (int)wanted : parts;
+}
+
 // ---- construction ----
 
 static void init_shards(struct updater *u, const struct rule_setup *setup) {
@@ -36,7 +44,7 @@ static void init_shards(struct updater *u, const struct rule_setup *setup) {
   u->shard = must_alloc((size_t)u->nown, sizeof *u->shard);
   for (int i = 0; i < u->nown; i++) {
     struct shard *shard = &u->shard[i];
-    shard->nets.of = &u->nets;
+    shard->nets.original = &u->nets;
     shard->self = must_alloc(1, u->rule->size);
     twin.nets = &shard->nets;
     u->rule->init(shard->self, &shard->agent, &twin);

@@ -85,6 +85,11 @@ struct updater *updater_new_share(const struct rule *rule, const struct config *
 // Parts of a minibatch: train.shards, halved until it divides train.batch.
 int updater_shards(const struct config *cfg);
 
+// Threads that share so many parts, on so many cores: learner.threads, or as many as there are
+// cores, less one when there are more than two, for the loop that feeds the fleet. Never more than
+// parts.
+int updater_threads(const struct config *cfg, int parts, int cores);
+
 // Once, before the first update of a run: measures the scaling, then prepares the rule.
 // ERR_NUMERIC: logged; training cannot begin, and the whole state is as before the call.
 NODISCARD enum err updater_prepare(struct updater *u, const struct draws *draws);

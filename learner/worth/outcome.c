@@ -102,7 +102,7 @@ struct outcome *outcome_new(struct nets *nets, const struct config *cfg,
   m->constant = (float)normaliser(m->family, shape->goal);
   m->width = m->kind == OUTCOME_SCALE_HEAD ? 2 * shape->goal : shape->goal;
   init_net(m, nets, cfg);
-  m->tape = mlp_tape_new(&m->net.mlp, m->max_batch);
+  m->tape = mlp_tape_new(&m->net.mlp, m->max_batch, 0);
   const size_t goal = (size_t)shape->goal;
   const struct rows_part part[] = {
       {&m->dout, (size_t)m->max_batch * (size_t)m->width},

@@ -138,7 +138,7 @@ static void bench_network(struct work *w, int hidden) {
   w->rows = 256;
   const size_t rows = (size_t)w->rows;
   w->net = mlp_new(width, LAYERS);
-  w->tape = mlp_tape_new(w->net, w->rows);
+  w->tape = mlp_tape_new(w->net, w->rows, w->net->width[0]);
   mlp_init_weights(w->net, &rng);
   rng_fill_normal(&rng, mlp_input(w->tape), rows * (size_t)width[0]);
   w->dtheta = must_alloc(w->net->nparam, sizeof *w->dtheta);

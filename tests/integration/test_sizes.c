@@ -157,3 +157,32 @@ Test(sizes, a_replay_beyond_the_memory_limit) {
   // the run is as good as new
   small_finish(run, more);
 }
+
+// Each thread for updates reserves addresses, and OpenBLAS waits for ever where it finds none: too
+// many are refused, and where the number is ours to choose it is one that fits.
+Test(sizes, threads_beyond_the_limit_of_addresses) {
+#if defined(__SANITIZE_ADDRESS__)
+  cr_skip_test("what AddressSanitizer reserves is beyond any limit");
+#endif
+  const char *run = harness_path("run");
+  const char *more[] = {"train.shards=16", "learner.threads=16", "run.steps=1500", NULL};
+  static const char *const words[] = {"with 16 threads", "ulimit -v", "lower learner.threads",
+                                      NULL};
+  struct rlimit old;
+  cr_assert_eq(getrlimit(RLIMIT_AS, &old), 0);
+  const struct rlimit limit = {700000000, old.rlim_max};
+  cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+  small_assert_end(small_learner(run, more), 78, "16 threads", words);
+  cr_assert(!harness_exists(run), "it left a run");
+  more[1] = "learner.threads=0";
+  struct proc *learner = small_learner(run, more);
+  cr_assert_eq(setrlimit(RLIMIT_AS, &old), 0);
+  struct proc *actor = small_actor(small_endpoint(learner));
+  cr_assert_eq(proc_wait_exit(learner), 0, "%s", proc_stderr(learner));
+  cr_assert_eq(proc_wait_exit(actor), 0, "%s", proc_stderr(actor));
+  const char *text = proc_stderr(learner);
+  cr_assert(strstr(text, "updates by 1 thread (train.shards=16, ") != NULL, "%s", text);
+  cr_assert(strstr(text, ", 1 cores)") != NULL ||
+                strstr(text, "`ulimit -v` leaves no room for more than 1") != NULL,
+            "%s", text);
+}

@@ -1,7 +1,12 @@
 // race_crew.c - jobs that threads share: every task is done once, what it wrote is visible after
-// the job, and threads that slept in between are woken; then updates of every rule, whose bits do
-// not depend on the crew. Under ThreadSanitizer a plain program; exit code 0 when all is well.
+// the job; every thread takes part, also one that slept, and an owner that slept is woken; then
+// updates of every rule, whose bits do not depend on the crew. Under ThreadSanitizer a plain
+// program; exit code 0 when all is well.
 #include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +19,8 @@
 #include "tests/unit/minibatch.h"
 
 enum { TASKS = 37, JOBS = 20000, B = 32, UPDATES = 20 };
+// a job here takes milliseconds
+enum { DEADLINE_S = 60, MEETINGS = 5, SHORT_US = 20, LONG_US = 5000 };
 
 static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 10, .hindsight = 1};
 
@@ -48,6 +55,59 @@ static bool jobs_are_done(int threads) {
   return good;
 }
 
+// ---- every thread takes part ----
+
+// Whoever has begun a task waits for all the others, so that the job ends only when each thread has
+// taken one. When all have met, the helpers take longer than the owner is willing to look.
+struct meeting {
+  pthread_t owner;
+  int threads;
+  atomic_int begun;
+};
+
+static void meet(void *ctx, int i) {
+  (void)i;
+  struct meeting *m = ctx;
+  atomic_fetch_add(&m->begun, 1);
+  while (atomic_load(&m->begun) < m->threads) {
+    sched_yield();
+  }
+  if (!pthread_equal(pthread_self(), m->owner)) {
+    usleep(LONG_US);
+  }
+}
+
+static void on_deadline(int signal) {
+  (void)signal;
+  static const char text[] =
+      "race_crew: a job did not end: a thread that slept was not woken, or never helps\n";
+  const ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+  (void)ignored;
+  _exit(1);
+}
+
+static void all_meet(struct crew *crew, unsigned pause_us) {
+  struct meeting m = {.owner = pthread_self(), .threads = crew_threads(crew)};
+  usleep(pause_us);
+  alarm(DEADLINE_S);
+  crew_run(crew, meet, &m, m.threads);
+  alarm(0);
+}
+
+// threads that begin, that look for a job, and that sleep
+static void every_thread_helps(int threads) {
+  for (int i = 0; i < MEETINGS; i++) {
+    struct crew *crew = crew_new(threads);
+    all_meet(crew, 0);
+    all_meet(crew, 0);
+    all_meet(crew, SHORT_US);
+    all_meet(crew, LONG_US);
+    crew_free(crew);
+  }
+}
+
+// ---- updates ----
+
 // the state after some updates. Free with free()
 static unsigned char *trained(const struct rule *rule, struct crew *crew, size_t *n) {
   struct config cfg;
@@ -81,7 +141,9 @@ static bool updates_are_equal(const struct rule *rule) {
 
 int main(void) {
   bool good = true;
+  signal(SIGALRM, on_deadline);
   for (int threads = 1; threads <= 8; threads *= 2) {
+    every_thread_helps(threads);
     good = jobs_are_done(threads) && good;
   }
   for (int r = 0; rules_at(r) != NULL; r++) {

@@ -246,6 +246,35 @@ Test(fleet, threads_come_before_spare_slots) {
   bed_release(&b);
 }
 
+// An actor has more threads than a message has tickets: each of them is served before spare slots.
+Test(fleet, more_threads_than_a_message_holds_tickets) {
+  struct bed b;
+  struct ticket t;
+  bed_init(&b, 200);
+  join(&b, 0, 1);
+  cr_assert_eq(granted(&b, 0, &t), 2);
+  join(&b, 1, 150);
+  cr_assert_eq(granted(&b, 1, &t), 198);
+  ledger_expire(b.fleet.ledger, 5000);
+  fleet_grant(&b.fleet, 10000);
+  // 151 threads; what is left goes to the spare slots in turn
+  cr_expect_eq(granted(&b, 0, &t), 2);
+  cr_expect_eq(granted(&b, 1, &t), 198);
+  bed_release(&b);
+
+  // no more than there are threads
+  bed_init(&b, 100);
+  join(&b, 0, 30);
+  cr_assert_eq(granted(&b, 0, &t), 60);
+  join(&b, 1, 70);
+  cr_assert_eq(granted(&b, 1, &t), 40);
+  ledger_expire(b.fleet.ledger, 5000);
+  fleet_grant(&b.fleet, 10000);
+  cr_expect_eq(granted(&b, 0, &t), 30);
+  cr_expect_eq(granted(&b, 1, &t), 70);
+  bed_release(&b);
+}
+
 // With many open, all slots are filled, as before.
 Test(fleet, slots_are_filled_when_there_is_enough) {
   struct bed b;

@@ -17,7 +17,7 @@ Test(limit, which_side) {
 
 #define LEARNER_HELP                                                            \
   ": more actors will not help; a larger batch at fewer updates (train.batch, " \
-  "train.updates_per_step: another experiment) or learner.threads will"
+  "train.updates_per_step: another experiment) will"
 
 Test(limit, in_words) {
   static const struct {
@@ -67,6 +67,31 @@ Test(limit, in_words) {
   }
 }
 
+// more threads are promised where they can be had
+Test(limit, what_would_give_updates_more_threads) {
+  static const struct {
+    int bound;
+    const char *end;
+  } cases[] = {
+      {METRICS_BOUND_THREADS, "another experiment), or a larger learner.threads, will"},
+      {METRICS_BOUND_SHARDS,
+       "another experiment), or a larger train.shards (another experiment, too), will"},
+      {METRICS_BOUND_CORES, "another experiment) will"},
+      {-1, "another experiment) will"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct metrics m;
+    metrics_clear(&m);
+    m.limit = METRICS_LIMIT_LEARNER;
+    m.learner_wait = 0.0;
+    m.update_bound = cases[i].bound;
+    char text[LIMIT_TEXT];
+    limit_text(text, sizeof text, &m);
+    const size_t n = strlen(text), end = strlen(cases[i].end);
+    cr_expect(n > end && strcmp(text + n - end, cases[i].end) == 0, "%s", text);
+  }
+}
+
 // a fleet as large as can be
 Test(limit, the_longest_text_fits) {
   for (int limit = METRICS_LIMIT_LEARNER; limit <= METRICS_LIMIT_WINDOW; limit++) {
@@ -76,6 +101,7 @@ Test(limit, the_longest_text_fits) {
     m.learner_wait = 0.0;
     m.actor_idle = 0.4;
     m.threads = m.open = 4194304;
+    m.update_bound = METRICS_BOUND_SHARDS;
     char text[LIMIT_TEXT + 100];
     limit_text(text, sizeof text, &m);
     cr_expect_lt(strlen(text), LIMIT_TEXT, "%s", text);

@@ -94,3 +94,46 @@ Test(memory, what_does_not_fit_is_refused_with_what_would) {
   line = capture_end();
   cr_expect(strstr(line, "lower net.hidden") != NULL, "%s", line);
 }
+
+// what memory the numbers of the settings stand for, each by what is added to it
+Test(memory, networks_count_shards_and_rounded_copies) {
+  struct config cfg;
+  config_defaults(&cfg);
+  cfg.net_hidden = (struct widths){1, {1000}};
+  const uint64_t before = sum(&cfg);
+  cfg.net_precision = NET_PRECISION_BF16;
+  // policy and two critics, and their targets: from 4 and 6 numbers to 4 and 1
+  const uint64_t policy = 1000 * 4 + 1000 + 4 * 1000 + 4, critic = 1000 * 6 + 1000 + 1000 + 1;
+  const uint64_t rounded = sum(&cfg) - before;
+  cr_expect(rounded > 2 * (policy + 4 * critic) && rounded < 3 * (policy + 4 * critic), "%llu",
+            (unsigned long long)rounded);
+  cfg.net_precision = NET_PRECISION_F32;
+  cfg.train_shards = 8;
+  cr_expect_gt(sum(&cfg), before + 4 * 4 * (policy + 2 * critic));
+}
+
+// each thread reserves 220 MB; the program has 300 MB before it
+Test(memory, threads_have_the_room_that_ulimit_leaves) {
+  struct config cfg;
+  config_defaults(&cfg);
+  const uint64_t first = 300000000 + sum(&cfg), each = 220000000;
+  cr_expect_eq(memory_threads(&cfg, &DIMS, 4, UINT64_MAX), 4);
+  cr_expect_eq(memory_threads(&cfg, &DIMS, 4, first + 4 * each), 4);
+  cr_expect_eq(memory_threads(&cfg, &DIMS, 4, first + 4 * each - 1), 3);
+  cr_expect_eq(memory_threads(&cfg, &DIMS, 4, first + each), 1);
+  cr_expect_eq(memory_threads(&cfg, &DIMS, 4, 1000), 1);
+  cr_expect_eq(memory_check_space(&cfg, &DIMS, 4, first + 4 * each), ERR_OK);
+  capture_begin();
+  cr_expect_eq(memory_check_space(&cfg, &DIMS, 1, first + each - 1), ERR_CONFIG);
+  const char *line = capture_end();
+  cr_expect(strstr(line, "or lower replay.capacity") != NULL, "%s", line);
+  // a number that somebody chose is not changed: the line names it
+  cfg.learner_threads = 4;
+  cr_expect_eq(memory_threads(&cfg, &DIMS, 4, 1000), 4);
+  capture_begin();
+  cr_expect_eq(memory_check_space(&cfg, &DIMS, 4, first + 4 * each - 1), ERR_CONFIG);
+  line = capture_end();
+  cr_expect(strstr(line, "with 4 threads") != NULL && strstr(line, "ulimit -v") != NULL &&
+                strstr(line, "lower learner.threads") != NULL,
+            "%s", line);
+}

@@ -2,6 +2,7 @@
 // worked out by hand, and central differences.
 #include <criterion/criterion.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -153,7 +154,7 @@ Test(mlp, by_hand) {
   static const float y[] = {-5.75f, -3.25f}, dx[] = {-4, -2, -2, -10};
   static const float dtheta[] = {12, 6, -10, -8, 6, -6, 3, 11, 3};
   struct mlp *net = mlp_new(width, 2);
-  struct mlp_tape *tape = mlp_tape_new(net, 2);
+  struct mlp_tape *tape = mlp_tape_new(net, 2, 2);
   memcpy(net->theta, theta, sizeof theta);
   memcpy(mlp_input(tape), x, sizeof x);
   cr_assert_arr_eq(mlp_forward(net, tape, 2), y, sizeof y);
@@ -174,7 +175,7 @@ Test(mlp, forward_equals_definition) {
     const struct shape *shape = &SHAPES[s];
     struct rng r = seeded(200 + (uint64_t)s);
     struct mlp *net = drawn(shape, &r);
-    struct mlp_tape *tape = mlp_tape_new(net, 32);
+    struct mlp_tape *tape = mlp_tape_new(net, 32, 0);
     double *theta = widen(net->theta, net->nparam);
     for (size_t k = 0; k < sizeof batches / sizeof batches[0]; k++) {
       int B = batches[k], n_in = shape->width[0], n_out = shape->width[shape->nlayer];
@@ -225,7 +226,7 @@ Test(mlp, gradients_equal_central_differences) {
     const struct shape *shape = &SHAPES[s];
     struct rng r = seeded(300 + (uint64_t)s);
     struct mlp *net = drawn(shape, &r);
-    struct mlp_tape *tape = mlp_tape_new(net, 13);
+    struct mlp_tape *tape = mlp_tape_new(net, 13, shape->width[0]);
     double *theta = widen(net->theta, net->nparam);
     for (size_t k = 0; k < sizeof batches / sizeof batches[0]; k++) {
       int B = batches[k];
@@ -272,7 +273,8 @@ Test(mlp, input_gradient_of_some_rows_and_columns) {
     const int width = shape->width[0], n_out = shape->width[shape->nlayer];
     struct rng r = seeded(400 + (uint64_t)s);
     struct mlp *net = drawn(shape, &r);
-    struct mlp_tape *tape = mlp_tape_new(net, B), *other = mlp_tape_new(net, 2 * B);
+    struct mlp_tape *tape = mlp_tape_new(net, B, net->width[0]);
+    struct mlp_tape *other = mlp_tape_new(net, 2 * B, net->width[0]);
     const size_t n_in = (size_t)B * (size_t)width;
     float *dy = normals(&r, (size_t)n_out * B);
     rng_fill_normal(&r, mlp_input(tape), n_in);
@@ -306,10 +308,20 @@ Test(mlp, input_gradient_of_some_rows_and_columns) {
 
 // ReLU must not turn a NaN into 0, in whichever unit it starts: columns of a tile and beyond it
 // (layer 0, narrow) and columns of the pass after a product (layer 1)
+Test(mlp, more_columns_than_the_tape_was_made_for_are_a_bug, .signal = SIGABRT) {
+  struct mlp *net = mlp_new((const int[]){3, 2, 1}, 2);
+  struct mlp_tape *tape = mlp_tape_new(net, 1, 1);
+  memset(mlp_input(tape), 0, 3 * sizeof(float));
+  mlp_forward(net, tape, 1);
+  float dx[2];
+  mlp_input_gradient(net, tape, dx, 2, 1, (const float[]){1}, (const int[]){0}, 1);
+  mlp_input_gradient(net, tape, dx, 0, 2, (const float[]){1}, (const int[]){0}, 1);
+}
+
 Test(mlp, nan_shows) {
   const int width[] = {2, 21, 17, 1};
   struct mlp *net = mlp_new(width, 3);
-  struct mlp_tape *tape = mlp_tape_new(net, 5);
+  struct mlp_tape *tape = mlp_tape_new(net, 5, 0);
   float *scratch = must_alloc(rowmlp_scratch(width, 3), sizeof *scratch), y;
   for (size_t i = 0; i < net->nparam; i++) {
     net->theta[i] = 1;
@@ -367,7 +379,7 @@ Test(rowmlp, equals_emulation_and_mlp) {
     const struct shape *shape = s < NSHAPE ? &SHAPES[s] : &large[s - NSHAPE];
     struct rng r = seeded(500 + (uint64_t)s);
     struct mlp *net = drawn(shape, &r);
-    struct mlp_tape *tape = mlp_tape_new(net, 1);
+    struct mlp_tape *tape = mlp_tape_new(net, 1, 0);
     size_t n_in = (size_t)shape->width[0], n_out = (size_t)shape->width[shape->nlayer];
     rng_fill_normal(&r, mlp_input(tape), n_in);
     float expected[16];

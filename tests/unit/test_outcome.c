@@ -102,7 +102,9 @@ static enum err subject_step(struct subject *m, const struct batch *b) {
   if (nets_fault(&m->nets, false, &what)) {
     return ERR_NUMERIC;
   }
-  nets_step(&m->nets);
+  if (!m->net->constant) {
+    net_step(m->net);
+  }
   return ERR_OK;
 }
 

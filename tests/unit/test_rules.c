@@ -412,6 +412,51 @@ static unsigned char *trained_bits(const struct rule *rule, const struct config 
   return state;
 }
 
+Test(rules, threads_are_cores_and_never_more_than_parts) {
+  static const struct {
+    int64_t setting;
+    int parts, cores, want;
+  } cases[] = {{0, 4, 1, 1},  {0, 4, 2, 2},    {0, 4, 3, 2},    {0, 4, 4, 3},  {0, 4, 5, 4},
+               {0, 4, 64, 4}, {0, 1, 64, 1},   {0, 64, 64, 63}, {1, 4, 64, 1}, {3, 4, 1, 3},
+               {4, 4, 4, 4},  {1024, 4, 2, 4}, {8, 2, 16, 2}};
+  struct config cfg;
+  config_defaults(&cfg);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    cfg.learner_threads = cases[i].setting;
+    cr_expect_eq(updater_threads(&cfg, cases[i].parts, cases[i].cores), cases[i].want, "case %zu",
+                 i);
+  }
+}
+
+// a job of the crew has so many tasks; pieces cover every number once
+Test(rules, the_largest_networks_have_no_more_pieces_than_a_job) {
+  static const size_t sizes[][3] = {{1, 4096, 4097}, {0, 5, 0}, {250000000, 1, 250000000}};
+  static struct nets_piece piece[CREW_TASKS];
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    struct net net[3] = {{0}};
+    struct nets list = {.n = 3, .at = {&net[0], &net[1], &net[2]}};
+    size_t seen[3] = {0};
+    for (int i = 0; i < 3; i++) {
+      net[i].n = sizes[s][i];
+    }
+    const int n = nets_pieces(&list, piece, CREW_TASKS);
+    cr_assert(n > 0 && n <= CREW_TASKS, "%d", n);
+    for (int k = 0; k < n; k++) {
+      cr_assert_eq(piece[k].first, seen[piece[k].net]);
+      seen[piece[k].net] += piece[k].n;
+      cr_assert(s == 2 || piece[k].n <= 4096);
+    }
+    cr_assert_arr_eq(seen, sizes[s], sizeof seen);
+  }
+}
+
+Test(rules, nets_without_rounded_copies_cannot_be_rounded, .signal = SIGABRT) {
+  float theta[1] = {0};
+  struct net net = {.n = 1, .theta = theta};
+  struct nets list = {.n = 1, .at = {&net}};
+  nets_round_piece(&list, &(struct nets_piece){.net = 0, .first = 0, .n = 1});
+}
+
 Test(rules, any_number_of_threads_gives_the_same_bits) {
   const struct rule *rule;
   for (int r = 0; (rule = rules_at(r)) != NULL; r++) {

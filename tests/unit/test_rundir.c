@@ -116,37 +116,7 @@ Test(rundir, another_task_is_refused) {
   task->digest--;
 }
 
-// A run goes on with another library; one line names both and says what gives the same bits.
-Test(rundir, other_products_are_told) {
-  struct rundir run;
-  char begun[128], line[4096];
-  cr_assert_eq(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32), ERR_OK);
-  snprintf(begun, sizeof begun, "%s", gemm_kernel());
-  cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
-  rundir_close(&run);
-  const bool another = gemm_has(NET_BACKEND_ONEDNN, NET_PRECISION_F32);
-  for (int same = 0; same < 2; same++) {
-    cr_assert_eq(gemm_init(same ? NET_BACKEND_AUTO : NET_BACKEND_OPENBLAS, NET_PRECISION_F32),
-                 ERR_OK);
-    const bool differ = strcmp(begun, gemm_kernel()) != 0;
-    int fd = memfd_create("log", 0);
-    log_set_file(fd);
-    cr_assert_eq(open_run(&run, RESUME_MUST), ERR_OK);
-    rundir_close(&run);  // the log is its own file by now
-    const ssize_t n = pread(fd, line, sizeof line - 1, 0);
-    close(fd);
-    line[n > 0 ? n : 0] = '\0';
-    cr_assert_eq(n > 0, differ, "%s", line);
-    if (differ) {
-      cr_assert(another && !same && strchr(line, '\n') == line + n - 1);
-      cr_assert_not_null(strstr(line, begun), "%s", line);
-      cr_assert_not_null(strstr(line, gemm_kernel()), "%s", line);
-      cr_assert_not_null(strstr(line, "net.backend=onednn"), "%s", line);
-    }
-  }
-}
-
-// ---- damage ----
+// ---- another library ----
 
 static char *read_named(const char *name, size_t *n) {
   char *path = run_files_path(folder, name);
@@ -155,6 +125,65 @@ static char *read_named(const char *name, size_t *n) {
   free(path);
   return data;
 }
+
+static void assert_products(const char *want) {
+  struct manifest m;
+  cr_assert_eq(manifest_read(&m, folder), ERR_OK);
+  cr_assert_str_eq(m.products, want);
+}
+
+// A run goes on with another library; one line, also in its log, names both and says what gives the
+// same bits.
+Test(rundir, other_products_are_told) {
+  struct rundir run;
+  char begun[128];
+  cr_assert_eq(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32), ERR_OK);
+  snprintf(begun, sizeof begun, "%s", gemm_kernel());
+  cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
+  cr_assert_eq(manifest_set_saved(run.path), ERR_OK);
+  rundir_close(&run);
+  const bool another = gemm_has(NET_BACKEND_ONEDNN, NET_PRECISION_F32);
+  for (int same = 0; same < 2; same++) {
+    cr_assert_eq(gemm_init(same ? NET_BACKEND_AUTO : NET_BACKEND_OPENBLAS, NET_PRECISION_F32),
+                 ERR_OK);
+    const bool differ = strcmp(begun, gemm_kernel()) != 0;
+    size_t before, n;
+    free(read_named("log.txt", &before));
+    cr_assert_eq(open_run(&run, RESUME_MUST), ERR_OK);
+    rundir_close(&run);
+    char *log = read_named("log.txt", &n);
+    cr_assert_eq(n > before, differ, "%s", log);
+    if (differ) {
+      const char *line = log + before;
+      cr_assert(another && !same && strchr(line, '\n') == log + n - 1);
+      cr_assert_not_null(strstr(line, begun), "%s", line);
+      cr_assert_not_null(strstr(line, gemm_kernel()), "%s", line);
+      cr_assert_not_null(strstr(line, "net.backend=onednn"), "%s", line);
+    }
+    free(log);
+    assert_products(begun);
+  }
+}
+
+// without a checkpoint it begins anew: nothing to warn of, and it is a run of the other library
+Test(rundir, a_run_without_a_checkpoint_takes_the_products_of_now) {
+  if (!gemm_has(NET_BACKEND_ONEDNN, NET_PRECISION_F32)) {
+    cr_skip_test("this build has one library for products");
+  }
+  struct rundir run;
+  for (int i = 0; i < 3; i++) {
+    cr_assert_eq(gemm_init(i == 1 ? NET_BACKEND_ONEDNN : NET_BACKEND_OPENBLAS, NET_PRECISION_F32),
+                 ERR_OK);
+    cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
+    rundir_close(&run);
+    assert_products(gemm_kernel());
+    size_t n;
+    free(read_named("log.txt", &n));
+    cr_assert_eq(n, 0);
+  }
+}
+
+// ---- damage ----
 
 static void write_named(const char *name, const void *data, size_t n) {
   char *path = run_files_path(folder, name);

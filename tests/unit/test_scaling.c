@@ -187,7 +187,7 @@ Test(scaling, a_folded_policy_acts_alike_on_plain_numbers) {
   struct batch *b = batch_new(&dims, B);
   struct scaling *s = measured(0.5, 7);
   struct mlp *net = mlp_new(width, 2);
-  struct mlp_tape *tape = mlp_tape_new(net, B);
+  struct mlp_tape *tape = mlp_tape_new(net, B, 0);
   struct rng rng;
   rng_init(&rng, 3, RNG_TEST, 0);
   rng_fill_uniform(&rng, net->theta, net->nparam, -1, 1);

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,10 @@ void __wrap_outcome_loglik(struct outcome *m, float *loglik, const struct batch 
 const float *__real_mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B);
 const float *__wrap_mlp_forward(const struct mlp *net, struct mlp_tape *tape, int B);
 
+void __real_rng_init(struct rng *r, uint64_t seed, enum rng_stream stream, uint64_t index);
+void __wrap_rng_init(struct rng *r, uint64_t seed, enum rng_stream stream, uint64_t index);
+
+enum { MAX_KEYS = 1024, STREAMS = RNG_PREFIT + 1 };
 enum { MAX_NUMBERS = 16 * 2 };  // of one array of a minibatch of small_config
 
 static int prepared;
@@ -75,6 +80,20 @@ static struct {
   float least, most;        // scales of goals, of the last preparation
 } spy;
 
+// how often a generator began, by stream and index; threads of an update count at once
+static struct {
+  atomic_bool on;
+  atomic_int begun[STREAMS][MAX_KEYS];
+  const float *_Atomic rows[MAX_KEYS];  // that RNG_BATCH drew, by index
+} keys;
+
+void __wrap_rng_init(struct rng *r, uint64_t seed, enum rng_stream stream, uint64_t index) {
+  __real_rng_init(r, seed, stream, index);
+  if (atomic_load(&keys.on) && (int)stream < STREAMS && index < MAX_KEYS) {
+    atomic_fetch_add(&keys.begun[stream][index], 1);
+  }
+}
+
 enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws) {
   prepared++;
   spy.u = u;
@@ -89,6 +108,13 @@ enum err __wrap_updater_prepare(struct updater *u, const struct draws *draws) {
 }
 
 void __wrap_replay_sample(const struct replay *r, struct batch *b, struct rng *rng) {
+  struct rng want;
+  for (uint64_t index = 0; atomic_load(&keys.on) && index < MAX_KEYS; index++) {
+    __real_rng_init(&want, 0, RNG_BATCH, index);
+    if (memcmp(&want, rng, sizeof want) == 0) {
+      atomic_store(&keys.rows[index], b->obs);
+    }
+  }
   __real_replay_sample(r, b, rng);
   if (spy.on) {
     const size_t bytes = (size_t)b->B * 2 * sizeof(float);
@@ -463,6 +489,30 @@ Test(trainer, likelihoods_see_raw_units_and_networks_standardised_ones) {
   cr_assert(spy.least > 0.2f && spy.most < 4 && spy.most != 1, "%g %g", (double)spy.least,
             (double)spy.most);
   free(f.data);
+}
+
+// The formula of trainer.h, and that of the noise: part i of batch u, of 4, has key 4 u + i.
+Test(trainer, parts_of_a_minibatch_have_keys_of_their_own) {
+  enum { PARTS = 4, ROWS = 16 / PARTS, OBS = 2, UPDATES = 18 };
+  struct config cfg;
+  small_config(&cfg);
+  set(&cfg, "run.steps=400");
+  set(&cfg, "train.shards=4");
+  set(&cfg, "learner.threads=3");
+  set(&cfg, "outcome.prefit=5");
+  atomic_store(&keys.on, true);
+  struct file f = train(&cfg, INT32_MAX);
+  atomic_store(&keys.on, false);
+  free(f.data);
+  for (int k = 0; k < PARTS * UPDATES; k++) {
+    // the preparation sees the first minibatch, too, and takes its noise from key 0
+    cr_assert_eq(keys.begun[RNG_BATCH][k], k < PARTS ? 2 : 1, "key %d", k);
+    cr_assert_eq(keys.begun[RNG_UPDATE][k], k == 0 ? 2 : 1, "key %d", k);
+    cr_assert_eq(keys.begun[RNG_PREFIT][k], k < 5 * PARTS, "key %d", k);
+    cr_assert_eq(keys.rows[k], keys.rows[0] + k % PARTS * ROWS * OBS, "key %d", k);
+  }
+  cr_assert_eq(keys.begun[RNG_BATCH][PARTS * UPDATES], 0);
+  cr_assert_eq(keys.begun[RNG_UPDATE][PARTS * UPDATES], 0);
 }
 
 // no row has the goal of its rollout, or every row has: one fixed goal that does not vary at all
