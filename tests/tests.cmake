@@ -213,6 +213,7 @@ if(NOT TELOS_SANITIZE)
   telos_bench(ingest LIBS learner SHARED frames)
   telos_bench(fleet LIBS learner actor SHARED machine)
   telos_bench(scale LIBS learner actor SHARED machine training frames)
+  set_tests_properties(bench.scale PROPERTIES TIMEOUT 1800)  # more cells with more cores
   telos_bench(publish LIBS learner actor)
   telos_bench(gemm LIBS learner)
   telos_bench(rate LIBS learner SHARED training)

@@ -42,14 +42,14 @@ int main(int argc, char **argv) {
     fflush(stdout);
     for (int c; (c = getchar()) != EOF;) {
       if (c == '\n') {
-        printf("%.3f\n", training_rate(training, round_s, NULL));
+        printf("%.3f\n", training_rate(training, round_s));
         fflush(stdout);
       }
     }
   } else {
     double rates[ROUNDS];
     for (int round = 0; round < ROUNDS; round++) {
-      rates[round] = training_rate(training, round_s, NULL);
+      rates[round] = training_rate(training, round_s);
     }
     printf(
         "fetch-push sizes, batch %d, %d threads: %.1f updates/s, with the draw of the minibatch\n",

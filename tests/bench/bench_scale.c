@@ -3,29 +3,30 @@
 // fleets that this machine cannot run.
 //
 //   bench_scale [learner threads [rollout threads [env steps]]]
-//               default: cores that the process may use, at most 8, for both; 200,000
+//               default: cores that the process may use, at most 4, for both; 200,000
 //
 // On fetch-push, with the default settings and with --preset fleet, each as it is (the learner
 // limits) and with hardly any updates (the actors do). Threads go by powers of two up to the
-// number given. Before each cell every part is measured for a moment, so that what else the machine
-// does meets both; the model takes medians of all these rounds:
+// number given. Right before each run of a cell every part is measured for a moment, so that what
+// else the machine does meets both, and model and run are compared; three rounds, medians. Parts,
+// by the wall clock but for c:
 //
-//   r   CPU seconds a step of one thread's rollouts with nothing around them
-//   c   CPU seconds a step of wire and commit in the learner: decode, check, answer, log, replay
-//   U   seconds of an update with its minibatch on L threads, by the wall clock, alone
-//   W   seconds of CPU that the same takes
+//   r     seconds a step of one thread's rollouts with nothing around them
+//   c     seconds of CPU a step of wire and commit in the learner: decode, check, log, replay
+//   U(L)  seconds of an update with its minibatch on L threads
 //
 // With n updates a step, A rollout threads, K open tickets and C cores for all,
-//   seconds a step = max(r / min(A, K), n U + c, (r + n W + c) / C)                       (1)
+//   seconds a step = max(r / min(A, K), n U(L) + c, (r + n U(1) + c) / C)                 (1)
 // and the largest of the three is the limit: actors (or the window, when K < A), learner, cores.
-// Not in the model: publication, checkpoints (none fall into a cell), sockets.
+// Not in the model: publication, sockets, checkpoints (none falls into a run).
 //
 // The fleets predicted have a core for each rollout thread beside those of the learner, so the
-// third term is left out, and their U is that of one thread divided by L times the parallel
-// efficiency of two threads here, which is an assumption.
+// third term is left out, and their U(L) is U(1) / (L e), where e is the parallel efficiency of two
+// threads here: an assumption.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -43,16 +44,20 @@
 #include "tests/bench/machine.h"
 #include "tests/bench/training.h"
 
-enum { PRESETS = 2, MAX_COUNTS = 8, MAX_POINTS = 32, MAX_ROUNDS = 1024, MAX_CELLS = MAX_ROUNDS };
+enum { PRESETS = 2, MAX_COUNTS = 8, MAX_POINTS = 32, ROUNDS = 3, MAX_CELLS = 256 };
+enum { MAX_LOOKS = ROUNDS * MAX_CELLS };
 
-static const double cell_s = 3, part_s = 0.3;
+static const double cell_s = 2, part_s = 0.2;
 static const double few = 0.001;  // updates a step, so that the actors limit
 
 static const struct {
   const char *name, *option;
 } presets[PRESETS] = {{"default", ""}, {"fleet", "--preset fleet"}};
 
-static const int fleet_cores[] = {4, 16}, fleet_threads[] = {16, 64, 512};
+// what is predicted
+enum { LEARNERS = 2, FLEETS = 3 };
+
+static const int fleet_cores[LEARNERS] = {4, 16}, fleet_threads[FLEETS] = {16, 64, 512};
 
 // ---- parts ----
 
@@ -60,23 +65,25 @@ static const int fleet_cores[] = {4, 16}, fleet_threads[] = {16, 64, 512};
 struct point {
   int preset, shards, threads;
   struct training *training;
-  double wall[MAX_ROUNDS], cpu[MAX_ROUNDS];  // U, W
+  double update[MAX_LOOKS];  // U
 };
 
 static struct config config[PRESETS];
 static struct dims dims;
 static struct point point[MAX_POINTS];
-static int npoint, nround;
-static double rollout[MAX_ROUNDS], commit[MAX_ROUNDS];  // r, c
+static int npoint, nlook;
+static double rollout[MAX_LOOKS], commit[MAX_LOOKS];  // r, c
 
-// median of what the rounds gave so far
-static double middle(const double *x) {
-  double copy[MAX_ROUNDS];
-  const int n = nround - (nround % 2 == 0);
-  for (int i = 0; i < n; i++) {
-    copy[i] = x[i];
+// what was seen by one look at the parts, or the median of all
+enum { MEDIAN = -1 };
+
+static double seen(const double *x, int look) {
+  if (look != MEDIAN) {
+    return x[look];
   }
-  return bench_median(copy, n);
+  double copy[MAX_LOOKS];
+  memcpy(copy, x, (size_t)nlook * sizeof *x);
+  return bench_median(copy, nlook);
 }
 
 static struct point *find_point(int preset, int shards, int threads) {
@@ -130,24 +137,25 @@ struct ingest {
 
 static void measure_parts(const struct ingest *in) {
   static uint64_t episodes = 5;
-  CHECK(nround < MAX_ROUNDS);
-  rollout[nround] = machine_bare_cpu(episodes);
-  episodes = 1 + (uint64_t)(part_s / rollout[nround] / dims.horizon);
-  commit[nround] = measure_commit(in->frames, in->replay, in->decoder);
+  CHECK(nlook < MAX_LOOKS);
+  rollout[nlook] = 1 / machine_bare(1, episodes);
+  episodes = 1 + (uint64_t)(part_s / rollout[nlook] / dims.horizon);
+  commit[nlook] = measure_commit(in->frames, in->replay, in->decoder);
   for (int i = 0; i < npoint; i++) {
-    struct point *p = &point[i];
-    p->wall[nround] = 1 / training_rate(p->training, part_s, &p->cpu[nround]);
+    point[i].update[nlook] = 1 / training_rate(point[i].training, part_s);
   }
-  nround++;
+  nlook++;
 }
 
 // ---- the model ----
 
 struct load {
-  double updates_per_step, update_s, update_cpu_s;
+  double rollout_s, commit_s;     // r, c
+  double update_s, update_one_s;  // U(L), U(1)
+  double updates_per_step;
   int actors;
   double cores;  // for all; INFINITY: each thread has one
-  int64_t window;
+  int open;      // tickets
 };
 
 struct forecast {
@@ -157,17 +165,20 @@ struct forecast {
 
 // eq. (1)
 static struct forecast predict(const struct load *l) {
-  const double r = middle(rollout), c = middle(commit);
-  const int open = fold_open_tickets((uint64_t)l->window, (uint64_t)dims.horizon, 1);
-  const double acting = r / (l->actors < open ? l->actors : open);
-  const double learning = l->updates_per_step * l->update_s + c;
-  const double all = (r + l->updates_per_step * l->update_cpu_s + c) / l->cores;
+  const double acting = l->rollout_s / (l->actors < l->open ? l->actors : l->open);
+  const double learning = l->updates_per_step * l->update_s + l->commit_s;
+  const double all =
+      (l->rollout_s + l->updates_per_step * l->update_one_s + l->commit_s) / l->cores;
   const double most = fmax(acting, fmax(learning, all));
-  const char *limit = most == learning   ? "learner"
-                      : most == all      ? "cores"
-                      : l->actors > open ? "window"
-                                         : "actors";
+  const char *limit = most == learning      ? "learner"
+                      : most == all         ? "cores"
+                      : l->actors > l->open ? "window"
+                                            : "actors";
   return (struct forecast){1 / most, limit};
+}
+
+static int open_tickets(int preset) {
+  return fold_open_tickets((uint64_t)config[preset].ledger_window, (uint64_t)dims.horizon, 1);
 }
 
 // ---- cells ----
@@ -175,34 +186,43 @@ static struct forecast predict(const struct load *l) {
 struct cell {
   int preset, learners, actors;
   double updates_per_step;
-  struct machine_result measured;
+  double steps_per_s[ROUNDS], updates_per_s[ROUNDS], wait[ROUNDS], model[ROUNDS], error[ROUNDS];
 };
 
 static struct cell cell[MAX_CELLS];
 static int ncell;
 
-static struct forecast predict_cell(const struct cell *c) {
-  const struct config *cfg = &config[c->preset];
-  const struct point *p = find_point(c->preset, (int)cfg->train_shards, c->learners);
-  const struct load load = {.updates_per_step = c->updates_per_step,
-                            .update_s = middle(p->wall),
-                            .update_cpu_s = middle(p->cpu),
-                            .actors = c->actors,
-                            .cores = cpu_cores(),
-                            .window = cfg->ledger_window};
+static struct forecast predict_cell(const struct cell *c, int look) {
+  const int shards = (int)config[c->preset].train_shards;
+  const struct load load = {
+      .rollout_s = seen(rollout, look),
+      .commit_s = seen(commit, look),
+      .update_s = seen(find_point(c->preset, shards, c->learners)->update, look),
+      .update_one_s = seen(find_point(c->preset, shards, 1)->update, look),
+      .updates_per_step = c->updates_per_step,
+      .actors = c->actors,
+      .cores = cpu_cores(),
+      .open = open_tickets(c->preset)};
   return predict(&load);
 }
 
-static void measure_cell(struct cell *c) {
+// Compares with the last look at the parts.
+static void measure_cell(struct cell *c, int round) {
   const double warmup = (double)config[c->preset].train_warmup_steps;
+  const double model = predict_cell(c, nlook - 1).steps_per_s;
   char settings[512];
   // without what comes once, before the first update, and at checkpoints
   snprintf(settings, sizeof settings,
            "%s learner.threads=%d train.updates_per_step=%.17g run.steps=%.0f outcome.prefit=0 "
            "eval.every=0 checkpoint.every=1e12",
            presets[c->preset].option, c->learners, c->updates_per_step,
-           warmup + ceil(cell_s * predict_cell(c).steps_per_s));
-  c->measured = machine_train(c->actors, warmup, settings);
+           warmup + ceil(cell_s * model));
+  const struct machine_result is = machine_train(c->actors, warmup, settings);
+  c->steps_per_s[round] = is.steps_per_s;
+  c->updates_per_s[round] = is.updates_per_s;
+  c->wait[round] = is.wait;
+  c->model[round] = model;
+  c->error[round] = model / is.steps_per_s - 1;
 }
 
 // 1, 2, 4 .. and most; returns how many
@@ -223,7 +243,7 @@ static void list_cells(int most_learners, int most_actors) {
     for (int i = 0; i < nlearners; i++) {
       add_point(p, (int)config[p].train_shards, learners[i]);
     }
-    for (int k = 0; k < (int)(sizeof fleet_cores / sizeof *fleet_cores); k++) {
+    for (int k = 0; k < LEARNERS; k++) {
       add_point(p, shards_for(p, fleet_cores[k]), 1);
       add_point(p, shards_for(p, fleet_cores[k]), 2);
     }
@@ -242,69 +262,89 @@ static void list_cells(int most_learners, int most_actors) {
 
 // ---- the report ----
 
+static double parallel_efficiency(int preset, int shards, int threads) {
+  const struct point *one = find_point(preset, shards, 1), *p = find_point(preset, shards, threads);
+  double ratio[MAX_LOOKS];
+  for (int i = 0; i < nlook; i++) {
+    ratio[i] = one->update[i] / p->update[i] / threads;
+  }
+  return seen(ratio, MEDIAN);
+}
+
 static void print_parts(void) {
-  printf("\nParts, medians of %d rounds:\n\n", nround);
-  printf("- a rollout thread: %.1f us a step, %.0f steps/s\n", 1e6 * middle(rollout),
-         1 / middle(rollout));
-  printf("- wire and commit: %.2f us a step\n\n", 1e6 * middle(commit));
-  printf("| update, settings | batch | parts | threads | ms | CPU ms | efficiency |\n");
-  printf("| --- | --- | --- | --- | --- | --- | --- |\n");
+  const double r = seen(rollout, MEDIAN);
+  printf(
+      "\nA rollout thread alone: %.0f us a step, %.0f steps/s. Wire and commit: %.2f us a "
+      "step.\n\n",
+      1e6 * r, 1 / r, 1e6 * seen(commit, MEDIAN));
+  printf(
+      "| update alone: settings | `train.batch` | `train.shards` | threads | ms | efficiency |\n"
+      "| --- | --- | --- | --- | --- | --- |\n");
   for (int i = 0; i < npoint; i++) {
-    const struct point *p = &point[i], *one = find_point(p->preset, p->shards, 1);
-    const double ms = 1e3 * middle(p->wall);
-    printf("| %s | %d | %d | %d | %.2f | %.2f | %.2f |\n", presets[p->preset].name,
-           (int)config[p->preset].train_batch, p->shards, p->threads, ms, 1e3 * middle(p->cpu),
-           1e3 * middle(one->wall) / ms / p->threads);
+    const struct point *p = &point[i];
+    printf("| %s | %d | %d | %d | %.2f | %.2f |\n", presets[p->preset].name,
+           (int)config[p->preset].train_batch, p->shards, p->threads, 1e3 * seen(p->update, MEDIAN),
+           parallel_efficiency(p->preset, p->shards, p->threads));
   }
 }
 
-static void print_cells(void) {
-  printf("\nMeasured, %d cores for both sides, and the model:\n\n", cpu_cores());
+static void print_cells(double run_steps) {
+  printf("\nMeasured, and the model; learner and actor share %d cores:\n\n", cpu_cores());
   printf(
       "| settings | updates a step | learner threads | rollout threads | steps/s | updates/s | "
-      "learner waits | model: steps/s | limit | error |\n"
-      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
+      "learner waits | %.0f steps take | model: steps/s | limit | error |\n"
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+      run_steps);
   double error[MAX_CELLS], worst = 0;
   for (int i = 0; i < ncell; i++) {
-    const struct cell *c = &cell[i];
-    const struct forecast f = predict_cell(c);
-    const double off = f.steps_per_s / c->measured.steps_per_s - 1;
-    printf("| %s | %g | %d | %d | %.0f | %.1f | %.0f %% | %.0f | %s | %+.0f %% |\n",
-           presets[c->preset].name, c->updates_per_step, c->learners, c->actors,
-           c->measured.steps_per_s, c->measured.updates_per_s, 100 * c->measured.wait,
-           f.steps_per_s, f.limit, 100 * off);
+    struct cell *c = &cell[i];
+    const double steps_per_s = bench_median(c->steps_per_s, ROUNDS);
+    const double off = bench_median(c->error, ROUNDS);
+    printf("| %s | %g | %d | %d | %.0f | %.1f | %.0f %% | %.0f s | %.0f | %s | %+.0f %% |\n",
+           presets[c->preset].name, c->updates_per_step, c->learners, c->actors, steps_per_s,
+           bench_median(c->updates_per_s, ROUNDS), 100 * bench_median(c->wait, ROUNDS),
+           run_steps / steps_per_s, bench_median(c->model, ROUNDS), predict_cell(c, MEDIAN).limit,
+           100 * off);
     error[i] = fabs(off);
     worst = fmax(worst, error[i]);
   }
-  const double median = bench_median(error, ncell - (ncell % 2 == 0));
-  printf("\nError of the model: median %.0f %%, at most %.0f %%.\n", 100 * median, 100 * worst);
+  printf("\nError of the model: median %.0f %%, at most %.0f %%.\n",
+         100 * bench_median(error, ncell), 100 * worst);
 }
 
-// A learner with so many cores, each of them a thread, and fleets of all sizes.
-static void print_fleet(int preset, int cores, double run_steps) {
-  const struct config *cfg = &config[preset];
+// A learner with so many cores, each of them a thread, and a core for each rollout thread.
+static struct load fleet_load(int preset, int cores) {
   const int shards = shards_for(preset, cores);
-  const double one = middle(find_point(preset, shards, 1)->wall);
-  const double efficiency = one / middle(find_point(preset, shards, 2)->wall) / 2;
-  struct load load = {.updates_per_step = cfg->train_updates_per_step,
-                      .update_s = one / (cores * efficiency),
-                      .cores = INFINITY,
-                      .window = cfg->ledger_window};
-  const double learner = load.updates_per_step * load.update_s + middle(commit);
-  printf("| %s | %d | %d | %.2f | %.2f |", presets[preset].name, cores, shards, efficiency,
-         1e3 * load.update_s);
-  double most = 0;
-  for (size_t i = 0; i < sizeof fleet_threads / sizeof *fleet_threads; i++) {
-    load.actors = fleet_threads[i];
-    const struct forecast f = predict(&load);
-    most = f.steps_per_s;
+  return (struct load){.rollout_s = seen(rollout, MEDIAN),
+                       .commit_s = seen(commit, MEDIAN),
+                       .update_s = seen(find_point(preset, shards, 1)->update, MEDIAN) /
+                                   (cores * parallel_efficiency(preset, shards, 2)),
+                       .updates_per_step = config[preset].train_updates_per_step,
+                       .cores = INFINITY,
+                       .open = open_tickets(preset)};
+}
+
+static void print_rates(int preset, int cores, double run_steps) {
+  struct load l = fleet_load(preset, cores);
+  const int shards = shards_for(preset, cores);
+  printf("| %s | %d | %d | %.2f | %.2f |", presets[preset].name, cores, shards,
+         parallel_efficiency(preset, shards, 2), 1e3 * l.update_s);
+  for (int i = 0; i < FLEETS; i++) {
+    l.actors = fleet_threads[i];
+    const struct forecast f = predict(&l);
     printf(" %.0f (%s) |", f.steps_per_s, f.limit);
   }
-  printf(" %.0f | %.0f s |", ceil(middle(rollout) / learner), run_steps / most);
-  for (size_t i = 0; i < sizeof fleet_threads / sizeof *fleet_threads; i++) {
-    // updates a step at which the learner is as fast as all these threads
-    const double n = (middle(rollout) / fleet_threads[i] - middle(commit)) / load.update_s;
-    n > 0 ? printf(" %.2g |", n) : printf(" none |");
+  printf(" %.0f | %.0f s |\n", ceil(l.rollout_s / (l.updates_per_step * l.update_s + l.commit_s)),
+         run_steps / predict(&l).steps_per_s);
+}
+
+// updates a step at which the learner is just as fast as so many rollout threads
+static void print_balance(int preset, int cores) {
+  const struct load l = fleet_load(preset, cores);
+  printf("| %s | %d |", presets[preset].name, cores);
+  for (int i = 0; i < FLEETS; i++) {
+    const double n = (l.rollout_s / fleet_threads[i] - l.commit_s) / l.update_s;
+    printf(n > 0 ? " %.2g |" : " none |", n);
   }
   printf("\n");
 }
@@ -312,26 +352,30 @@ static void print_fleet(int preset, int cores, double run_steps) {
 static void print_predictions(double run_steps) {
   printf(
       "\n**Predictions, not measurements**: a core for each thread, and a learner of as many "
-      "threads as cores, at the parallel efficiency that two threads have here (an assumption); "
-      "rollout threads need open tickets, of which the default `ledger.window` gives %d.\n\n",
-      fold_open_tickets((uint64_t)config[0].ledger_window, (uint64_t)dims.horizon, 1));
-  printf(
-      "| settings | learner cores | `train.shards` | efficiency | update, ms | steps/s (limit): 16 "
-      "rollout threads | 64 | 512 | threads that keep the learner busy | %.0f steps take | 16 "
-      "threads are all of use up to, updates a step | 64 | 512 |\n"
-      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+      "threads as cores, with the parallel efficiency that two threads have here, which is an "
+      "assumption.\n\n"
+      "| settings | learner cores | `train.shards` | efficiency | update, ms | 16 rollout threads: "
+      "steps/s (limit) | 64 | 512 | threads that keep the learner busy | %.0f steps take, with 512 "
+      "|\n"
+      "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
       run_steps);
-  for (int p = 0; p < PRESETS; p++) {
-    for (size_t i = 0; i < sizeof fleet_cores / sizeof *fleet_cores; i++) {
-      print_fleet(p, fleet_cores[i], run_steps);
-    }
+  for (int i = 0; i < PRESETS * LEARNERS; i++) {
+    print_rates(i / LEARNERS, fleet_cores[i % LEARNERS], run_steps);
+  }
+  printf(
+      "\nUpdates a step up to which so many rollout threads are all of use, also a prediction; "
+      "more "
+      "of them than %d need a `ledger.window` above the default:\n\n"
+      "| minibatch as in | learner cores | 16 | 64 | 512 |\n| --- | --- | --- | --- | --- |\n",
+      open_tickets(0));
+  for (int i = 0; i < PRESETS * LEARNERS; i++) {
+    print_balance(i / LEARNERS, fleet_cores[i % LEARNERS]);
   }
 }
 
 // ---- main ----
 
 static struct ingest ingest_new(void) {
-  // a replay that is nearly empty: memory that was touched before costs less
   return (struct ingest){.frames = frames_new(&dims),
                          .replay = replay_new(&dims, (int64_t)FRAMES * dims.horizon, 0.8),
                          .decoder = wire_decoder_new(&dims, 64 << 20)};
@@ -349,7 +393,7 @@ static double argument(int argc, char **argv, int i, double otherwise) {
 }
 
 int main(int argc, char **argv) {
-  const int cores = cpu_cores() < 8 ? cpu_cores() : 8;
+  const int cores = cpu_cores() < 4 ? cpu_cores() : 4;
   const int learners = (int)argument(argc, argv, 1, cores);
   const int actors = (int)argument(argc, argv, 2, cores);
   CHECK(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32) == ERR_OK);
@@ -366,15 +410,16 @@ int main(int argc, char **argv) {
   list_cells(learners, actors);
   printf("%s, %s, %s, %d cores\n", task->name, cpu_model(), gemm_kernel(), cpu_cores());
   measure_parts(&ingest);
-  nround = 0;  // that one was to get warm
-  for (int i = 0; i < ncell; i++) {
+  nlook = 0;  // that one was to get warm
+  for (int i = 0; i < ROUNDS * ncell; i++) {
     measure_parts(&ingest);
-    measure_cell(&cell[i]);
-    fprintf(stderr, "%d of %d cells\n", i + 1, ncell);
+    measure_cell(&cell[i % ncell], i / ncell);
+    fprintf(stderr, "%d of %d runs\n", i + 1, ROUNDS * ncell);
   }
+  const double run_steps = argument(argc, argv, 3, 200000);
   print_parts();
-  print_cells();
-  print_predictions(argument(argc, argv, 3, 200000));
+  print_cells(run_steps);
+  print_predictions(run_steps);
   for (int i = 0; i < npoint; i++) {
     training_free(point[i].training);
   }

@@ -78,12 +78,6 @@ double machine_bare(int threads, uint64_t episodes) {
   return (double)threads * (double)episodes * task->horizon / (now_s() - start);
 }
 
-double machine_bare_cpu(uint64_t episodes) {
-  const double start = now_cpu_s();
-  bare_rollouts(&episodes);
-  return (now_cpu_s() - start) / ((double)episodes * task->horizon);
-}
-
 // read through its progress lines
 struct machine_result machine_train(int threads, double from, const char *settings) {
   static int runs;

@@ -21,9 +21,6 @@ void machine_close(void);
 // Steps a second of so many threads together, each with that many episodes.
 double machine_bare(int threads, uint64_t episodes);
 
-// Seconds of CPU a step of one thread, which is the caller's.
-double machine_bare_cpu(uint64_t episodes);
-
 // `telos train` with one actor of so many threads until run.steps, which settings name; what begins
 // before more than from steps are committed is not counted.
 struct machine_result machine_train(int threads, double from, const char *settings);

@@ -2,7 +2,6 @@
 #include "tests/bench/training.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/check.h"
 #include "common/base/now.h"
@@ -102,9 +101,8 @@ int training_threads(const struct training *t) {
   return crew_threads(t->crew);
 }
 
-double training_rate(struct training *t, double seconds, double *cpu_s) {
+double training_rate(struct training *t, double seconds) {
   const double start = now_s();
-  const clock_t cpu = clock();
   double took;
   int n = 0;
   do {
@@ -112,8 +110,5 @@ double training_rate(struct training *t, double seconds, double *cpu_s) {
     n++;
     took = now_s() - start;
   } while (took < seconds);
-  if (cpu_s != NULL) {
-    *cpu_s = (double)(clock() - cpu) / CLOCKS_PER_SEC / n;
-  }
   return n / took;
 }

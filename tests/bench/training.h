@@ -15,8 +15,7 @@ void training_free(struct training *t);
 
 int training_threads(const struct training *t);
 
-// Updates a second by the wall clock, of at least one update and at least so many seconds. cpu_s,
-// when not NULL: seconds of CPU of the whole process per update.
-double training_rate(struct training *t, double seconds, double *cpu_s);
+// Updates a second by the wall clock, over at least one update and at least so many seconds.
+double training_rate(struct training *t, double seconds);
 
 #endif
