@@ -64,11 +64,12 @@ function(telos_fuzz name)
   telos_check(NAME fuzz.${name} LABEL fuzz TIMEOUT 300 COMMAND fuzz_${name} ${arguments})
 endfunction()
 
-# telos_bench(update LIBS learner): tests/bench/bench_update.c -> build/<preset>/bench/bench_update
-# LAUNCH: what starts it.
+# telos_bench(update LIBS learner): tests/bench/bench_update.c -> build/<preset>/bench/bench_update.
+# SHARED x: with tests/bench/x.c. LAUNCH: what starts it.
 function(telos_bench name)
-  cmake_parse_arguments(T "" "" "LIBS;LINK_OPTIONS;LAUNCH" ${ARGN})
-  add_executable(bench_${name} tests/bench/bench_${name}.c)
+  cmake_parse_arguments(T "" "" "LIBS;LINK_OPTIONS;SHARED;LAUNCH" ${ARGN})
+  list(TRANSFORM T_SHARED REPLACE "(.+)" "tests/bench/\\1.c")
+  add_executable(bench_${name} tests/bench/bench_${name}.c ${T_SHARED})
   target_link_libraries(bench_${name} PRIVATE ${T_LIBS})
   target_link_options(bench_${name} PRIVATE ${T_LINK_OPTIONS})
   set_target_properties(bench_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
@@ -202,17 +203,20 @@ telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS nn)
 
 # ---- bench: not part of the default presets ----
 if(NOT TELOS_SANITIZE)
-  foreach(b replay ingest ledger memory crew)
+  foreach(b replay ledger memory crew)
     telos_bench(${b} LIBS learner)
   endforeach()
   telos_bench(update LIBS learner LINK_OPTIONS
     -Wl,--wrap=gemm_nt,--wrap=gemm_nn,--wrap=gemm_tn,--wrap=gemm_layer,--wrap=gemm_layer_relu,--wrap=gemm_layer_back)
   telos_bench(actor LIBS actor)
   telos_bench(tasks LIBS task)
-  telos_bench(fleet LIBS learner actor)
+  telos_bench(ingest LIBS learner SHARED frames)
+  telos_bench(fleet LIBS learner actor SHARED machine)
+  telos_bench(scale LIBS learner actor SHARED machine training frames)
+  set_tests_properties(bench.scale PROPERTIES TIMEOUT 1800)  # more cells with more cores
   telos_bench(publish LIBS learner actor)
   telos_bench(gemm LIBS learner)
-  telos_bench(rate LIBS learner)
+  telos_bench(rate LIBS learner SHARED training)
   # a helper of tests/bench/peers.sh
   add_executable(walk tests/bench/walk.c)
   target_link_libraries(walk PRIVATE actor)

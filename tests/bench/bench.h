@@ -9,7 +9,7 @@ static inline int bench_compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-// The middle one of n numbers, n odd; sorts them.
+// The middle one of n numbers, of two the larger; sorts them.
 static inline double bench_median(double *x, int n) {
   qsort(x, (size_t)n, sizeof *x, bench_compare);
   return x[n / 2];
