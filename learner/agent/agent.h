@@ -13,7 +13,8 @@
 // [SAC]: Haarnoja et al. 2018, arXiv:1812.05905, sections 4 to 6; means are over B rows.
 //
 // Losses and gradients go into the nets (net.loss, net.grad); nothing here steps a parameter.
-// Arrays are row-major float32. One owner thread; only agent_init allocates.
+// Arrays are row-major float32. One thread at a time for an object; twins (net.h) may compute at
+// once, while nobody steps. Only agent_init allocates.
 #ifndef LEARNER_AGENT_AGENT_H
 #define LEARNER_AGENT_AGENT_H
 

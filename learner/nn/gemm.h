@@ -9,7 +9,8 @@
 //
 // Every function computes on the calling thread alone, and any number of threads may call at once.
 // Bits depend on gemm_kernel(), the precision and the shape; not on the thread, nor on addresses.
-// A thread's first product of a shape may allocate and take milliseconds, later ones do neither.
+// A thread's first product of a shape may allocate and take milliseconds. Later ones take no time
+// for it, but oneDNN has a few small nodes from malloc at each call.
 #ifndef LEARNER_NN_GEMM_H
 #define LEARNER_NN_GEMM_H
 

@@ -4,10 +4,12 @@
 //
 // The same for every rule. The rows of a minibatch are worked on in a fixed number of parts, whose
 // gradients are added in a fixed order,
-//   g = ((g_1 + g_2) + (g_3 + g_4)) / parts                                                 (1)
+//   g = ((g_1 + g_2) + (g_3 + g_4)) (1 / parts),  1 / parts in float32                      (1)
 // so that the crew's threads may take them in any order: bits depend on the number of parts, a
-// setting, and never on the number of threads, nor of the processes that share the parts. One owner
-// thread; only updater_new allocates.
+// setting, and never on the number of threads, nor of the processes that share the parts.
+//
+// One owner thread; within a call the threads of the crew work along, each on parts and pieces that
+// are its own for that while. An update allocates nothing (but see gemm.h of what libraries do).
 #ifndef LEARNER_RULES_UPDATER_H
 #define LEARNER_RULES_UPDATER_H
 

@@ -15,22 +15,9 @@
 #include "learner/nn/gemm.h"
 #include "learner/nn/mlp.h"
 #include "tests/bench/bench.h"
+#include "tests/variants.h"
 
 enum { ROUNDS = 9, LARGEST = 2048 * 256, LAYERS = 3 };
-
-static const struct variant {
-  const char *name;
-  enum net_backend backend;
-  enum net_precision precision;
-} variants[] = {{"openblas f32", NET_BACKEND_OPENBLAS, NET_PRECISION_F32},
-                {"onednn f32", NET_BACKEND_ONEDNN, NET_PRECISION_F32},
-                {"onednn bf16", NET_BACKEND_ONEDNN, NET_PRECISION_BF16}};
-enum { NVARIANT = sizeof variants / sizeof *variants };
-
-static bool choose(int i) {
-  return gemm_has(variants[i].backend, variants[i].precision) &&
-         gemm_init(variants[i].backend, variants[i].precision) == ERR_OK;
-}
 
 // one measured piece of work; every one reads what it needs from here
 struct work {
@@ -57,7 +44,7 @@ static void measure(double out[NVARIANT], void (*run)(const struct work *), cons
   double time[NVARIANT][ROUNDS] = {0};
   for (int round = -1; round < ROUNDS; round++) {
     for (int v = 0; v < NVARIANT; v++) {
-      if (choose(v)) {
+      if (variant_choose(v)) {
         time[v][round < 0 ? 0 : round] = seconds(run, w, repeat);
       }
     }
@@ -177,7 +164,7 @@ int main(void) {
   }
   w.m = w.n = w.k = 200;
   for (int v = 0; v < NVARIANT; v++) {
-    if (choose(v)) {
+    if (variant_choose(v)) {
       const double first = seconds(run_nt, &w, 1), later = seconds(run_nt, &w, 1);
       printf("%-13s %s; first product of a shape %.0f us, then %.0f us\n", variants[v].name,
              gemm_kernel(), 1e6 * first, 1e6 * later);

@@ -18,23 +18,9 @@
 #include "learner/rules/rules.h"
 #include "learner/rules/updater.h"
 #include "tests/bench/bench.h"
+#include "tests/variants.h"
 
 enum { ROUNDS = 9, MAX_CALLS = 256 };
-
-// the first is what the others are compared with
-static const struct variant {
-  const char *name;
-  enum net_backend backend;
-  enum net_precision precision;
-} variants[] = {{"openblas f32", NET_BACKEND_OPENBLAS, NET_PRECISION_F32},
-                {"onednn f32", NET_BACKEND_ONEDNN, NET_PRECISION_F32},
-                {"onednn bf16", NET_BACKEND_ONEDNN, NET_PRECISION_BF16}};
-enum { NVARIANT = sizeof variants / sizeof *variants };
-
-static bool choose(int i) {
-  return gemm_has(variants[i].backend, variants[i].precision) &&
-         gemm_init(variants[i].backend, variants[i].precision) == ERR_OK;
-}
 
 // ---- recording ----
 
@@ -202,7 +188,7 @@ static void measure(const struct rule *rule, const char *task, const struct dims
   cfg.outcome_prefit = 0;  // not what is measured
   struct batch *b = random_batch(dims, (int)cfg.train_batch);
   for (int v = 0; v < NVARIANT; v++) {
-    if (choose(v)) {
+    if (variant_choose(v)) {
       begin(&sides[v], rule, &cfg, dims, b);
     }
   }
@@ -213,7 +199,7 @@ static void measure(const struct rule *rule, const char *task, const struct dims
   double time[NVARIANT][2][ROUNDS] = {0};
   for (int round = -1; round < ROUNDS; round++) {
     for (int v = 0; v < NVARIANT; v++) {
-      if (choose(v)) {
+      if (variant_choose(v)) {
         double *const at[] = {&time[v][0][round < 0 ? 0 : round],
                               &time[v][1][round < 0 ? 0 : round]};
         *at[0] = *at[1] = 0;

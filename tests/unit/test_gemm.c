@@ -15,27 +15,11 @@
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "learner/nn/gemm.h"
+#include "tests/variants.h"
 
 typedef void product_fn(float *C, const float *A, const float *B, int m, int n, int k,
                         int accumulate);
 static product_fn *const PRODUCTS[] = {gemm_nt, gemm_nn, gemm_tn};
-
-// every pair; choose() says whether this build and this CPU have it
-static const struct variant {
-  enum net_backend backend;
-  enum net_precision precision;
-} VARIANTS[] = {{NET_BACKEND_OPENBLAS, NET_PRECISION_F32},
-                {NET_BACKEND_ONEDNN, NET_PRECISION_F32},
-                {NET_BACKEND_ONEDNN, NET_PRECISION_BF16}};
-enum { NVARIANT = sizeof VARIANTS / sizeof *VARIANTS };
-
-static bool choose(int i) {
-  if (!gemm_has(VARIANTS[i].backend, VARIANTS[i].precision)) {
-    return false;
-  }
-  cr_assert_eq(gemm_init(VARIANTS[i].backend, VARIANTS[i].precision), ERR_OK);
-  return true;
-}
 
 static float *normals(uint64_t index, size_t n) {
   struct rng r;
@@ -68,7 +52,7 @@ static double bound(double magnitudes, int k, enum net_precision precision) {
 // one computed number against sum, which is that of k products of these magnitudes
 static void expect_near(float got, double sum, double magnitudes, int k, int variant,
                         const char *what) {
-  cr_assert(fabs((double)got - sum) <= bound(magnitudes, k, VARIANTS[variant].precision),
+  cr_assert(fabs((double)got - sum) <= bound(magnitudes, k, variants[variant].precision),
             "variant %d, %s: %.9g, not %.9g", variant, what, (double)got, sum);
 }
 
@@ -94,7 +78,7 @@ static void compare(const float *C, const float *A, const float *B, const int *s
 // all three products against the definition; C starts as NaN, which overwriting must not see
 Test(gemm, products_equal_definition) {
   for (int v = 0; v < NVARIANT; v++) {
-    for (int s = 0; s < NSHAPE && choose(v); s++) {
+    for (int s = 0; s < NSHAPE && variant_choose(v); s++) {
       const int m = SHAPES[s][0], n = SHAPES[s][1], k = SHAPES[s][2];
       float *A = normals(2 * (uint64_t)s, (size_t)m * (size_t)k);
       float *B = normals(2 * (uint64_t)s + 1, (size_t)k * (size_t)n);
@@ -173,7 +157,7 @@ static void compare_layer(const float *Y, const float *X, const float *W, const 
 Test(gemm, layers_equal_definition) {
   static const int sizes[][3] = {{5, 33, 3}, {64, 128, 16}, {64, 128, 17}, {61, 67, 70}};
   for (int v = 0; v < NVARIANT; v++) {
-    for (int s = 0; s < 4 && choose(v); s++) {
+    for (int s = 0; s < 4 && variant_choose(v); s++) {
       const int m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
       float *X = normals(1, (size_t)m * (size_t)k), *W = normals(2, (size_t)n * (size_t)k);
       float *b = normals(3, (size_t)n), *Y = must_alloc((size_t)m * (size_t)n, sizeof *Y);
@@ -204,7 +188,7 @@ Test(gemm, rounded_weights_change_no_bit) {
     cr_skip_test("this build or this CPU has no products in bfloat16");
   }
   for (int v = 0; v < NVARIANT; v++) {
-    if (!choose(v) || !gemm_rounds()) {
+    if (!variant_choose(v) || !gemm_rounds()) {
       continue;
     }
     float *X = normals(1, M * K), *W = normals(2, N * K), *b = normals(3, N);
@@ -303,7 +287,7 @@ Test(gemm, threads_and_addresses_do_not_matter) {
   factor[0] = normals(0, LARGEST);
   factor[1] = normals(1, LARGEST);
   for (int v = 0; v < NVARIANT; v++) {
-    if (!choose(v)) {
+    if (!variant_choose(v)) {
       continue;
     }
     for (int s = 0; s < NSHAPE; s++) {

@@ -263,8 +263,8 @@ Test(mlp, gradients_equal_central_differences) {
   }
 }
 
-// some rows and columns of the input's gradient are those of all of it, whichever tape: each row is
-// a sum of its own, whose order does not depend on how many others there are, up to rounding
+// some rows and columns of the input's gradient are those of all of it, whichever tape, up to
+// rounding: each row is a sum of its own, but its order may depend on how many others there are
 Test(mlp, input_gradient_of_some_rows_and_columns) {
   enum { B = 13 };
   static const int row[] = {11, 2, 3, 7, 12};
