@@ -481,7 +481,7 @@ Test(bad_input, run_in_use) {
   const char *run = harness_path("run");
   struct proc *first = small_learner(run, NULL);
   const char *endpoint = small_endpoint(first);
-  const char *words[] = {run, "in use", "another folder", NULL};
+  const char *words[] = {run, "in use", "another run name", NULL};
   small_assert_end(small_learner(run, NULL), 69, "in use", words);
   struct proc *actor = small_actor(endpoint);
   // the first one must not be done before the second one gives up
