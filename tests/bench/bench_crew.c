@@ -55,7 +55,8 @@ static double updates_per_s(struct updater *u, const struct batch *b, uint64_t *
 
 static void measure(const struct rule *rule, const struct config *base, int width, int batch,
                     int most) {
-  const struct dims fetch = {.obs = 22, .act = 4, .goal = 3, .horizon = 50, .hindsight = 4};
+  CHECK(most >= 1);
+  const struct dims fetch = {.obs = 25, .act = 4, .goal = 3, .horizon = 50, .hindsight = 4};
   struct config cfg = *base;
   cfg.net_hidden = (struct widths){.n = 2, .v = {width, width}};
   cfg.train_batch = batch;
