@@ -101,8 +101,8 @@ done
       }
       END {
         if (!n) exit
-        mean = sum / n; sd = n > 1 ? sqrt((square - n * mean * mean) / (n - 1)) : 0
-        printf "| `%s` | %d | %s | %.1f | %.1f | %.3g to %.3g | %s | %.0f | %s |\n", task, steps,
+        mean = sum / n; sd = n > 1 ? sprintf("%.1f", sqrt((square - n * mean * mean) / (n - 1))) : ""
+        printf "| `%s` | %d | %s | %.1f | %s | %.3g to %.3g | %s | %.0f | %s |\n", task, steps,
           scores, mean, sd, lo, hi, successes == "" ? "" : successes " %", seconds / n / 60, paper
       }' "$out/results.csv"
   done
