@@ -41,17 +41,28 @@ static double student_t975(int nu) {
          (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * n * n * n);
 }
 
-void evaluation_compute(struct evaluation *out, struct episode *const *eps, int n, double radius,
-                        const bool *counts) {
-  CHECK(n >= 2);
+static double return_of(const struct episode *ep) {
+  double sum = 0.0;
+  for (int t = 0; t < ep->T; t++) {
+    sum += (double)ep->reward[t];
+  }
+  return sum;
+}
+
+// half-width of the 95 % interval of a mean of n numbers whose squared deviations sum to square_sum
+static double half_width(double square_sum, int n) {
+  return student_t975(n - 1) * sqrt(square_sum / (n - 1)) / sqrt(n);
+}
+
+// eqs. (1), (2)
+static void compute_distances(struct evaluation *out, struct episode *const *eps, int n,
+                              double radius, const bool *counts) {
   double final_sum = 0.0, initial_sum = 0.0;
-  int successes = 0, unstable = 0;
+  int successes = 0;
   for (int i = 0; i < n; i++) {
-    const double f = evaluation_distance(eps[i], eps[i]->T, NULL);
-    final_sum += f;
+    final_sum += evaluation_distance(eps[i], eps[i]->T, NULL);
     initial_sum += evaluation_distance(eps[i], 0, NULL);
     successes += evaluation_distance(eps[i], eps[i]->T, counts) < radius;
-    unstable += eps[i]->unstable;
   }
   const double ratio = final_sum / initial_sum;
   // spread of the residuals around the ratio line through the origin
@@ -61,14 +72,46 @@ void evaluation_compute(struct evaluation *out, struct episode *const *eps, int 
         evaluation_distance(eps[i], eps[i]->T, NULL) - ratio * evaluation_distance(eps[i], 0, NULL);
     square_sum += e * e;
   }
-  const double sd = sqrt(square_sum / (n - 1));
   const bool defined = initial_sum > 0.0;
-  *out = (struct evaluation){.n = n, .unstable = unstable};
   out->distance = final_sum / n;
   out->initial = initial_sum / n;
   out->score = defined ? 100.0 * ratio : NAN;
-  out->ci = defined ? 100.0 * student_t975(n - 1) * sd / (sqrt(n) * out->initial) : NAN;
+  out->ci = defined ? 100.0 * half_width(square_sum, n) / out->initial : NAN;
   out->success = radius > 0.0 ? (double)successes / n : NAN;
+}
+
+// eq. (3)
+static void compute_returns(struct evaluation *out, struct episode *const *eps, int n) {
+  double sum = 0.0, square_sum = 0.0;
+  for (int i = 0; i < n; i++) {
+    sum += return_of(eps[i]);
+  }
+  out->ret = sum / n;
+  if (eps[0]->dims.goal > 0) {
+    return;
+  }
+  for (int i = 0; i < n; i++) {
+    const double e = return_of(eps[i]) - out->ret;
+    square_sum += e * e;
+  }
+  out->score = out->ret;
+  out->ci = half_width(square_sum, n);
+}
+
+void evaluation_compute(struct evaluation *out, struct episode *const *eps, int n, double radius,
+                        const bool *counts) {
+  CHECK(n >= 2);
+  *out = (struct evaluation){
+      .n = n, .distance = NAN, .initial = NAN, .score = NAN, .ci = NAN, .ret = NAN, .success = NAN};
+  for (int i = 0; i < n; i++) {
+    out->unstable += eps[i]->unstable;
+  }
+  if (eps[0]->dims.goal > 0) {
+    compute_distances(out, eps, n, radius, counts);
+  }
+  if (eps[0]->dims.reward) {
+    compute_returns(out, eps, n);
+  }
 }
 
 void evaluation_parts(struct evaluation *out, struct episode *const *eps,
@@ -97,9 +140,14 @@ __attribute__((format(printf, 4, 5))) static size_t append(char *out, size_t n, 
 }
 
 void evaluation_text(char *out, size_t n, const struct evaluation *e) {
-  size_t used = append(out, n, 0, "distance %.4g, ", e->distance);
-  used = isnan(e->score) ? append(out, n, used, "no score (the initial distance is 0)")
-                         : append(out, n, used, "score %.3f +- %.3f", e->score, e->ci);
+  size_t used = 0;
+  if (isnan(e->distance)) {
+    used = append(out, n, used, "return %.4g +- %.3g", e->ret, e->ci);
+  } else {
+    used = append(out, n, used, "distance %.4g, ", e->distance);
+    used = isnan(e->score) ? append(out, n, used, "no score (the initial distance is 0)")
+                           : append(out, n, used, "score %.3f +- %.3f", e->score, e->ci);
+  }
   if (!isnan(e->success)) {
     used = append(out, n, used, ", success %.3g", e->success);
   }

@@ -5,6 +5,9 @@
 // ratio estimator: with e_i = f_i - R d_i, R = score / 100,
 //   half-width = 100 t_{0.975, n-1} sd(e) / (sqrt(n) mean(d))                               (2)
 // (Cochran, Sampling Techniques, 1977, eq. 6.13).
+//
+// A task without a goal has no distances: its score is the return, the sum of an episode's rewards,
+// undiscounted: mean over episodes, with half-width t_{0.975, n-1} sd / sqrt(n)           (3)
 #ifndef COMMON_EVALUATION_H
 #define COMMON_EVALUATION_H
 
@@ -30,10 +33,11 @@ struct evaluation {
   uint64_t version;  // of the policy; set by the caller
   uint64_t steps;    // env steps that it was trained for; set by the caller
   int n;             // episodes
-  double distance;   // mean f [goal units]
-  double initial;    // mean d [goal units]
-  double score;      // eq. (1)
-  double ci;         // eq. (2)
+  double distance;   // mean f [goal units]; NaN: the task has no goal
+  double initial;    // mean d [goal units]; NaN as well
+  double score;      // eq. (1), or (3)
+  double ci;         // eq. (2), or (3)
+  double ret;        // mean return; NaN: the task has no rewards
   double success;    // share that ends within radius, over the counted numbers; NaN: no radius
   int unstable;      // episodes that were cut, because the simulation became unstable
   struct evaluation_part part[EVALUATION_MAX_PARTS];  // (nparts), when evaluation_parts was called
@@ -50,7 +54,9 @@ void evaluation_compute(struct evaluation *out, struct episode *const *eps, int 
 void evaluation_parts(struct evaluation *out, struct episode *const *eps,
                       const struct evaluation_part *parts, int n);
 
-// "distance 0.225, score 2.79 +- 0.15, success 1 over 50 episodes". A score that has no meaning is
+// "distance 0.225, score 2.79 +- 0.15, success 1 over 50 episodes", or, without a goal, "return
+// 3012
+// +- 25 over 50 episodes". A score that has no meaning is
 // said to have none, and a success that is not defined is left out.
 void evaluation_text(char *out, size_t n, const struct evaluation *e);
 

@@ -61,6 +61,7 @@ static const struct {
     {"score", offsetof(struct evaluation, score)},
     {"ci", offsetof(struct evaluation, ci)},
     {"success", offsetof(struct evaluation, success)},
+    {"return", offsetof(struct evaluation, ret)},
 };
 
 enum {

@@ -235,5 +235,6 @@ void fold_figures(struct metrics *m, const struct fold *f) {
     m->eval_score = f->last.score;
     m->eval_ci = f->last.ci;
     m->eval_success = f->last.success;
+    m->eval_return = f->last.ret;
   }
 }

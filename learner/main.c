@@ -17,6 +17,7 @@
 #include "common/base/process.h"
 #include "common/base/ram.h"
 #include "common/base/shell.h"
+#include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "common/config/table.h"
 #include "common/task/task.h"
@@ -24,7 +25,6 @@
 #include "learner/memory.h"
 #include "learner/nn/gemm.h"
 #include "learner/ranks/ranks.h"
-#include "learner/rules/rule.h"
 #include "learner/rules/rules.h"
 #include "learner/rules/updater.h"
 #include "learner/rundir.h"
@@ -33,7 +33,7 @@
 #include "proto/version.h"
 
 struct arguments {
-  const char *task, *preset, *config, *run;
+  const char *task, *rule, *preset, *config, *run;
   enum resume resume;
   bool insecure;
   bool told;             // --help or --version: nothing else to do
@@ -58,6 +58,7 @@ static const char help[] =
     "\n"
     "  --task NAME|FILE    bundled task, or an MJCF file\n"
     "  --run FOLDER        where the run lives; an existing run is resumed\n"
+    "  --rule NAME         update rule (default odac); `telos rules` lists them\n"
     "  --preset NAME       settings that go together; listed below\n"
     "  --config FILE       YAML settings; see `telos config` for all of them\n"
     "  --resume WHEN       auto (default): if there is a run; must; never\n"
@@ -68,7 +69,7 @@ static const char help[] =
     "  --debug             log more\n"
     "  --help, --version\n"
     "\n"
-    "Settings come from: defaults, the resumed run, --preset, --config,\n"
+    "Settings come from: defaults, the resumed run, --rule, --preset, --config,\n"
     "TELOS_GROUP_NAME environment variables, group.name=value; later ones win.\n"
     "Exit codes: 0 finished, 64 usage, 65 damaged data, 69 port or run folder in use,\n"
     "74 I/O error, 75 stopped with state saved, 78 bad configuration or task.\n";
@@ -89,6 +90,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
       {"task", required_argument, NULL, 't'},
       {"config", required_argument, NULL, 'c'},
+      {"rule", required_argument, NULL, 'u'},
       {"preset", required_argument, NULL, 'P'},
       {"run", required_argument, NULL, 'r'},
       {"resume", required_argument, NULL, 'R'},
@@ -110,6 +112,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'c':
         a->config = optarg;
+        break;
+      case 'u':
+        a->rule = optarg;
         break;
       case 'P':
         a->preset = optarg;
@@ -169,14 +174,14 @@ static enum err read_config(struct config *cfg, const struct arguments *a) {
   if (a->resume != RESUME_NEVER) {
     err = rundir_settings(cfg, a->run);
   }
-  if (err == ERR_OK && a->preset != NULL) {
-    err = config_preset(cfg, a->preset);
-  }
-  if (err == ERR_OK && a->config != NULL) {
-    err = config_read_file(cfg, a->config);
-  }
+  const struct config_sources from = {.rule = a->rule,
+                                      .preset = a->preset,
+                                      .file = a->config,
+                                      .environ_ = environ,
+                                      .settings = a->settings,
+                                      .nsettings = a->nsettings};
   if (err == ERR_OK) {
-    err = config_read_overrides(cfg, environ, a->settings, a->nsettings);
+    err = config_read_sources(cfg, &from);
   }
   return err == ERR_OK ? config_check(cfg) : err;
 }
@@ -207,16 +212,12 @@ static void tell_how_to_resume(const struct arguments *a, char *program) {
   free(command);
 }
 
-// a task that the update rule can learn
-static enum err load_task(struct task **task, const char *name) {
-  const struct rule *rule = rules_at(0);
-  const enum err err = task_load(task, name);
-  if (err == ERR_OK && (rule->needs & RULE_GOAL) && (*task)->goal == 0) {
-    log_error("task %s has rewards and no goal; %s needs sensors named \"goal.*\"", name,
-              rule->name);
+// a task that the update rule can learn, which may decide some settings
+static enum err load_task(struct task **task, struct config *cfg, const char *name) {
+  enum err err = task_load(task, name);
+  if (err == ERR_OK && (err = rules_resolve(cfg, *task)) != ERR_OK) {
     task_free(*task);
     *task = NULL;
-    return ERR_CONFIG;
   }
   return err;
 }
@@ -245,13 +246,13 @@ static int learn(int argc, char **argv, struct team *team) {
   }
   if ((err = read_config(&cfg, &a)) != ERR_OK ||
       (err = gemm_init(cfg.net_backend, cfg.net_precision)) != ERR_OK ||
-      (err = load_task(&task, a.task)) != ERR_OK) {
+      (err = load_task(&task, &cfg, a.task)) != ERR_OK) {
     return err_exit_code(err);
   }
   const struct dims dims = task_dims(task, (int)cfg.replay_hindsight_k);
   if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK ||
       (err = check_memory(&cfg, &dims, team)) != ERR_OK ||
-      (err = team_gather(team, &cfg, &dims, rules_at(0))) != ERR_OK) {
+      (err = team_gather(team, &cfg, &dims)) != ERR_OK) {
     task_free(task);
     return err_exit_code(err);
   }

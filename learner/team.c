@@ -24,7 +24,7 @@
 #include "learner/rules/updater.h"
 #include "proto/version.h"
 
-enum { HELLO_TEXT = 128, MAX_KEPT = 8, MAX_TENSORS = 64, RULE_NAME = 32 };
+enum { HELLO_TEXT = 128, MAX_KEPT = 8, MAX_TENSORS = 64 };
 
 // The first two messages are alike in all builds, so that different ones can tell.
 struct hello {
@@ -38,7 +38,6 @@ struct welcome {
 struct settings {
   struct config cfg;
   struct dims dims;
-  char rule[RULE_NAME];
 };
 
 // what computes the products of these settings; empty: nothing here
@@ -70,16 +69,17 @@ struct team {
 
 // ---- both sides ----
 
-static size_t row_floats(const struct dims *d) {
-  return 2 * (size_t)d->obs + (size_t)d->act + 3 * (size_t)d->goal + 1;
-}
-
 static void init_messages(struct team *t, const struct config *cfg, const struct dims *dims) {
   const int shards = updater_shards(cfg);
   t->parts = shards / ranks_count();
   t->rows = (int)cfg->train_batch / shards * t->parts;
   t->dims = *dims;
-  t->order_bytes = sizeof *t->order + (size_t)t->rows * row_floats(dims) * sizeof(float);
+  struct batch_array array[BATCH_ARRAYS];
+  batch_arrays(array, &(struct batch){.B = t->rows}, dims);
+  t->order_bytes = sizeof *t->order;
+  for (int k = 0; k < BATCH_ARRAYS; k++) {
+    t->order_bytes += array[k].n * sizeof(float);
+  }
   t->order = must_alloc(1, t->order_bytes);
 }
 
@@ -97,19 +97,6 @@ static void release(struct team *t) {
   free(t->hello);
   free(t->order);
   free(t->gradient);
-}
-
-// the arrays of a minibatch, or of a part of one
-struct arrays {
-  float *at[7];
-  size_t n[7];
-};
-
-static struct arrays arrays_of(const struct batch *b, const struct dims *d) {
-  const size_t rows = (size_t)b->B, obs = rows * (size_t)d->obs, goal = rows * (size_t)d->goal;
-  return (struct arrays){
-      {b->obs, b->next_obs, b->act, b->achieved, b->next_achieved, b->goal, b->done},
-      {obs, obs, rows * (size_t)d->act, goal, goal, goal, rows}};
 }
 
 static void pack_gradient(float *out, const struct nets *nets) {
@@ -257,8 +244,7 @@ static enum err check_kernels(const struct team *t) {
   return err;
 }
 
-enum err team_gather(struct team *t, const struct config *cfg, const struct dims *dims,
-                     const struct rule *rule) {
+enum err team_gather(struct team *t, const struct config *cfg, const struct dims *dims) {
   if (t == NULL) {
     return ERR_OK;
   }
@@ -270,8 +256,6 @@ enum err team_gather(struct team *t, const struct config *cfg, const struct dims
   memset(&s, 0, sizeof s);
   s.cfg = *cfg;
   s.dims = *dims;
-  CHECK(strlen(rule->name) < sizeof s.rule);
-  snprintf(s.rule, sizeof s.rule, "%s", rule->name);
   ranks_broadcast(&(struct welcome){.stay = true}, sizeof(struct welcome));
   ranks_broadcast(&s, sizeof s);
   t->gathered = true;
@@ -313,10 +297,11 @@ static void begin(void *ctx, struct updater *u, const struct batch *b, uint64_t 
   }
   for (int i = 1; i < ranks_count(); i++) {
     const struct batch part = batch_rows(b, &t->dims, i * t->rows, t->rows);
-    const struct arrays from = arrays_of(&part, &t->dims);
+    struct batch_array from[BATCH_ARRAYS];
+    batch_arrays(from, &part, &t->dims);
     float *to = order->rows;
-    for (int k = 0; k < 7; to += from.n[k++]) {
-      memcpy(to, from.at[k], from.n[k] * sizeof *to);
+    for (int k = 0; k < BATCH_ARRAYS; to += from[k++].n) {
+      memcpy(to, from[k].at, from[k].n * sizeof *to);
     }
     ranks_send(i, order, t->order_bytes);
   }
@@ -335,8 +320,9 @@ static void conclude(void *ctx, struct updater *u, bool step) {
   }
 }
 
-struct updater *team_updater(struct team *t, const struct rule *rule, const struct config *cfg,
-                             const struct dims *dims, struct crew *crew) {
+struct updater *team_updater(struct team *t, const struct config *cfg, const struct dims *dims,
+                             struct crew *crew) {
+  const struct rule *rule = rules_of(cfg);
   if (t == NULL) {
     return updater_new(rule, cfg, dims, crew);
   }
@@ -369,10 +355,11 @@ static void do_update(struct team *t, struct updater *u, struct batch *own) {
   for (int k = 0; k < u->rule->nkept; k++) {
     memcpy((char *)u->self + u->rule->kept[k].at, &order->kept[k], sizeof(double));
   }
-  const struct arrays to = arrays_of(own, &t->dims);
+  struct batch_array to[BATCH_ARRAYS];
+  batch_arrays(to, own, &t->dims);
   const float *from = order->rows;
-  for (int k = 0; k < 7; from += to.n[k++]) {
-    memcpy(to.at[k], from, to.n[k] * sizeof *from);
+  for (int k = 0; k < BATCH_ARRAYS; from += to[k++].n) {
+    memcpy(to[k].at, from, to[k].n * sizeof *from);
   }
   updater_losses(u, own, order->index);
   add_up(t, u);
@@ -385,17 +372,8 @@ static void do_update(struct team *t, struct updater *u, struct batch *own) {
   }
 }
 
-static const struct rule *find_rule(const char *name) {
-  const struct rule *rule = rules_at(0);
-  for (int i = 0; rule && strcmp(rule->name, name) != 0; i++) {
-    rule = rules_at(i + 1);
-  }
-  return rule;
-}
-
 static int work(const struct settings *s) {
-  const struct rule *rule = find_rule(s->rule);
-  CHECK(rule);
+  const struct rule *rule = rules_of(&s->cfg);
   struct team t = {.parts = 0};
   init_messages(&t, &s->cfg, &s->dims);
   const int wanted = s->cfg.learner_threads > 0 ? (int)s->cfg.learner_threads : cpu_cores();

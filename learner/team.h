@@ -24,7 +24,6 @@
 #include "common/episode.h"
 
 struct crew;
-struct rule;
 struct team;
 struct updater;
 
@@ -36,13 +35,13 @@ struct team *team_new(void);
 // Before anything of the run is touched: tells every rank what it will work on.
 // ERR_CONFIG: the parts of a minibatch cannot be divided among so many, or a rank is of another
 // build or computes its products by another kernel, so that bits would differ.
-NODISCARD enum err team_gather(struct team *team, const struct config *cfg, const struct dims *dims,
-                               const struct rule *rule);
+NODISCARD enum err team_gather(struct team *team, const struct config *cfg,
+                               const struct dims *dims);
 
 // updater_new for our share of the parts, after team_gather; the first update sends the state to
 // all. Free with updater_free, before the team.
-struct updater *team_updater(struct team *team, const struct rule *rule, const struct config *cfg,
-                             const struct dims *dims, struct crew *crew);
+struct updater *team_updater(struct team *team, const struct config *cfg, const struct dims *dims,
+                             struct crew *crew);
 
 // Parts of a minibatch that are ours, which is how many threads can work; at least 1. Also before
 // team_gather.

@@ -19,6 +19,7 @@
 #include "common/base/queue.h"
 #include "common/base/ram.h"
 #include "common/base/rng.h"
+#include "common/config/bundle.h"
 #include "learner/agent/crew.h"
 #include "learner/checkpoint.h"
 #include "learner/export.h"
@@ -28,7 +29,7 @@
 #include "learner/replay/batch.h"
 #include "learner/replay/replay.h"
 #include "learner/replay/segments.h"
-#include "learner/rules/rules.h"
+#include "learner/rules/rule.h"
 #include "learner/rules/updater.h"
 #include "learner/team.h"
 
@@ -83,7 +84,7 @@ static struct weights *snapshot(const struct trainer *t) {
 // ---- files ----
 
 static struct export_origin origin(const struct trainer *t) {
-  return (struct export_origin){t->cfg, t->task, t->updater->rule->name};
+  return (struct export_origin){t->cfg, t->task, config_rule_name(t->cfg)};
 }
 
 static enum err write_policy(const struct trainer *t) {
@@ -363,7 +364,9 @@ static enum err add_episode(void *ctx, const struct episode *ep) {
 
 static void reset_replay(struct trainer *t) {
   replay_free(t->replay);
-  t->replay = replay_new(&t->dims, t->cfg->replay_capacity, t->cfg->replay_hindsight);
+  // without goals there is nothing to replace in hindsight
+  const double hindsight = t->dims.goal > 0 ? t->cfg->replay_hindsight : 0;
+  t->replay = replay_new(&t->dims, t->cfg->replay_capacity, hindsight);
 }
 
 static enum err accept_checkpoint(void *ctx, const struct checkpoint *c, struct fault *fault) {
@@ -453,7 +456,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->in = queue_new(room + QUEUE_SLACK);
   t->out = queue_new(2 * room + QUEUE_SLACK);
   t->crew = crew_new(crew_size(t, team));
-  t->updater = team_updater(team, rules_at(0), cfg, &t->dims, t->crew);
+  t->updater = team_updater(team, cfg, &t->dims, t->crew);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
   const enum err err = restore(t);
   if (err != ERR_OK) {

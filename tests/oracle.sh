@@ -31,7 +31,7 @@ runs=(
   'joints tendon-arm'
   'head box2d outcome.scale=head outcome.likelihood=gaussian train.updates_per_step=0.5'
   'plain box2d net.standardize=false replay.hindsight=0 odac.discount_max=0.999 train.publish_every=300'
-  'ring sawyer-push replay.capacity=1500 odac.time_kl_sign=0 odac.alpha_auto=false odac.bias_init=false'
+  'ring sawyer-push replay.capacity=1500 odac.time_kl_sign=0 agent.temperature=constant odac.bias_init=false'
 )
 
 scratch=$(mktemp -d)

@@ -150,7 +150,7 @@ enum err config_set(struct config *cfg, const char *assignment) {
   snprintf(place, sizeof place, "argument %.100s", assignment);
   const char *equals = strchr(assignment, '=');
   if (equals == NULL) {
-    return config_complain(place, "expected group.name=value, e.g. odac.gamma=0.98");
+    return config_complain(place, "expected group.name=value, e.g. agent.gamma=0.98");
   }
   const struct config_row *row;
   enum err err = config_require_row(&row, place, assignment, (size_t)(equals - assignment));

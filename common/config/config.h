@@ -9,7 +9,7 @@
 //   a value out of range: the line names the range and the unit
 // An error is one logged line and ERR_CONFIG, and *cfg is as it was before the call.
 //
-//   struct config cfg; config_defaults(&cfg);  ...  cfg.odac_gamma
+//   struct config cfg; config_defaults(&cfg);  ...  cfg.agent_gamma
 #ifndef COMMON_CONFIG_CONFIG_H
 #define COMMON_CONFIG_CONFIG_H
 
@@ -37,7 +37,7 @@ int config_layers(int *width, int in, const struct widths *hidden, int out);
 #undef CHOICES
 #undef CHOICE
 
-// Fields are <group>_<name>: cfg.odac_gamma, cfg.net_hidden.v[0].
+// Fields are <group>_<name>: cfg.agent_gamma, cfg.net_hidden.v[0].
 struct config {
 #define CONFIG_FIELD_INT(field) int64_t field;
 #define CONFIG_FIELD_REAL(field) double field;
@@ -52,12 +52,8 @@ struct config {
 
 void config_defaults(struct config *cfg);
 
-// Sets what the preset (common/config/presets.def) says. An unknown name is ERR_CONFIG, and *cfg as
-// it was.
-NODISCARD enum err config_preset(struct config *cfg, const char *name);
-
-// YAML: a mapping of groups to mappings of names ("odac: {gamma: 0.98}"), or flat
-// ("odac.gamma: 0.98").
+// YAML: a mapping of groups to mappings of names ("agent: {gamma: 0.98}"), or flat
+// ("agent.gamma: 0.98").
 NODISCARD enum err config_read_file(struct config *cfg, const char *path);
 NODISCARD enum err config_read_yaml(struct config *cfg, const char *text, size_t n,
                                     const char *label);
@@ -92,6 +88,5 @@ char *config_diff(const struct config *a, const struct config *b, bool only_fixe
 // Reference for people: aligned text (--help) and Markdown (README).
 void config_print_help(FILE *out);
 void config_print_markdown(FILE *out);
-void config_print_presets(FILE *out);
 
 #endif

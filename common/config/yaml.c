@@ -99,7 +99,7 @@ static size_t scalar_length(const struct reader *r) {
   return r->event.data.scalar.length;
 }
 
-// nothing was written: "odac:" and the end of the line
+// nothing was written: "agent:" and the end of the line
 static bool is_empty_scalar(const struct reader *r) {
   return r->event.type == YAML_SCALAR_EVENT && scalar_length(r) == 0 &&
          r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
@@ -262,7 +262,7 @@ static enum err read_stream(struct reader *r) {
   if (r->event.type == YAML_MAPPING_START_EVENT) {
     err = read_top(r);
   } else if (!is_empty_scalar(r)) {
-    err = complain_here(r, "expected groups of settings, e.g. \"odac: {gamma: 0.98}\"");
+    err = complain_here(r, "expected groups of settings, e.g. \"agent: {gamma: 0.98}\"");
   }
   // end of document, end of stream
   if (err != ERR_OK || (err = next_event(r)) != ERR_OK || (err = next_event(r)) != ERR_OK) {

@@ -151,7 +151,7 @@ struct dims task_dims(const struct task *task, int hindsight) {
                        .act = task->act,
                        .goal = task->goal,
                        .horizon = task->horizon,
-                       .hindsight = hindsight,
+                       .hindsight = task->goal > 0 ? hindsight : 0,
                        .reward = task->has_reward};
 }
 

@@ -5,15 +5,17 @@
 #include <unistd.h>
 
 #include "common/base/options.h"
+#include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "deploy/launch/verbs.h"
 
 static const char help[] =
     "Examples:\n"
     "  telos config\n"
-    "  telos config --config my.yaml odac.gamma=0.98\n"
+    "  telos config --config my.yaml agent.gamma=0.98\n"
     "\n"
-    "Usage: telos config [--preset NAME] [--config FILE] [--markdown] [group.name=value ...]\n"
+    "Usage: telos config [--rule NAME] [--preset NAME] [--config FILE] [--markdown]\n"
+    "                    [group.name=value ...]\n"
     "\n"
     "Prints the resolved settings as YAML that --config reads back.\n"
     "  --markdown    the reference table instead\n"
@@ -25,20 +27,22 @@ static const char settings_help[] =
     "Settings (TELOS_GROUP_NAME in the environment, group.name=value here):\n";
 
 int verb_config(int argc, char **argv) {
-  static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                          {"preset", required_argument, NULL, 'P'},
-                                          {"markdown", no_argument, NULL, 'm'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-  const char *preset = NULL, *file = NULL;
+  static const struct option options[] = {
+      {"config", required_argument, NULL, 'c'}, {"rule", required_argument, NULL, 'u'},
+      {"preset", required_argument, NULL, 'P'}, {"markdown", no_argument, NULL, 'm'},
+      {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+  struct config_sources from = {.environ_ = environ};
   opterr = 0;  // one line in our own words
   for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
       case 'c':
-        file = optarg;
+        from.file = optarg;
+        break;
+      case 'u':
+        from.rule = optarg;
         break;
       case 'P':
-        preset = optarg;
+        from.preset = optarg;
         break;
       case 'm':
         config_print_markdown(stdout);
@@ -56,13 +60,9 @@ int verb_config(int argc, char **argv) {
   }
   struct config cfg;
   config_defaults(&cfg);
-  enum err err = preset != NULL ? config_preset(&cfg, preset) : ERR_OK;
-  if (err == ERR_OK && file != NULL) {
-    err = config_read_file(&cfg, file);
-  }
-  if (err == ERR_OK) {
-    err = config_read_overrides(&cfg, environ, argv + optind, argc - optind);
-  }
+  from.settings = argv + optind;
+  from.nsettings = argc - optind;
+  enum err err = config_read_sources(&cfg, &from);
   if (err == ERR_OK && (err = config_check(&cfg)) == ERR_OK) {
     char *text = config_dump(&cfg);
     fputs(text, stdout);

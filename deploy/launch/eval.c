@@ -120,29 +120,18 @@ static enum err run_episodes(struct episode **eps, const struct task *task, cons
   return err;
 }
 
-// mean sum of rewards; NaN for a task without
-static double mean_return(struct episode *const *eps, int n) {
-  double sum = 0.0;
-  for (int i = 0; i < n; i++) {
-    for (int t = 0; t < eps[i]->T && eps[i]->dims.reward; t++) {
-      sum += (double)eps[i]->reward[t];
-    }
-  }
-  return eps[0]->dims.reward ? sum / n : NAN;
-}
-
-static void print_text(const struct evaluation *e, double ret, const struct task *task,
-                       const char *path) {
+static void print_text(const struct evaluation *e, const struct task *task, const char *path) {
   printf("%s on task %s, %d episodes\n", path, task->name, e->n);
   if (e->unstable > 0) {
     printf("unstable  %d of %d episodes were cut: the simulation became unstable\n", e->unstable,
            e->n);
   }
-  if (!isnan(ret)) {
-    printf("return    %.4g\n", ret);
-  }
   if (task->goal == 0) {
+    printf("return    %.4g +- %.3g   (sum of rewards, 95 %% interval)\n", e->ret, e->ci);
     return;
+  }
+  if (!isnan(e->ret)) {
+    printf("return    %.4g\n", e->ret);
   }
   printf("distance  initial %.4g, final %.4g\n", e->initial, e->distance);
   for (int i = 0; i < e->nparts && e->nparts > 1; i++) {
@@ -164,8 +153,7 @@ static json_t *json_number(double x) {
   return isfinite(x) ? json_real(x) : json_null();
 }
 
-static void print_json(const struct evaluation *e, double ret, const struct task *task,
-                       const char *path) {
+static void print_json(const struct evaluation *e, const struct task *task, const char *path) {
   json_t *parts = json_array();
   for (int i = 0; i < e->nparts; i++) {
     json_t *part = json_pack("{s:s, s:o}", "name", e->part[i].name, "final_distance",
@@ -177,7 +165,7 @@ static void print_json(const struct evaluation *e, double ret, const struct task
                 task->name, "episodes", e->n, "unstable", e->unstable, "initial_distance",
                 json_number(e->initial), "final_distance", json_number(e->distance), "parts", parts,
                 "score", json_number(e->score), "score_ci95", json_number(e->ci), "success",
-                json_number(e->success), "return", json_number(ret));
+                json_number(e->success), "return", json_number(e->ret));
   CHECK(root != NULL);
   json_dumpf(root, stdout, JSON_INDENT(2));
   putchar('\n');
@@ -202,7 +190,7 @@ int verb_eval(int argc, char **argv) {
     struct evaluation_part parts[EVALUATION_MAX_PARTS];
     evaluation_compute(&e, eps, a.episodes, task->success_radius, task->success_counts);
     evaluation_parts(&e, eps, parts, task_goal_parts(parts, EVALUATION_MAX_PARTS, task));
-    (a.json ? print_json : print_text)(&e, mean_return(eps, a.episodes), task, source.path);
+    (a.json ? print_json : print_text)(&e, task, source.path);
   }
 out:
   for (int i = 0; eps != NULL && i < a.episodes; i++) {

@@ -26,6 +26,7 @@ static const char help[] =
     "  eval RUN      evaluate a run's policy.safetensors\n"
     "  play RUN      draw episodes of a policy, or of a task\n"
     "  task          list tasks, show one, check a file\n"
+    "  rules         list the update rules, for train --rule\n"
     "  config        show the resolved settings\n"
     "  version       versions of telos and its libraries\n"
     "\n"
@@ -36,11 +37,8 @@ static int run_verb(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-  } verbs[] = {{"train", verb_train},
-               {"eval", verb_eval},
-               {"play", verb_play},
-               {"task", verb_task},
-               {"config", verb_config}};
+  } verbs[] = {{"train", verb_train}, {"eval", verb_eval},   {"play", verb_play},
+               {"task", verb_task},   {"rules", verb_rules}, {"config", verb_config}};
   const char *verb = argv[0];
   if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
     fputs(help, stdout);
@@ -63,7 +61,8 @@ static int run_verb(int argc, char **argv) {
     log_error("unknown verb '%s'; did you mean %s? (telos --help)", verb, near.best);
   } else {
     log_error(
-        "unknown verb '%s'; expected train, eval, play, task, config or version (telos --help)",
+        "unknown verb '%s'; expected train, eval, play, task, rules, config or version (telos "
+        "--help)",
         verb);
   }
   return err_exit_code(ERR_USAGE);

@@ -74,6 +74,11 @@ static void draw_evaluation(struct canvas *c, const struct metrics *m) {
     put_line(c, "no evaluation yet");
     return;
   }
+  if (isnan(m->eval_distance)) {
+    put_line(c, "evaluation at %.0f steps: return %.4g +- %.3g", m->eval_steps, m->eval_return,
+             m->eval_ci);
+    return;
+  }
   char score[64] = "no score", success[32] = "";
   if (!isnan(m->eval_score)) {
     snprintf(score, sizeof score, "score %.2f +- %.2f", m->eval_score, m->eval_ci);

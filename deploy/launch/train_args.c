@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/options.h"
+#include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "common/config/table.h"
 #include "common/run_files.h"
@@ -39,6 +40,7 @@ static const char help[] =
     "  --threads N      rollout threads of each (default: cores / actors, at least 1)\n"
     "  --name NAME      name of the run (default: time and seed)\n"
     "  --runs FOLDER    where runs live (default: runs)\n"
+    "  --rule NAME      update rule (default odac); `telos rules` lists them\n"
     "  --preset NAME    settings that go together: fleet, for many actors\n"
     "  --config FILE    YAML settings; `telos config --help` lists them\n"
     "  --resume WHEN    auto (default), must, never\n"
@@ -112,16 +114,13 @@ static bool explain_option(char *out, size_t n, const char *name, const char *va
 static enum err check_settings(struct train *t, int64_t *seed) {
   struct config cfg;
   config_defaults(&cfg);
-  enum err err = ERR_OK;
-  if (t->preset != NULL) {
-    err = config_preset(&cfg, t->preset);
-  }
-  if (err == ERR_OK && t->config != NULL) {
-    err = config_read_file(&cfg, t->config);
-  }
-  if (err == ERR_OK) {
-    err = config_read_overrides(&cfg, environ, t->settings, t->nsettings);
-  }
+  const struct config_sources from = {.rule = t->rule,
+                                      .preset = t->preset,
+                                      .file = t->config,
+                                      .environ_ = environ,
+                                      .settings = t->settings,
+                                      .nsettings = t->nsettings};
+  const enum err err = config_read_sources(&cfg, &from);
   *seed = cfg.run_seed;
   return err;
 }
@@ -132,6 +131,7 @@ static const struct option options[] = {
     {"name", required_argument, NULL, 'n'},
     {"runs", required_argument, NULL, 'r'},
     {"config", required_argument, NULL, 'c'},
+    {"rule", required_argument, NULL, 'u'},
     {"preset", required_argument, NULL, 'P'},
     {"resume", required_argument, NULL, 'R'},
     {"insecure", no_argument, NULL, 'i'},
@@ -164,6 +164,9 @@ enum err train_parse(struct train *t, int argc, char **argv) {
         break;
       case 'c':
         t->config = optarg;
+        break;
+      case 'u':
+        t->rule = optarg;
         break;
       case 'P':
         t->preset = optarg;

@@ -292,6 +292,10 @@ void train_start_learner(struct train *t) {
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
     args[n++] = fixed[i];
   }
+  if (t->rule != NULL) {
+    args[n++] = "--rule";
+    args[n++] = (char *)(uintptr_t)t->rule;
+  }
   if (t->preset != NULL) {
     args[n++] = "--preset";
     args[n++] = (char *)(uintptr_t)t->preset;

@@ -68,6 +68,7 @@ static void print_next_seed(const struct train *t) {
   const bool known = config_read_file(&cfg, path) == ERR_OK;
   print_train(t);
   // a resumed run was begun by another command
+  print_option("--rule", t->resumed ? NULL : t->rule);
   print_option("--preset", t->resumed ? NULL : t->preset);
   print_option("--config", t->resumed ? path : t->config);
   for (int i = 0; i < t->nsettings; i++) {
@@ -115,6 +116,10 @@ static void print_evaluation(const struct metrics *m) {
     return;
   }
   printf("evaluation: ");
+  if (isnan(m->eval_distance)) {
+    printf("return %.4g +- %.3g\n", m->eval_return, m->eval_ci);
+    return;
+  }
   if (!isnan(m->eval_score)) {
     printf("score %.2f +- %.2f (100 x final / initial distance), ", m->eval_score, m->eval_ci);
   }

@@ -18,7 +18,7 @@
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
 
-static const char remedy[] = "lower odac.lr";
+static const char remedy[] = "lower agent.lr";
 
 // ---- construction ----
 
@@ -29,12 +29,12 @@ static void init_nets(struct agent *ag, struct nets *nets, const struct config *
                             .hidden = &cfg->net_hidden,
                             .in = policy_inputs(shape),
                             .out = policy_outputs(shape),
-                            .lr = (float)cfg->odac_lr};
+                            .lr = (float)cfg->agent_lr};
   net_init(&ag->policy, nets, &setup);
   setup.in = policy_inputs(shape) + shape->act;
   setup.out = 1;
   setup.target = true;
-  setup.tau = (float)cfg->odac_tau;
+  setup.tau = (float)cfg->agent_tau;
   for (int i = 0; i < 2; i++) {
     setup.name = i == 0 ? "critic1" : "critic2";
     net_init(&ag->critic[i], nets, &setup);
@@ -43,11 +43,11 @@ static void init_nets(struct agent *ag, struct nets *nets, const struct config *
            &(struct net_setup){.name = "log_alpha",
                                .remedy = remedy,
                                .nfree = 1,
-                               .start = (float)log(cfg->odac_alpha),
+                               .start = (float)log(cfg->agent_alpha),
                                .lowest = -INFINITY,
                                .highest = INFINITY,
-                               .lr = (float)cfg->odac_lr});
-  ag->log_alpha.constant = !cfg->odac_alpha_auto;
+                               .lr = (float)cfg->agent_lr});
+  ag->log_alpha.constant = cfg->agent_temperature != AGENT_TEMPERATURE_AUTO;
 }
 
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
@@ -57,7 +57,7 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
   ag->shape = *shape;
   ag->scaling = scaling;
   ag->max_batch = (int)cfg->train_batch;
-  ag->entropy_target = cfg->odac_entropy_per_action * shape->act;
+  ag->entropy_target = cfg->agent_entropy_per_action * shape->act;
   init_nets(ag, nets, cfg);
   ag->policy_tape = mlp_tape_new(&ag->policy.mlp, ag->max_batch, 0);
   for (int i = 0; i < 2; i++) {

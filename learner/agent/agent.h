@@ -55,7 +55,7 @@ struct agent {
 
 // Appends its four nets to the list: policy, critic1, critic2, log_alpha, whose networks see
 // observations and goals through scaling (borrowed). Settings: net.hidden, train.batch and the
-// group odac. Free with agent_release.
+// group agent. Free with agent_release.
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
                 const struct policy_shape *shape, const struct scaling *scaling);
 void agent_release(struct agent *ag);

@@ -1,47 +1,59 @@
-// batch.c - the arrays of a minibatch, each of its own allocation.
+// batch.c - the arrays of a minibatch, in one block.
 #include "learner/replay/batch.h"
 
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "learner/nn/rows.h"
+
+// floats of a row of each array
+static void widths(size_t out[BATCH_ARRAYS], const struct dims *d) {
+#define A(name, width, what) out[BATCH_##name] = (size_t)(width);
+#include "learner/replay/batch.def"
+#undef A
+}
 
 struct batch *batch_new(const struct dims *dims, int B) {
   CHECK(dims && B >= 1);
-  CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1);
+  CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1 - dims->reward);
   struct batch *b = must_alloc(1, sizeof *b);
   b->B = B;
-  const int width[] = {dims->obs, dims->obs, dims->act, dims->goal, dims->goal, dims->goal, 1};
-  float **array[] = {&b->obs,           &b->next_obs, &b->act, &b->achieved,
-                     &b->next_achieved, &b->goal,     &b->done};
-  for (size_t i = 0; i < sizeof width / sizeof *width; i++) {
-    *array[i] = must_alloc((size_t)B * (size_t)width[i], sizeof(float));
-  }
+  size_t width[BATCH_ARRAYS];
+  widths(width, dims);
+  const struct rows_part part[] = {
+#define A(name, w, what) {&b->name, (size_t)B * width[BATCH_##name]},
+#include "learner/replay/batch.def"
+#undef A
+  };
+  b->block = rows_new(part, BATCH_ARRAYS);
   return b;
 }
 
 void batch_free(struct batch *b) {
-  if (!b) {
-    return;
+  if (b) {
+    free(b->block);
+    free(b);
   }
-  float *array[] = {b->obs, b->next_obs, b->act, b->achieved, b->next_achieved, b->goal, b->done};
-  for (size_t i = 0; i < sizeof array / sizeof *array; i++) {
-    free(array[i]);
-  }
-  free(b);
+}
+
+void batch_arrays(struct batch_array out[BATCH_ARRAYS], const struct batch *b,
+                  const struct dims *dims) {
+  size_t width[BATCH_ARRAYS];
+  widths(width, dims);
+#define A(name, w, what) \
+  out[BATCH_##name] = (struct batch_array){b->name, (size_t)b->B * width[BATCH_##name]};
+#include "learner/replay/batch.def"
+#undef A
 }
 
 struct batch batch_rows(const struct batch *b, const struct dims *dims, int first, int n) {
   CHECK(b && dims && first >= 0 && n >= 1 && n <= b->B - first);
-  const size_t row = (size_t)first;
-  const size_t obs = row * (size_t)dims->obs, goal = row * (size_t)dims->goal;
+  size_t width[BATCH_ARRAYS];
+  widths(width, dims);
   return (struct batch){
       .B = n,
-      .obs = b->obs + obs,
-      .next_obs = b->next_obs + obs,
-      .act = b->act + row * (size_t)dims->act,
-      .achieved = b->achieved + goal,
-      .next_achieved = b->next_achieved + goal,
-      .goal = b->goal + goal,
-      .done = b->done + row,
+#define A(name, w, what) .name = b->name + (size_t)first * width[BATCH_##name],
+#include "learner/replay/batch.def"
+#undef A
   };
 }

@@ -60,7 +60,7 @@ struct replay {
   int64_t max_episodes;
   uint64_t threshold;  // a 32-bit draw below it takes a hindsight goal
 
-  float *rows;  // (nrow x stride) obs | achieved | act
+  float *rows;  // (nrow x stride) obs | achieved | act | reward
   int64_t nrow, next_row;
   size_t stride;  // floats
 
@@ -98,7 +98,7 @@ static void set_sizes(struct replay *r, const struct dims *dims, int64_t capacit
   r->nrow = r->nstep + 2 * r->max_episodes + horizon + 1;
   CHECK(r->nrow < (int64_t)STEP_DONE);
 
-  r->stride = (size_t)dims->obs + (size_t)dims->goal + (size_t)dims->act;
+  r->stride = (size_t)dims->obs + (size_t)dims->goal + (size_t)dims->act + (size_t)dims->reward;
   r->step_bytes = sizeof(struct step) + sizeof(uint16_t) * (size_t)dims->hindsight;
   r->step_bytes = (r->step_bytes + 3) / 4 * 4;
 }
@@ -120,7 +120,7 @@ uint64_t replay_bytes(const struct dims *dims, int64_t capacity, int64_t added) 
 
 struct replay *replay_new(const struct dims *dims, int64_t capacity, double hindsight) {
   CHECK(dims && capacity >= 1 && hindsight >= 0 && hindsight <= 1);
-  CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1);
+  CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1 - dims->reward);
   CHECK(dims->horizon >= 1 && dims->horizon <= DIMS_MAX_HORIZON);
   CHECK(dims->hindsight >= 0 && dims->hindsight <= DIMS_MAX_HINDSIGHT);
   CHECK(hindsight == 0 || dims->hindsight >= 1);
@@ -186,6 +186,7 @@ static int64_t take_rows(struct replay *r, int64_t n) {
 static void check_shape(const struct replay *r, const struct episode *ep) {
   CHECK(ep->dims.obs == r->dims.obs && ep->dims.act == r->dims.act);
   CHECK(ep->dims.goal == r->dims.goal && ep->dims.hindsight == r->dims.hindsight);
+  CHECK(ep->dims.reward == r->dims.reward);
   CHECK(ep->T >= 1 && ep->T <= r->dims.horizon);
 }
 
@@ -200,9 +201,9 @@ void replay_add(struct replay *r, const struct episode *ep) {
   const size_t obs = (size_t)r->dims.obs;
   const size_t goal = (size_t)r->dims.goal;
   const size_t act = (size_t)r->dims.act;
-  const size_t k = (size_t)r->dims.hindsight;
+  const size_t k = (size_t)r->dims.hindsight, reward = (size_t)r->dims.reward;
 
-  // states, after the row of the desired goal; the last one has no action
+  // states, after the row of the desired goal; the last one has no action and no reward
   memcpy(row_at(r, first), ep->desired, goal * sizeof(float));
   float *row = row_at(r, first + 1);
   for (size_t t = 0; t <= (size_t)T; t++, row += r->stride) {
@@ -210,6 +211,7 @@ void replay_add(struct replay *r, const struct episode *ep) {
     memcpy(row + obs, ep->achieved + t * goal, goal * sizeof(float));
     if (t < (size_t)T) {
       memcpy(row + obs + goal, ep->act + t * act, act * sizeof(float));
+      memcpy(row + obs + goal + act, ep->reward + t * reward, reward * sizeof(float));
     }
   }
 
@@ -259,6 +261,7 @@ static void sample_chunk(const struct replay *r, struct batch *b, struct rng *rn
   const size_t nobs = (size_t)r->dims.obs * sizeof(float);
   const size_t ngoal = (size_t)r->dims.goal * sizeof(float);
   const size_t nact = (size_t)r->dims.act * sizeof(float);
+  const size_t nreward = (size_t)r->dims.reward * sizeof(float);
 
   // draw step numbers, counted from the oldest; ask for their records
   for (int i = 0; i < n; i++) {
@@ -282,7 +285,9 @@ static void sample_chunk(const struct replay *r, struct batch *b, struct rng *rn
     const float *next = s + r->stride;
     memcpy(b->obs + at * (size_t)r->dims.obs, s, nobs);
     memcpy(b->achieved + at * (size_t)r->dims.goal, s + r->dims.obs, ngoal);
-    memcpy(b->act + at * (size_t)r->dims.act, s + r->dims.obs + r->dims.goal, nact);
+    const float *act = s + r->dims.obs + r->dims.goal;
+    memcpy(b->act + at * (size_t)r->dims.act, act, nact);
+    memcpy(b->reward + at * (size_t)r->dims.reward, act + r->dims.act, nreward);
     memcpy(b->next_obs + at * (size_t)r->dims.obs, next, nobs);
     memcpy(b->next_achieved + at * (size_t)r->dims.goal, next + r->dims.obs, ngoal);
     memcpy(b->goal + at * (size_t)r->dims.goal, goal[i], ngoal);

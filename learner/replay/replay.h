@@ -1,6 +1,7 @@
 // replay.h - whole episodes in memory; O(1) uniform sampling of transitions with relabelled goals.
 //
-//   rows  ring of (obs | achieved | act) records, one per state; an episode is contiguous, so row
+//   rows  ring of (obs | achieved | act | reward) records, one per state; an episode is contiguous,
+//   so row
 //         r + 1 is the successor of row r and nothing is stored twice
 //   steps ring of one small record per transition, in commit order: its row, its time, its
 //         hindsight indices; a uniform draw over steps is a uniform draw over transitions

@@ -18,3 +18,10 @@ void backup_outcome(const struct backup_rows *out, const float *cl, const float 
     }
   }
 }
+
+void backup_reward(float *y, const float *r, const float *V, const float *done, double gamma,
+                   int n) {
+  for (int i = 0; i < n; i++) {
+    y[i] = (float)((double)r[i] + gamma * (1 - (double)done[i]) * (double)V[i]);
+  }
+}

@@ -9,8 +9,13 @@
 // Without the bound, (5) maximises (8), and then y = kappa log((1 - gamma) exp(cl / kappa) +
 // gamma exp(V / kappa)); tests/unit/test_backup.c holds the code against that form and against a
 // search over q.
+// With a fixed discount q0 = gamma, so that KL = 0 and y = (1 - gamma) cl + gamma V         (10)
 // A true end (done = 1) has no next state, V = -infinity: q0 = 0 for every q_max, and
 //   y = cl + kappa log(1 - gamma)                                                            (9)
+// and with a fixed discount y = cl.
+//
+// When a reward r is given, there is nothing to infer, and d = 1 at a true end:
+//   y = r + gamma (1 - d) V                                                                  (11)
 #ifndef LEARNER_RULES_BACKUP_H
 #define LEARNER_RULES_BACKUP_H
 
@@ -20,12 +25,14 @@
 struct backup_options {
   double gamma, q_max, kappa;
   int kl_sign;  // -1: as in (7); +1: adds the KL; 0: leaves it out
+  bool fixed;   // q0 = gamma in place of (5)
 };
 
 // What a backup needs of the options, once for all transitions.
 struct backup_constants {
   double kappa, kl_sign;
-  double log_gamma, log1m_gamma, logit_gamma;
+  bool fixed;
+  double gamma, log_gamma, log1m_gamma, logit_gamma;
   double q_max, log_q_max, log1m_q_max, logit_q_max;
 };
 
@@ -40,6 +47,8 @@ struct backup_rows {
 
 static inline struct backup_constants backup_prepare(const struct backup_options *opt) {
   struct backup_constants c = {.kappa = opt->kappa, .kl_sign = opt->kl_sign};
+  c.fixed = opt->fixed;
+  c.gamma = opt->gamma;
   c.log_gamma = log(opt->gamma);
   c.log1m_gamma = log1p(-opt->gamma);
   c.logit_gamma = c.log_gamma - c.log1m_gamma;
@@ -54,6 +63,11 @@ static inline struct backup_constants backup_prepare(const struct backup_options
 // cancels; 0 log 0 = 0 when q_max is 0.
 static inline struct backup backup_transition(double cl, double V, bool done,
                                               const struct backup_constants *c) {
+  if (c->fixed) {
+    // eq. (10)
+    return done ? (struct backup){.y = cl}
+                : (struct backup){.y = (1 - c->gamma) * cl + c->gamma * V, .q0 = c->gamma};
+  }
   if (done) {
     // eq. (9); KL(Bern(0) || Bern(gamma)) = -log(1 - gamma)
     const double kl = -c->log1m_gamma;
@@ -83,5 +97,9 @@ static inline struct backup backup_transition(double cl, double V, bool done,
 // (5) to (8) for n transitions. done may be NULL: none is a true end. No arrays may overlap.
 void backup_outcome(const struct backup_rows *out, const float *cl, const float *V,
                     const float *done, const struct backup_options *opt, int n);
+
+// (11) for n transitions into y.
+void backup_reward(float *y, const float *r, const float *V, const float *done, double gamma,
+                   int n);
 
 #endif

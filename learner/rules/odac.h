@@ -32,8 +32,9 @@
 // is mean(cl - alpha log pi(a' | s', g)), both of the first minibatch.
 // Units: l, distances and scales of p_d are in the task's own goal units; networks see standardised
 // numbers (learner/agent/scaling.h); k sets the size of values alone, since kappa follows c.
-// Code: odac.c calls them in this order; (1), (12): learner/worth/outcome.h; (4), (9) to (11):
-// learner/agent/agent.c; (5) to (8): learner/rules/backup.h; (13): learner/agent/net.c.
+// Code: odac.c calls them in this order; (1), (12): learner/worth/outcome.h; (4): actor_critic.c;
+// (9) to (11): learner/agent/agent.c; (5) to (8): learner/rules/backup.h; (13):
+// learner/agent/net.c.
 //
 // With alpha = kappa = c, q_max = 1 and exact expectations V / c is the paper's lower bound on
 // log p(g | s), which tests/unit/test_theorems.c holds against an enumeration. On a chain it is the
@@ -71,8 +72,8 @@
 //   (4), (9)  two critics, the smaller one; Qbar     one critic
 //             values are overestimated otherwise; [authors' code]   nothing
 //   (4), (10) alpha starts small, adapts by (11)     alpha = 1; [authors' code]: adapts, from 1
-//             a cl of order k wants an entropy of its own scale     odac.alpha_auto=false
-//                                                                   odac.alpha=1
+//             a cl of order k wants an entropy of its own scale     agent.temperature=constant
+//                                                                   agent.alpha=1
 //   (4), (10) log pi                                 log pi - log p(a), p the action prior
 //             uniform: a constant, alpha log 2 per action and       nothing
 //             step; [authors' code] leaves it out
@@ -80,7 +81,7 @@
 //             V maximises (8); with Q, q0 could not fall below      nothing
 //             gamma / (1 + gamma); [authors' code] has V
 //   (5)       gamma = 1 - 1 / horizon, 0.5 to 0.97   [authors' code]: 0.99
-//             [ours]: looks as far ahead as an episode lasts, but   odac.gamma=0.99
+//             [ours]: looks as far ahead as an episode lasts, but   agent.gamma=0.99
 //             not so far that one action is lost in the noise
 //   (5)       q0 is at most q_max = gamma            no bound; [authors' code]: a choice
 //             the backup stays a gamma-contraction                  odac.discount_max=0.999999
@@ -97,7 +98,7 @@
 //             [ours]: N and the level are wrong by several times    outcome.prefit=0
 //             while scales still fall
 //   (13)      tau = 0.005                            [authors' code]: 0.001
-//             learns faster                                         odac.tau=0.001
+//             learns faster                                         agent.tau=0.001
 //   g         one of k later outcomes, drawn once    [authors' code]: drawn for each minibatch
 //             an episode is a function of its ticket; the more      replay.hindsight_k=64
 //             indices, the closer
@@ -122,26 +123,21 @@
 
 #include <stdint.h>
 
+#include "learner/rules/actor_critic.h"
 #include "learner/rules/backup.h"
-#include "learner/rules/rule.h"
 
 struct outcome;
 
-// Figures of one update: F(name, unit, help, what it is over the minibatch).
+// Figures of one update beside those of actor_critic.h: F(name, unit, help, what it is over the
+// minibatch).
 #define ODAC_FIGURES(F)                                          \
-  F(loss_q, "nats^2", "mean F_Q of both critics", MEAN)          \
-  F(loss_pi, "nats", "F_pi", MEAN)                               \
   F(nll, "nats", "F_p", MEAN)                                    \
-  F(alpha, "", "temperature, after the update", MEAN)            \
   F(q0, "", "inferred discount", MEAN)                           \
   F(kl, "nats", "time KL", MEAN)                                 \
   F(log_lik, "nats", "outcome log-likelihood l, unscaled", MEAN) \
   F(log_lik_lowest, "nats", "smallest l", LOWEST)                \
   F(log_lik_highest, "nats", "largest l", HIGHEST)               \
-  F(scale, "", "c", MEAN)                                        \
-  F(value, "", "V", MEAN)                                        \
-  F(q, "", "smaller of both critics at (s, a, g)", MEAN)         \
-  F(entropy, "nats", "-log pi(a~ | s, g)", MEAN)
+  F(scale, "", "c", MEAN)
 
 struct odac_figures {
 #define F(name, unit, help, combine) float name;
@@ -150,8 +146,9 @@ struct odac_figures {
 };
 
 struct odac {
+  struct actor_critic base;
+
   // settings
-  uint64_t seed;
   struct backup_options backup;       // kappa follows c
   double time_temperature;            // kappa / c
   double reward_scale, reward_decay;  // k, decay
@@ -165,18 +162,10 @@ struct odac {
   struct odac_figures figures;
 
   // work, rows of one minibatch
-  int max_batch;
-  float *block;        // holds the following
-  float *next_act;     // (B x act)  a'
-  float *next_logp;    // (B)        log pi(a' | s', g)
-  float *l, *cl;       // (B)
-  float *V;            // (B)
-  float *y, *q0, *kl;  // (B)
+  float *block;    // holds the following
+  float *l, *cl;   // (B)
+  float *q0, *kl;  // (B)
 };
-
-// gamma for episodes of at most horizon steps: odac.gamma; when that is unset, 1 - 1 / horizon, at
-// least 0.5 and at most 0.97.
-double odac_gamma(const struct config *cfg, int horizon);
 
 // Nets: policy, critic1, critic2, log_alpha, outcome. Noise of part i of update u, of so many
 // parts: (seed, RNG_UPDATE, u parts + i).

@@ -30,8 +30,8 @@ struct config;
 struct draws;
 struct scaling;
 
-// What a rule demands of a task.
-enum rule_needs { RULE_GOAL = 1 << 0 };
+// What a rule demands of a task: a goal; a reward, which worth.reward says where to take from.
+enum rule_needs { RULE_GOAL = 1 << 0, RULE_REWARD = 1 << 1 };
 
 // A number that a rule reports of each update: a float at this offset of its object, set by losses
 // or stepped. One whose name is a column of common/config/metrics.def is shown there.
@@ -60,11 +60,9 @@ struct rule_setup {
 };
 
 struct rule {
-  const char *name;    // also in policy files
-  const char *help;    // one line
-  const char *source;  // paper and equations
-  unsigned needs;      // of enum rule_needs
-  size_t size;         // bytes of its object, zeroed before init
+  const char *name;  // the word of train.rule; in messages
+  unsigned needs;    // of enum rule_needs
+  size_t size;       // bytes of its object, zeroed before init
 
   void (*init)(void *self, struct agent *ag, const struct rule_setup *setup);
 

@@ -2,15 +2,75 @@
 #include "learner/rules/rules.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/config/bundle.h"
+#include "common/config/config.h"
+#include "common/task/task.h"
 #include "learner/rules/odac.h"
 #include "learner/rules/rule.h"
+#include "learner/rules/sac.h"
+#include "learner/worth/reward.h"
 
+// in the order of the words of train.rule
 static const struct rule *const table[] = {
-    &odac_rule,
+    [TRAIN_RULE_ODAC] = &odac_rule,
+    [TRAIN_RULE_SAC] = &sac_rule,
 };
 
 const struct rule *rules_at(int i) {
   const int n = (int)(sizeof table / sizeof *table);
   return i >= 0 && i < n ? table[i] : NULL;
+}
+
+const struct rule *rules_of(const struct config *cfg) {
+  const struct rule *rule = rules_at((int)cfg->train_rule);
+  CHECK(rule);
+  return rule;
+}
+
+// ---- does it fit? ----
+
+// where its reward comes from stands in worth.reward
+static bool needs_goal(const struct config *cfg) {
+  return (rules_of(cfg)->needs & RULE_GOAL) || cfg->worth_reward == WORTH_REWARD_DISTANCE ||
+         cfg->worth_reward == WORTH_REWARD_SPARSE;
+}
+
+static bool needs_reward(const struct config *cfg) {
+  return (rules_of(cfg)->needs & RULE_REWARD) && cfg->worth_reward == WORTH_REWARD_TASK;
+}
+
+static bool fits(const struct config *cfg, const struct task *task) {
+  return (task->goal > 0 || !needs_goal(cfg)) && (task->has_reward || !needs_reward(cfg));
+}
+
+static enum err refuse(const struct config *cfg, const struct task *task) {
+  char names[256] = "";
+  size_t used = 0;
+  const struct named_rule *named;
+  for (int i = 0; (named = config_rule_at(i)) != NULL && used < sizeof names; i++) {
+    struct config with;
+    config_defaults(&with);
+    CHECK(config_rule(&with, named->bundle.name) == ERR_OK);
+    if (fits(&with, task)) {
+      used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "",
+                               named->bundle.name);
+    }
+  }
+  log_error(
+      "task %s has %s; rule %s needs %s. Rules that fit, for --rule: %s", task->name,
+      task->goal == 0 ? "rewards and no goal" : "a goal and no rewards", config_rule_name(cfg),
+      task->goal == 0 ? "sensors named \"goal.*\"" : "sensors named \"reward.*\" or \"rate.*\"",
+      names);
+  return ERR_CONFIG;
+}
+
+enum err rules_resolve(struct config *cfg, const struct task *task) {
+  if (!fits(cfg, task)) {
+    return refuse(cfg, task);
+  }
+  return rules_of(cfg)->needs & RULE_REWARD ? reward_resolve(cfg, task) : ERR_OK;
 }

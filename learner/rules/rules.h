@@ -1,10 +1,26 @@
 // rules.h - the table of update rules.
+//
+// A row is code; common/config/rules.def has the names that people use, each of which is a row
+// with settings.
 #ifndef LEARNER_RULES_RULES_H
 #define LEARNER_RULES_RULES_H
 
-struct rule;
+#include <stdbool.h>
 
-// The i-th rule, or NULL behind the last. The first one is what a run uses.
+#include "common/base/err.h"
+
+struct config;
+struct rule;
+struct task;
+
+// NULL beyond the last.
 const struct rule *rules_at(int i);
+
+// That of train.rule.
+const struct rule *rules_of(const struct config *cfg);
+
+// Whether the rule can learn the task, and what the task decides of settings that are auto: sets
+// it in cfg. ERR_CONFIG (logged, with the rules that can).
+NODISCARD enum err rules_resolve(struct config *cfg, const struct task *task);
 
 #endif

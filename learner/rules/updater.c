@@ -63,6 +63,7 @@ struct updater *updater_new_share(const struct rule *rule, const struct config *
                                   const struct helpers *helper) {
   CHECK(rule && cfg && dims);
   CHECK(!(rule->needs & RULE_GOAL) || dims->goal >= 1);
+  CHECK(cfg->worth_reward != WORTH_REWARD_TASK || dims->reward);
   struct updater *u = must_alloc(1, sizeof *u);
   u->rule = rule;
   u->dims = *dims;

@@ -53,8 +53,8 @@ static double updates_per_s(struct updater *u, const struct batch *b, uint64_t *
   return n / (now_s() - start);
 }
 
-static void measure(const struct rule *rule, const struct config *base, int width, int batch,
-                    int most) {
+static void measure(const struct config *base, int width, int batch, int most) {
+  const struct rule *rule = rules_of(base);
   CHECK(most >= 1);
   const struct dims fetch = {.obs = 25, .act = 4, .goal = 3, .horizon = 50, .hindsight = 4};
   struct config cfg = *base;
@@ -109,11 +109,12 @@ int main(int argc, char **argv) {
     }
   }
   printf("fetch-push's sizes, %s, %d cores\n", gemm_kernel(), cpu_cores());
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    measure(rule, &cfg, 256, 256, most);
-    measure(rule, &cfg, 128, 256, most);
-    measure(rule, &cfg, 128, 2048, most);
+  for (int r = 0; rules_at(r) != NULL; r++) {
+    cfg.train_rule = (enum train_rule)r;
+    cfg.worth_reward = WORTH_REWARD_DISTANCE;
+    measure(&cfg, 256, 256, most);
+    measure(&cfg, 128, 256, most);
+    measure(&cfg, 128, 2048, most);
   }
   for (int i = 0; i < MOST; i++) {
     for (int k = 0; k < 3; k++) {

@@ -123,12 +123,12 @@ static bool has_cores(void) {
 }
 
 static struct cost measure(const struct config *cfg) {
-  const struct rule *rule = rules_at(0);
+  const struct rule *rule = rules_of(cfg);
   struct batch *b = minibatch_random(&FETCH, (int)cfg->train_batch, 1);
   struct team *team = team_new();
-  CHECK(team_gather(team, cfg, &FETCH, rule) == ERR_OK);
+  CHECK(team_gather(team, cfg, &FETCH) == ERR_OK);
   struct updater *one = updater_new(rule, cfg, &FETCH, NULL);
-  struct updater *shared = team_updater(team, rule, cfg, &FETCH, NULL);
+  struct updater *shared = team_updater(team, cfg, &FETCH, NULL);
   CHECK(minibatch_prepare(one, b) == ERR_OK && minibatch_prepare(shared, b) == ERR_OK);
   uint64_t i = 0, k = 0;
   update_s(shared, b, &k, 3, now_s);

@@ -101,7 +101,7 @@ static void measure(const char *name, const struct dims *d, double limit_us) {
   rng_init(&rng, 1, RNG_TEST, 0);
   struct replay *r = full_replay(d, &rng);
   struct batch *b = batch_new(d, BATCH);
-  struct updater *u = updater_new(rules_at(0), &cfg, d, NULL);
+  struct updater *u = updater_new(rules_of(&cfg), &cfg, d, NULL);
   struct source source = {.replay = r, .batch = b};
   CHECK(updater_prepare(u, &(struct draws){.draw = draw, .ctx = &source}) == ERR_OK);
   double alone[ROUNDS], between[ROUNDS], update[ROUNDS];

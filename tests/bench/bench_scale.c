@@ -32,6 +32,7 @@
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/fsio.h"
+#include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "common/task/task.h"
 #include "learner/fold.h"

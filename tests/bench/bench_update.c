@@ -180,9 +180,12 @@ static void begin(struct side *side, const struct rule *rule, const struct confi
   recording = NULL;
 }
 
-static void measure(const struct rule *rule, const char *task, const struct dims *dims, int width) {
+static void measure(int r, const char *task, const struct dims *dims, int width) {
+  const struct rule *rule = rules_at(r);
   struct config cfg;
   config_defaults(&cfg);
+  cfg.train_rule = (enum train_rule)r;
+  cfg.worth_reward = WORTH_REWARD_DISTANCE;
   cfg.net_hidden = (struct widths){.n = 2, .v = {width, width}};
   cfg.train_batch = 256;
   cfg.outcome_prefit = 0;  // not what is measured
@@ -229,13 +232,12 @@ int main(void) {
   CHECK(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32) == ERR_OK);
   printf("batch 256, one thread, %s; target at 2 x 256: ratio 0.80\n", gemm_kernel());
   static const int widths[] = {256, 128, 64};
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    printf("%s\n", rule->name);
+  for (int r = 0; rules_at(r) != NULL; r++) {
+    printf("%s\n", rules_at(r)->name);
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
-      measure(rule, "box2d", &box, widths[i]);
-      measure(rule, "fetch", &fetch, widths[i]);
-      measure(rule, "ant", &ant, widths[i]);
+      measure(r, "box2d", &box, widths[i]);
+      measure(r, "fetch", &fetch, widths[i]);
+      measure(r, "ant", &ant, widths[i]);
     }
   }
   return 0;

@@ -81,7 +81,7 @@ struct training *training_new(const struct config *cfg, const struct dims *dims,
   t->parts = updater_shards(cfg);
   t->crew = crew_new(threads < t->parts ? threads : t->parts);
   fill(t->replay, dims);
-  t->updater = updater_new(rules_at(0), &t->cfg, &t->dims, t->crew);
+  t->updater = updater_new(rules_of(&t->cfg), &t->cfg, &t->dims, t->crew);
   CHECK(updater_prepare(t->updater, &(struct draws){.draw = draw, .ctx = t}) == ERR_OK);
   for (int i = 0; i < WARM_UP; i++) {
     update(t);

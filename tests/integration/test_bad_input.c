@@ -104,14 +104,14 @@ Test(bad_input, usage_and_no_learner) {
        NULL},
       {"telos", {"train", "box2d", "--thred", "2"}, 64, {"did you mean --threads?"}, NULL},
       {"telos", {"train", "box2d", "--seed", "1"}, 64, {"--seed", "run.seed=1"}, NULL},
-      {LEARNER, {"--task", "box2d", RUN, "--gamma=0.9"}, 64, {"odac.gamma=0.9"}, NULL},
-      {"telos", {"config", "--odac.lr", "1"}, 64, {"odac.lr=1"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "--gamma=0.9"}, 64, {"agent.gamma=0.9"}, NULL},
+      {"telos", {"config", "--agent.lr", "1"}, 64, {"agent.lr=1"}, NULL},
       {"telos", {"config", "--fast"}, 64, {"--fast", "--help"}, NULL},
       {"telos", {"eval"}, 64, {"which run", "--help"}, NULL},
       {"telos", {"eval", "a", "b"}, 64, {"b: one run at a time", "--help"}, NULL},
       {"telos", {"eval", "a", "run.seed=5"}, 64, {"run.seed=5", "--seed 5", "--help"}, NULL},
       {"telos", {"eval", "a", "eval.episodes=9"}, 64, {"--episodes 9", "--help"}, NULL},
-      {"telos", {"eval", "a", "odac.lr=1"}, 64, {"odac.lr=1", "keeps its settings"}, NULL},
+      {"telos", {"eval", "a", "agent.lr=1"}, 64, {"agent.lr=1", "keeps its settings"}, NULL},
       {"telos", {"trian", "box2d"}, 64, {"trian", "did you mean train?"}, NULL},
       {"telos", {"train", "--env", "ant"}, 64, {"--env", "telos train ant"}, NULL},
       {"telos", {"train", "--task=ant"}, 64, {"--task=ant", "telos train ant"}, NULL},
@@ -131,17 +131,17 @@ Test(bad_input, usage_and_no_learner) {
 Test(bad_input, settings) {
   write_text("typo.yaml", "run:\n  seed: 1\nodac:\n  gama: 0.9\n");
   write_text("group.yaml", "odak:\n  gamma: 0.9\n");
-  write_text("twice.yaml", "odac:\n  gamma: 0.9\n  gamma: 0.8\n");
-  write_text("range.yaml", "odac:\n  gamma: 1.5\n");
-  write_text("broken.yaml", "odac:\n  gamma: [0.9\n");
-  write_text("tab.yaml", "odac:\n\tgamma: 0.9\n");
+  write_text("twice.yaml", "agent:\n  gamma: 0.9\n  gamma: 0.8\n");
+  write_text("range.yaml", "agent:\n  gamma: 1.5\n");
+  write_text("broken.yaml", "agent:\n  gamma: [0.9\n");
+  write_text("tab.yaml", "agent:\n\tgamma: 0.9\n");
   write_text("list.yaml", "- 1\n- 2\n");
   harness_write(harness_path("binary.yaml"), "\x7f\x45\x4c\x46\x00\xff\xfe\x80", 8);
   static const struct wrong cases[] = {
       {LEARNER,
        {"--task", "box2d", RUN, "odac.gama=0.9"},
        78,
-       {"argument odac.gama=0.9", "unknown", "odac.gamma"},
+       {"argument odac.gama=0.9", "unknown", "agent.gamma"},
        NULL},
       {LEARNER,
        {"--task", "box2d", RUN},
@@ -152,7 +152,7 @@ Test(bad_input, settings) {
       {LEARNER,
        {"--task", "box2d", RUN, "--config", "@typo.yaml"},
        78,
-       {"typo.yaml:4:", "unknown", "odac.gamma"},
+       {"typo.yaml:4:", "unknown", "agent.gamma"},
        NULL},
       {LEARNER,
        {"--task", "box2d", RUN, "--config", "@group.yaml"},
@@ -167,12 +167,12 @@ Test(bad_input, settings) {
       {LEARNER,
        {"--task", "box2d", RUN, "--config", "@range.yaml"},
        78,
-       {"range.yaml:2:", "odac.gamma", "0.5 to"},
+       {"range.yaml:2:", "agent.gamma", "0.5 to"},
        NULL},
       {LEARNER,
        {"--task", "box2d", RUN, "--config", "@broken.yaml"},
        78,
-       {"broken.yaml:", "odac.gamma"},
+       {"broken.yaml:", "agent.gamma"},
        NULL},
       {LEARNER,
        {"--task", "box2d", RUN, "--config", "@tab.yaml"},
@@ -185,8 +185,8 @@ Test(bad_input, settings) {
       {LEARNER, {"--task", "box2d", RUN, "--config", "/"}, 78, {" /", "directory"}, NULL},
       {LEARNER, {"--task", "box2d", RUN, "train.batch=0"}, 78, {"train.batch", "1 to 65536"}, NULL},
       {LEARNER, {"--task", "box2d", RUN, "train.batch=1e99"}, 78, {"train.batch", "1e99"}, NULL},
-      {LEARNER, {"--task", "box2d", RUN, "odac.lr=nan"}, 78, {"odac.lr", "nan"}, NULL},
-      {LEARNER, {"--task", "box2d", RUN, "odac.alpha_auto=maybe"}, 78, {"true or false"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "agent.lr=nan"}, 78, {"agent.lr", "nan"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "odac.bias_init=maybe"}, 78, {"true or false"}, NULL},
       {LEARNER,
        {"--task", "box2d", RUN, "outcome.likelihood=cauchy"},
        78,
@@ -198,16 +198,16 @@ Test(bad_input, settings) {
        78,
        {"train.warmup_steps", "run.steps"},
        NULL},
-      {"telos", {"config", "odac.gama=0.9"}, 78, {"odac.gama", "odac.gamma"}, NULL},
+      {"telos", {"config", "odac.gama=0.9"}, 78, {"odac.gama", "agent.gamma"}, NULL},
       {"telos",
        {"train", "box2d", "--runs", "@runs", "odac.gama=0.9"},
        78,
-       {"odac.gama", "odac.gamma"},
+       {"odac.gama", "agent.gamma"},
        NULL},
       {"telos",
        {"train", "box2d", "--runs", "@runs", "--config", "@typo.yaml"},
        78,
-       {"typo.yaml:4:", "odac.gamma"},
+       {"typo.yaml:4:", "agent.gamma"},
        NULL},
       {"telos",
        {"train", "box2d", "--runs", "@runs", "train.warmup_steps=9e9"},
@@ -444,7 +444,7 @@ Test(bad_input, run_folder) {
     cr_assert_eq(small_tree(run), tree, "%s changed the run", cases[i].more[0]);
   }
   // several changed settings are several lines
-  static const char *const two[] = {"run.seed=5", "odac.tau=0.5", NULL};
+  static const char *const two[] = {"run.seed=5", "agent.tau=0.5", NULL};
   struct proc *p = small_learner(run, two);
   cr_assert_eq(proc_wait_exit(p), 78);
   cr_assert_eq(small_count(proc_stderr(p), "E "), 2, "%s", proc_stderr(p));

@@ -149,7 +149,7 @@ Test(commands, a_killed_run_goes_on_as_printed) {
 Test(commands, what_comes_next_runs_as_printed) {
   const char *runs = harness_path("my runs"), *task = task_file();
   const char *const options[] = {"--runs", runs, "--name", "first one", "--actors", "1", NULL};
-  const char *const settings[] = {"run.seed=3", "odac.gamma=0.95", NULL};
+  const char *const settings[] = {"run.seed=3", "agent.gamma=0.95", NULL};
   struct proc *p = train(task, options, settings);
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   const char *out = proc_stdout(p);
@@ -157,7 +157,7 @@ Test(commands, what_comes_next_runs_as_printed) {
   cr_expect(has(line_behind(out, "\nnext\n", 1), " play '"), "%s", out);
 
   const char *again = line_behind(out, "\nnext\n", 2);
-  cr_expect(has(again, "--actors 1") && has(again, "odac.gamma=0.95") && has(again, "run.seed=4"),
+  cr_expect(has(again, "--actors 1") && has(again, "agent.gamma=0.95") && has(again, "run.seed=4"),
             "%s", again);
   cr_expect_not(has(again, "run.seed=3"), "%s", again);
   out = run_line(again);
@@ -175,7 +175,7 @@ Test(commands, what_comes_next_runs_as_printed) {
 // A resumed run was begun by another command: its own settings are kept, not the defaults.
 Test(commands, the_next_seed_of_a_resumed_run_keeps_its_settings) {
   const char *const options[] = {"--runs", harness_folder(), "--name", "x", NULL};
-  struct proc *p = train("box2d", options, LIST("run.seed=7", "odac.gamma=0.95"));
+  struct proc *p = train("box2d", options, LIST("run.seed=7", "agent.gamma=0.95"));
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   p = proc_start(NULL, harness_program("telos"), "train", "box2d", "--runs", harness_folder(),
                  "--name", "x", "run.steps=2500", NULL);

@@ -235,7 +235,7 @@ Test(damaged_runs, a_run_of_0_1_0) {
       "\"0.1.0\"\n}";
   small_copy(from, run);
   harness_write(harness_text("%s/manifest.json", run), manifest, sizeof manifest - 1);
-  harness_write(harness_text("%s/config.yaml", run), "odac:\n  gone: 1\n", 16);
+  harness_write(harness_text("%s/config.yaml", run), "agent:\n  gone: 1\n", 16);
   const uint64_t tree = small_tree(run);
   const char *const words[] = {run, "written by telos 0.1.0", "finish it with the version",
                                "another run name", NULL};

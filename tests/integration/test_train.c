@@ -394,7 +394,7 @@ Test(train, help) {
       {"telos", NULL, {"telos train box2d", "eval RUN", "config", "version"}},
       {"telos", "train", {"--actors", "--threads", "--name", "--config", "--resume", "Ctrl-C"}},
       {"telos", "eval", {"--task", "--episodes", "--seed", "--json"}},
-      {"telos", "config", {"--config", "--markdown", "TELOS_GROUP_NAME", "odac.gamma"}},
+      {"telos", "config", {"--config", "--markdown", "TELOS_GROUP_NAME", "agent.gamma"}},
       {"telos-learner",
        NULL,
        {"--task", "--run", "--config", "--resume", "--insecure", "--parent", "Exit codes"}},
@@ -415,7 +415,7 @@ Test(train, config_reads_back_what_it_prints) {
   const char *telos = harness_program("telos");
   const char *const first[] = {telos,
                                "config",
-                               "odac.gamma=0.98",
+                               "agent.gamma=0.98",
                                "net.hidden=8,9",
                                "run.seed=7",
                                "odac.bias_init=false",
@@ -430,7 +430,7 @@ Test(train, config_reads_back_what_it_prints) {
   cr_assert_str_neq(text, output_of(defaults));
 
   const char *const markdown[] = {telos, "config", "--markdown", NULL};
-  static const char *const rows[] = {"### odac\n", "| setting | default |", "| `odac.gamma` | `",
+  static const char *const rows[] = {"### odac\n", "| setting | default |", "| `agent.gamma` | `",
                                      "| `status.every` |", NULL};
   check_mentions(output_of(markdown), rows);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "learner/agent/crew.h"
 #include "learner/rules/rules.h"
@@ -109,14 +110,16 @@ static void every_thread_helps(int threads) {
 // ---- updates ----
 
 // the state after some updates. Free with free()
-static unsigned char *trained(const struct rule *rule, struct crew *crew, size_t *n) {
+static unsigned char *trained(const char *name, struct crew *crew, size_t *n) {
   struct config cfg;
   config_defaults(&cfg);
+  CHECK(config_rule(&cfg, name) == ERR_OK);
+  cfg.worth_reward = WORTH_REWARD_DISTANCE;
   cfg.train_batch = B;
   cfg.net_hidden = (struct widths){.n = 2, .v = {20, 20}};
   cfg.outcome_hidden = (struct widths){.n = 1, .v = {12}};
   cfg.outcome_prefit = 5;
-  struct updater *u = updater_new(rule, &cfg, &DIMS, crew);
+  struct updater *u = updater_new(rules_of(&cfg), &cfg, &DIMS, crew);
   for (uint64_t index = 0; index < UPDATES; index++) {
     struct batch *b = minibatch_random(&DIMS, B, index);
     CHECK(index > 0 || minibatch_prepare(u, b) == ERR_OK);
@@ -128,10 +131,10 @@ static unsigned char *trained(const struct rule *rule, struct crew *crew, size_t
   return state;
 }
 
-static bool updates_are_equal(const struct rule *rule) {
+static bool updates_are_equal(const char *name) {
   struct crew *crew = crew_new(4);
   size_t n, m;
-  unsigned char *alone = trained(rule, NULL, &n), *shared = trained(rule, crew, &m);
+  unsigned char *alone = trained(name, NULL, &n), *shared = trained(name, crew, &m);
   const bool good = n == m && memcmp(alone, shared, n) == 0;
   free(alone);
   free(shared);
@@ -146,8 +149,8 @@ int main(void) {
     every_thread_helps(threads);
     good = jobs_are_done(threads) && good;
   }
-  for (int r = 0; rules_at(r) != NULL; r++) {
-    good = updates_are_equal(rules_at(r)) && good;
+  for (int r = 0; config_rule_at(r) != NULL; r++) {
+    good = updates_are_equal(config_rule_at(r)->bundle.name) && good;
   }
   printf("race_crew: %s\n", good ? "passed" : "failed");
   return good ? 0 : 1;

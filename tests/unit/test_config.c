@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "common/config/table.h"
 #include "common/config/value.h"
@@ -121,20 +122,20 @@ Test(config, defaults_are_those_of_the_table_and_valid) {
 Test(config, yaml_takes_groups_and_flat_keys) {
   struct config cfg = accept_yaml(
       "# a run\n"
-      "odac: {gamma: 0.98, alpha_auto: false}\n"
+      "agent: {gamma: 0.98, temperature: constant}\n"
       "train:\n"
       "  batch: 1_024   # rows\n"
       "  updates_per_step: 0.25\n"
-      "odac.lr: 3e-4\n"
+      "agent.lr: 3e-4\n"
       "run.steps: 1e6\n"
       "outcome:\n"
       "  likelihood: gaussian\n"
       "wire.bind: \"::1\"\n");
-  cr_expect_eq(cfg.odac_gamma, 0.98);
-  cr_expect_not(cfg.odac_alpha_auto);
+  cr_expect_eq(cfg.agent_gamma, 0.98);
+  cr_expect_eq(cfg.agent_temperature, AGENT_TEMPERATURE_CONSTANT);
   cr_expect_eq(cfg.train_batch, 1024);
   cr_expect_eq(cfg.train_updates_per_step, 0.25);
-  cr_expect_eq(cfg.odac_lr, 3e-4);
+  cr_expect_eq(cfg.agent_lr, 3e-4);
   cr_expect_eq(cfg.run_steps, 1000000);
   cr_expect_eq(cfg.outcome_likelihood, OUTCOME_LIKELIHOOD_GAUSSIAN);
   cr_expect_str_eq(cfg.wire_bind, "::1");
@@ -156,8 +157,8 @@ Test(config, yaml_takes_widths_in_each_form) {
 }
 
 Test(config, yaml_without_settings_changes_nothing) {
-  const char *empty[] = {"",   "# only a comment\n",       "---\n",
-                         "{}", "odac:\n  # gamma: 0.98\n", "\xEF\xBB\xBF"};
+  const char *empty[] = {"",   "# only a comment\n",        "---\n",
+                         "{}", "agent:\n  # gamma: 0.98\n", "\xEF\xBB\xBF"};
   struct config defaults;
   config_defaults(&defaults);
   for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
@@ -237,8 +238,8 @@ Test(config, what_is_no_real) {
   const char *bad[] = {"nan", "inf", "-inf", "NaN", "0x1p-3", "0.5x", "0,5", "1e", "", "0.5 "};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     char assignment[64], message[256];
-    snprintf(assignment, sizeof assignment, "odac.lr=%s", bad[i]);
-    snprintf(message, sizeof message, "argument %s: odac.lr = %s: expected a number, e.g. 1e-3",
+    snprintf(assignment, sizeof assignment, "agent.lr=%s", bad[i]);
+    snprintf(message, sizeof message, "argument %s: agent.lr = %s: expected a number, e.g. 1e-3",
              assignment, bad[i]);
     refuse_set(assignment, message);
   }
@@ -299,12 +300,13 @@ Test(config, every_numeric_setting_ends_at_its_bounds) {
 Test(config, a_range_error_names_key_value_range_unit_and_source) {
   refuse_yaml("train:\n  batch: 0\n",
               "run.yaml:2:10: train.batch = 0 is out of range; it must be 1 to 65536, in rows");
-  refuse_yaml("odac.gamma: 1.5",
-              "run.yaml:1:13: odac.gamma = 1.5 is out of range; it must be 0.5 to 0.9999, or auto");
+  refuse_yaml(
+      "agent.gamma: 1.5",
+      "run.yaml:1:14: agent.gamma = 1.5 is out of range; it must be 0.5 to 0.9999, or auto");
   refuse_yaml("net: {hidden: [64, 0]}",
               "run.yaml:1:15: net.hidden = 64,0 is out of range; it must be 1 to 4096, in units");
-  refuse_set("odac.lr=2",
-             "argument odac.lr=2: odac.lr = 2 is out of range; it must be 0 to 1, in 1/update");
+  refuse_set("agent.lr=2",
+             "argument agent.lr=2: agent.lr = 2 is out of range; it must be 0 to 1, in 1/update");
   char *env[] = {"TELOS_WIRE_PORT=65536", NULL};
   refuse_env(env,
              "environment variable TELOS_WIRE_PORT: wire.port = 65536 is out of range; it must be "
@@ -314,54 +316,57 @@ Test(config, a_range_error_names_key_value_range_unit_and_source) {
 // ---- YAML that is wrong ----
 
 Test(config, unknown_keys_and_groups_name_the_nearest) {
-  refuse_yaml("odac:\n  lr: 1e-3\n  gama: 0.98\n",
-              "run.yaml:3:3: unknown setting odac.gama; did you mean odac.gamma?");
-  refuse_yaml("odac.gama: 0.98\n",
-              "run.yaml:1:1: unknown setting odac.gama; did you mean odac.gamma?");
+  refuse_yaml("agent:\n  lr: 1e-3\n  gama: 0.98\n",
+              "run.yaml:3:3: unknown setting agent.gama; did you mean agent.gamma?");
+  refuse_yaml("agent.gama: 0.98\n",
+              "run.yaml:1:1: unknown setting agent.gama; did you mean agent.gamma?");
   refuse_yaml("odca: {gamma: 0.98}\n", "run.yaml:1:1: unknown group odca; did you mean odac?");
-  refuse_yaml("gamma: 0.98\n", "run.yaml:1:1: unknown setting gamma; did you mean odac.gamma?");
-  refuse_yaml("train:\n  lr: 1\n", "run.yaml:2:3: unknown setting train.lr; did you mean odac.lr?");
+  refuse_yaml("gamma: 0.98\n", "run.yaml:1:1: unknown setting gamma; did you mean agent.gamma?");
+  refuse_yaml("train:\n  lr: 1\n",
+              "run.yaml:2:3: unknown setting train.lr; did you mean agent.lr?");
   refuse_yaml("explore.every: 1\n",
               "run.yaml:1:1: unknown setting explore.every; did you mean eval.every?");
-  refuse_yaml("odac: {Gamma: 0.9}",
-              "run.yaml:1:8: unknown setting odac.Gamma; did you mean odac.gamma?");
+  refuse_yaml("agent: {Gamma: 0.9}",
+              "run.yaml:1:9: unknown setting agent.Gamma; did you mean agent.gamma?");
   refuse_yaml("checkpoints: {keep: 3}",
               "run.yaml:1:1: unknown group checkpoints; did you mean checkpoint?");
-  refuse_yaml("odac: {Gama: 0.9}",
-              "run.yaml:1:8: unknown setting odac.Gama; did you mean odac.gamma?");
+  refuse_yaml("agent: {Gama: 0.9}",
+              "run.yaml:1:9: unknown setting agent.Gama; did you mean agent.gamma?");
   // what is near to nothing is not guessed at
   refuse_yaml("? \"\"\n: 1\n", "run.yaml:1:3: unknown setting ; telos config --help lists all");
-  refuse_yaml("odac: {nothing: 1}",
-              "run.yaml:1:8: unknown setting odac.nothing; telos config --help lists all");
+  refuse_yaml("agent: {nothing: 1}",
+              "run.yaml:1:9: unknown setting agent.nothing; telos config --help lists all");
   refuse_yaml("nothing: {gamma: 1}",
               "run.yaml:1:1: unknown group nothing; telos config --help lists all");
 }
 
 Test(config, keys_given_twice) {
-  refuse_yaml("odac: {gamma: 0.98,\n gamma: 0.97}",
-              "run.yaml:2:2: odac.gamma is given twice, first in line 1");
-  refuse_yaml("odac: {gamma: 0.98}\nodac.gamma: 0.98\n",
-              "run.yaml:2:1: odac.gamma is given twice, first in line 1");
-  refuse_yaml("odac.gamma: 0.98\nodac:\n  gamma: 0.98\n",
-              "run.yaml:3:3: odac.gamma is given twice, first in line 1");
-  refuse_yaml("odac: {gamma: 0.98}\nnet:\nodac: {lr: 1e-3}\n",
-              "run.yaml:3:1: group odac is given twice, first in line 1");
+  refuse_yaml("agent: {gamma: 0.98,\n gamma: 0.97}",
+              "run.yaml:2:2: agent.gamma is given twice, first in line 1");
+  refuse_yaml("agent: {gamma: 0.98}\nagent.gamma: 0.98\n",
+              "run.yaml:2:1: agent.gamma is given twice, first in line 1");
+  refuse_yaml("agent.gamma: 0.98\nagent:\n  gamma: 0.98\n",
+              "run.yaml:3:3: agent.gamma is given twice, first in line 1");
+  refuse_yaml("agent: {gamma: 0.98}\nnet:\nagent: {lr: 1e-3}\n",
+              "run.yaml:3:1: group agent is given twice, first in line 1");
 }
 
 Test(config, wrong_shapes) {
-  refuse_yaml("odac: 5",
-              "run.yaml:1:1: odac is a group; its settings belong below it, one "
+  refuse_yaml("agent: 5",
+              "run.yaml:1:1: agent is a group; its settings belong below it, one "
               "\"name: value\" a line");
-  refuse_yaml("odac: [gamma]",
-              "run.yaml:1:1: odac is a group; its settings belong below it, one "
+  refuse_yaml("agent: [gamma]",
+              "run.yaml:1:1: agent is a group; its settings belong below it, one "
               "\"name: value\" a line");
-  refuse_yaml("- odac", "run.yaml:1:1: expected groups of settings, e.g. \"odac: {gamma: 0.98}\"");
-  refuse_yaml("odac", "run.yaml:1:1: expected groups of settings, e.g. \"odac: {gamma: 0.98}\"");
-  refuse_yaml("odac: {gamma: [0.9]}", "run.yaml:1:15: odac.gamma: expected one value, not a list");
-  refuse_yaml("odac: {gamma: {a: 1}}",
-              "run.yaml:1:15: odac.gamma: expected one value, not a mapping");
-  refuse_yaml("odac:\n  gamma:\n  lr: 1\n", "run.yaml:2:9: odac.gamma has no value");
-  refuse_yaml("odac.gamma: ''", "run.yaml:1:13: odac.gamma has no value");
+  refuse_yaml("- agent",
+              "run.yaml:1:1: expected groups of settings, e.g. \"agent: {gamma: 0.98}\"");
+  refuse_yaml("agent", "run.yaml:1:1: expected groups of settings, e.g. \"agent: {gamma: 0.98}\"");
+  refuse_yaml("agent: {gamma: [0.9]}",
+              "run.yaml:1:16: agent.gamma: expected one value, not a list");
+  refuse_yaml("agent: {gamma: {a: 1}}",
+              "run.yaml:1:16: agent.gamma: expected one value, not a mapping");
+  refuse_yaml("agent:\n  gamma:\n  lr: 1\n", "run.yaml:2:9: agent.gamma has no value");
+  refuse_yaml("agent.gamma: ''", "run.yaml:1:14: agent.gamma has no value");
   refuse_yaml("net.hidden: {a: 1}", "run.yaml:1:13: net.hidden: expected one value, not a mapping");
   refuse_yaml("net.hidden: [1, [2]]",
               "run.yaml:1:17: net.hidden: expected 1 to 4 integers, e.g. [64, 64]");
@@ -371,34 +376,35 @@ Test(config, wrong_shapes) {
               "run.yaml:1:14: net.hidden: expected 1 to 4 integers, e.g. [64, 64]");
   refuse_yaml("net.hidden: []",
               "run.yaml:1:13: net.hidden = : expected 1 to 4 integers, e.g. [64, 64]");
-  refuse_yaml("? [odac]\n: 1\n", "run.yaml:1:3: a key must be a word, e.g. gamma");
-  refuse_yaml("odac: {? {a: b} : 1}", "run.yaml:1:10: a key must be a word, e.g. gamma");
-  refuse_yaml("odac: {gamma: 0.98}\n---\nodac: {lr: 1}\n",
+  refuse_yaml("? [agent]\n: 1\n", "run.yaml:1:3: a key must be a word, e.g. gamma");
+  refuse_yaml("agent: {? {a: b} : 1}", "run.yaml:1:11: a key must be a word, e.g. gamma");
+  refuse_yaml("agent: {gamma: 0.98}\n---\nagent: {lr: 1}\n",
               "run.yaml:2:1: a second document begins here; one file holds one configuration");
 }
 
 Test(config, yaml_features_that_stand_for_nothing) {
-  refuse_yaml("odac: &a {gamma: 0.98}",
-              "run.yaml:1:7: anchors and aliases (&a, *a) are not supported; write the value out");
-  refuse_yaml("odac.gamma: &g 0.98",
-              "run.yaml:1:13: anchors and aliases (&g, *g) are not supported; write the value out");
-  refuse_yaml("odac: *a",
-              "run.yaml:1:7: anchors and aliases (&a, *a) are not supported; write the value out");
+  refuse_yaml("agent: &a {gamma: 0.98}",
+              "run.yaml:1:8: anchors and aliases (&a, *a) are not supported; write the value out");
+  refuse_yaml("agent.gamma: &g 0.98",
+              "run.yaml:1:14: anchors and aliases (&g, *g) are not supported; write the value out");
+  refuse_yaml("agent: *a",
+              "run.yaml:1:8: anchors and aliases (&a, *a) are not supported; write the value out");
   refuse_yaml("net.hidden: &w [64]",
               "run.yaml:1:13: anchors and aliases (&w, *w) are not supported; write the value out");
   refuse_yaml(
       "run.steps: !!int 5",
       "run.yaml:1:12: tags (tag:yaml.org,2002:int) are not supported; write the plain value");
-  refuse_yaml("odac: {<<: {gamma: 0.9}}",
-              "run.yaml:1:8: unknown setting odac.<<; telos config --help lists all");
+  refuse_yaml("agent: {<<: {gamma: 0.9}}",
+              "run.yaml:1:9: unknown setting agent.<<; telos config --help lists all");
 }
 
 Test(config, broken_yaml_says_where) {
-  refuse_yaml("odac: {gamma: 0.98\n",
+  refuse_yaml("agent: {gamma: 0.98\n",
               "run.yaml:2:1: not valid YAML: did not find expected ',' or '}'");
-  refuse_yaml("odac:\n\tgamma: 1\n",
+  refuse_yaml("agent:\n\tgamma: 1\n",
               "run.yaml:2:1: not valid YAML: found character that cannot start any token");
-  refuse_yaml("odac: {gamma: 0.98}}\n", "run.yaml:1:20: not valid YAML: did not find expected key");
+  refuse_yaml("agent: {gamma: 0.98}}\n",
+              "run.yaml:1:21: not valid YAML: did not find expected key");
   refuse_yaml("run: {\xff: 1}",
               "run.yaml: not valid YAML at byte 6: invalid leading UTF-8 octet; the file must be "
               "UTF-8 text");
@@ -412,7 +418,7 @@ Test(config, broken_yaml_says_where) {
 Test(config, nesting_is_refused_where_it_opens) {
   static char deep[100001];
   memset(deep, '[', sizeof deep - 1);
-  refuse_yaml(deep, "run.yaml:1:1: expected groups of settings, e.g. \"odac: {gamma: 0.98}\"");
+  refuse_yaml(deep, "run.yaml:1:1: expected groups of settings, e.g. \"agent: {gamma: 0.98}\"");
   memset(deep, '{', sizeof deep - 1);
   refuse_yaml(deep, "run.yaml:1:2: a key must be a word, e.g. gamma");
 }
@@ -430,10 +436,10 @@ Test(config, a_file_has_at_most_one_mebibyte) {
 }
 
 Test(config, words_truth_and_choices) {
-  refuse_set("odac.alpha_auto=yes",
-             "argument odac.alpha_auto=yes: odac.alpha_auto = yes: expected true or false");
-  refuse_set("odac.alpha_auto=",
-             "argument odac.alpha_auto=: odac.alpha_auto = : expected true or false");
+  refuse_set("odac.bias_init=yes",
+             "argument odac.bias_init=yes: odac.bias_init = yes: expected true or false");
+  refuse_set("odac.bias_init=",
+             "argument odac.bias_init=: odac.bias_init = : expected true or false");
   refuse_set("outcome.likelihood=cauchy",
              "argument outcome.likelihood=cauchy: outcome.likelihood = cauchy: expected radial or "
              "laplace or "
@@ -492,15 +498,16 @@ Test(config, widths_as_text) {
 Test(config, assignments) {
   struct config cfg;
   config_defaults(&cfg);
-  cr_expect(set_ok(&cfg, "odac.gamma=0.9"));
-  cr_expect_eq(cfg.odac_gamma, 0.9);
-  refuse_set("odac.gamma", "argument odac.gamma: expected group.name=value, e.g. odac.gamma=0.98");
-  refuse_set("odac.gama=0.9",
-             "argument odac.gama=0.9: unknown setting odac.gama; did you mean odac.gamma?");
-  refuse_set("odac=0.9",
-             "argument odac=0.9: odac is a group; name one of its settings, e.g. odac.gamma");
-  refuse_set("odac.gamma.x=1",
-             "argument odac.gamma.x=1: unknown setting odac.gamma.x; did you mean odac.gamma?");
+  cr_expect(set_ok(&cfg, "agent.gamma=0.9"));
+  cr_expect_eq(cfg.agent_gamma, 0.9);
+  refuse_set("agent.gamma",
+             "argument agent.gamma: expected group.name=value, e.g. agent.gamma=0.98");
+  refuse_set("agent.gama=0.9",
+             "argument agent.gama=0.9: unknown setting agent.gama; did you mean agent.gamma?");
+  refuse_set("agent=0.9",
+             "argument agent=0.9: agent is a group; name one of its settings, e.g. agent.lr");
+  refuse_set("agent.gamma.x=1",
+             "argument agent.gamma.x=1: unknown setting agent.gamma.x; did you mean agent.gamma?");
   refuse_set("=", "argument =: unknown setting ; telos config --help lists all");
   refuse_set("nothing=1",
              "argument nothing=1: unknown setting nothing; telos config --help lists all");
@@ -511,32 +518,32 @@ Test(config, environment) {
   struct config cfg;
   config_defaults(&cfg);
   char *env[] = {"PATH=/bin",
-                 "TELOS_ODAC_GAMMA=0.9",
+                 "TELOS_AGENT_GAMMA=0.9",
                  "TELOS_TRAIN_UPDATES_PER_STEP=2",
                  "TELOS_NET_HIDDEN=32,32",
                  "TELOS_SERVICE_HOST=10.0.0.1",
                  "TELOS_PORT_5555_TCP_ADDR=10.0.0.1",
                  "TELOS_PORT=tcp://10.0.0.1:5555",
                  "TELOS_BIN=/usr/bin",
-                 "TELOS_odac_GAMMA=5",
-                 "TELOS_ODACX_GAMMA=5",
+                 "TELOS_agent_GAMMA=5",
+                 "TELOS_AGENTX_GAMMA=5",
                  "TELOS_=1",
-                 "TELOS_ODAC_GAMMA",
+                 "TELOS_AGENT_GAMMA",
                  NULL};
   cr_expect_eq(config_read_env(&cfg, env), ERR_OK);
-  cr_expect_eq(cfg.odac_gamma, 0.9);
+  cr_expect_eq(cfg.agent_gamma, 0.9);
   cr_expect_eq(cfg.train_updates_per_step, 2.0);
   cr_expect(cfg.net_hidden.n == 2 && cfg.net_hidden.v[0] == 32);
 
-  char *unknown[] = {"TELOS_ODAC_LR=0.5", "TELOS_ODAC_GAMA=1", NULL};
+  char *unknown[] = {"TELOS_AGENT_LR=0.5", "TELOS_AGENT_GAMA=1", NULL};
   refuse_env(unknown,
-             "environment: unknown variable TELOS_ODAC_GAMA; did you mean TELOS_ODAC_GAMMA?");
+             "environment: unknown variable TELOS_AGENT_GAMA; did you mean TELOS_AGENT_GAMMA?");
   char *nameless[] = {"TELOS_REPLAY_=1", NULL};
   refuse_env(nameless,
              "environment: unknown variable TELOS_REPLAY_; telos config --help lists all settings");
-  char *lower[] = {"TELOS_ODAC_gamma=0.9", NULL};
+  char *lower[] = {"TELOS_AGENT_gamma=0.9", NULL};
   refuse_env(lower,
-             "environment: unknown variable TELOS_ODAC_gamma; did you mean TELOS_ODAC_GAMMA?");
+             "environment: unknown variable TELOS_AGENT_gamma; did you mean TELOS_AGENT_GAMMA?");
   char *wrong[] = {"TELOS_WIRE_PORT=many", NULL};
   refuse_env(wrong,
              "environment variable TELOS_WIRE_PORT: wire.port = many: expected an integer, "
@@ -590,15 +597,15 @@ Test(config, files) {
   char path[] = "/tmp/test_config_XXXXXX";
   int fd = mkstemp(path);
   cr_assert(fd >= 0);
-  const char text[] = "odac: {gamma: 0.98, gama: 1}\n";
+  const char text[] = "agent: {gamma: 0.98, gama: 1}\n";
   cr_assert_eq(write(fd, text, sizeof text - 1), (ssize_t)(sizeof text - 1));
 
   struct config cfg, defaults;
   config_defaults(&cfg);
   defaults = cfg;
   char message[256];
-  snprintf(message, sizeof message, "%s:1:21: unknown setting odac.gama; did you mean odac.gamma?",
-           path);
+  snprintf(message, sizeof message,
+           "%s:1:22: unknown setting agent.gama; did you mean agent.gamma?", path);
   capture_begin();
   enum err err = config_read_file(&cfg, path);
   expect_line(capture_end(), message, "file");
@@ -607,12 +614,12 @@ Test(config, files) {
 
   // right, and later sources win
   cr_assert_eq(ftruncate(fd, 0), 0);
-  cr_assert_eq(pwrite(fd, "odac: {gamma: 0.98}\n", 20, 0), 20);
+  cr_assert_eq(pwrite(fd, "agent: {gamma: 0.98}\n", 21, 0), 21);
   cr_expect_eq(config_read_file(&cfg, path), ERR_OK);
-  cr_expect_eq(cfg.odac_gamma, 0.98);
-  char *env[] = {"TELOS_ODAC_GAMMA=0.97", NULL};
+  cr_expect_eq(cfg.agent_gamma, 0.98);
+  char *env[] = {"TELOS_AGENT_GAMMA=0.97", NULL};
   cr_expect_eq(config_read_env(&cfg, env), ERR_OK);
-  cr_expect_eq(cfg.odac_gamma, 0.97);
+  cr_expect_eq(cfg.agent_gamma, 0.97);
 
   // too large
   cr_assert_eq(ftruncate(fd, (1 << 20) + 1), 0);
@@ -728,7 +735,7 @@ Test(config, diff_lists_what_differs) {
   struct config a, b;
   config_defaults(&a);
   b = a;
-  b.odac_gamma = 0.98;
+  b.agent_gamma = 0.98;
   b.run_steps = 50000;
   b.ledger_timeout = 5;
   b.ledger_audit = 0.5;
@@ -741,12 +748,12 @@ Test(config, diff_lists_what_differs) {
   char *all = config_diff(&a, &b, false);
   cr_expect_str_eq(all,
                    "run.steps: 40000 -> 50000\nnet.hidden: [128, 128] -> [256]\n"
-                   "odac.gamma: auto -> 0.98\nledger.window: 1600 -> 800\nledger.audit: 0 -> 0.5\n"
+                   "agent.gamma: auto -> 0.98\nledger.window: 1600 -> 800\nledger.audit: 0 -> 0.5\n"
                    "ledger.timeout: 60000 -> 5\neval.every: 10000 -> 9\n"
                    "checkpoint.keep: 2 -> 9\nwire.port: 5555 -> 1\nstatus.every: 2 -> 9\n");
   char *fixed = config_diff(&a, &b, true);
   cr_expect_str_eq(fixed,
-                   "net.hidden: [128, 128] -> [256]\nodac.gamma: auto -> 0.98\n"
+                   "net.hidden: [128, 128] -> [256]\nagent.gamma: auto -> 0.98\n"
                    "ledger.window: 1600 -> 800\n");
   free(fixed);
   free(all);
@@ -754,9 +761,9 @@ Test(config, diff_lists_what_differs) {
 
 // ---- a setting that may be unset ----
 
-// odac.gamma, whose default is NAN, as if it had a unit
+// agent.gamma, whose default is NAN, as if it had a unit
 static struct config_row automatic(void) {
-  const struct config_row *gamma = config_find_row("odac", "gamma");
+  const struct config_row *gamma = config_find_row("agent", "gamma");
   cr_assert_not_null(gamma);
   struct config_row row = *gamma;
   cr_assert_str_eq(row.def, "NAN");
@@ -771,7 +778,7 @@ Test(config, an_unset_real_is_auto_in_every_text) {
   config_defaults(&back);
   char text[CONFIG_VALUE_BYTES];
   cr_expect_eq(config_set_row(&cfg, &row, "auto", "test"), ERR_OK);
-  cr_expect(isnan(cfg.odac_gamma));
+  cr_expect(isnan(cfg.agent_gamma));
   config_format_row(text, &cfg, &row);
   cr_expect_str_eq(text, "auto");
   cr_expect_eq(config_set_row(&back, &row, text, "test"), ERR_OK);
@@ -779,7 +786,7 @@ Test(config, an_unset_real_is_auto_in_every_text) {
 
   // a number is a number as before, and one may go back to auto
   cr_expect_eq(config_set_row(&cfg, &row, "0.98", "test"), ERR_OK);
-  cr_expect_eq(cfg.odac_gamma, 0.98);
+  cr_expect_eq(cfg.agent_gamma, 0.98);
   config_format_row(text, &cfg, &row);
   cr_expect_str_eq(text, "0.98");
   cr_expect_eq(config_set_row(&cfg, &row, "auto", "test"), ERR_OK);
@@ -791,12 +798,12 @@ Test(config, an_unset_real_goes_through_dump_and_diff) {
   struct config cfg, set;
   config_defaults(&cfg);
   set = cfg;
-  set.odac_gamma = 0.97;
+  set.agent_gamma = 0.97;
   char *dump = config_dump(&cfg), *same = config_diff(&cfg, &cfg, false),
        *diff = config_diff(&cfg, &set, true);
   cr_expect(strstr(dump, "\n  gamma: auto\n") != NULL, "%s", dump);
   cr_expect_str_eq(same, "");
-  cr_expect_str_eq(diff, "odac.gamma: auto -> 0.97\n");
+  cr_expect_str_eq(diff, "agent.gamma: auto -> 0.97\n");
   free(dump);
   free(same);
   free(diff);
@@ -807,10 +814,10 @@ Test(config, what_an_unset_real_accepts) {
   const struct {
     const char *value, *message;
   } bad[] = {
-      {"nan", "test: odac.gamma = nan: expected a number, or auto"},
-      {"", "test: odac.gamma = : expected a number, or auto"},
-      {"Auto", "test: odac.gamma = Auto: expected a number, or auto"},
-      {"2", "test: odac.gamma = 2 is out of range; it must be 0.5 to 0.9999, in steps, or auto"}};
+      {"nan", "test: agent.gamma = nan: expected a number, or auto"},
+      {"", "test: agent.gamma = : expected a number, or auto"},
+      {"Auto", "test: agent.gamma = Auto: expected a number, or auto"},
+      {"2", "test: agent.gamma = 2 is out of range; it must be 0.5 to 0.9999, in steps, or auto"}};
   struct config cfg, before;
   config_defaults(&cfg);
   before = cfg;
@@ -825,8 +832,8 @@ Test(config, what_an_unset_real_accepts) {
   config_format_range(range, &row);
   cr_expect_str_eq(range, "0.5 to 0.9999, or auto");
   // a setting with a default has no auto
-  refuse_set("odac.tau=auto",
-             "argument odac.tau=auto: odac.tau = auto: expected a number, e.g. 5e-3");
+  refuse_set("agent.tau=auto",
+             "argument agent.tau=auto: agent.tau = auto: expected a number, e.g. 5e-3");
 }
 
 // ---- rules between settings ----
@@ -938,15 +945,15 @@ Test(config, markdown_has_one_row_per_setting_and_one_table_per_group) {
 Test(config, a_preset_is_weaker_than_any_other_source) {
   struct config cfg;
   config_defaults(&cfg);
-  const double lr = cfg.odac_lr;
+  const double lr = cfg.agent_lr;
   cr_assert_eq(config_preset(&cfg, "fleet"), ERR_OK);
   cr_assert_eq(cfg.train_batch, 2048);
-  cr_assert_neq(cfg.odac_lr, lr);
+  cr_assert_neq(cfg.agent_lr, lr);
   char *environment[] = {(char *)(uintptr_t) "TELOS_TRAIN_BATCH=512", NULL};
-  char *settings[] = {(char *)(uintptr_t) "odac.lr=0.5"};
+  char *settings[] = {(char *)(uintptr_t) "agent.lr=0.5"};
   cr_assert_eq(config_read_overrides(&cfg, environment, settings, 1), ERR_OK);
   cr_assert_eq(cfg.train_batch, 512);
-  cr_assert_eq(cfg.odac_lr, 0.5);
+  cr_assert_eq(cfg.agent_lr, 0.5);
   cr_assert_eq(config_check(&cfg), ERR_OK);
 }
 

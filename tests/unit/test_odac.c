@@ -159,7 +159,7 @@ static void ref_likelihoods(const struct reference *ref, const struct batch *b, 
 
 // what the defaults of gamma and the bound of q0 stand for
 static double ref_gamma(const struct config *cfg) {
-  return isnan(cfg->odac_gamma) ? 1 - 1.0 / DIMS.horizon : cfg->odac_gamma;
+  return isnan(cfg->agent_gamma) ? 1 - 1.0 / DIMS.horizon : cfg->agent_gamma;
 }
 
 static double ref_q_max(const struct config *cfg) {
@@ -180,12 +180,13 @@ static struct losses ref_losses(const struct reference *ref, const struct batch 
     const double next_logp = ref_policy(a, ref, next, g, ref->next_eps[i]);
     const double V =
         fmin(ref_critic(ref, TARGET_1, next, g, a), ref_critic(ref, TARGET_2, next, g, a)) -
-        alpha * next_logp;
+        (cfg->agent_value == AGENT_VALUE_SOFT ? alpha * next_logp : 0);
     out.mean_V += V / B;
     const double free = 1 / (1 + exp(-(V - c * l[i]) / kappa - log(gamma / (1 - gamma))));
     // nothing follows a true end
-    const double q = b->done[i] != 0 ? 0 : fmin(free, ref_q_max(cfg));
-    const double kl = bernoulli_kl(q, gamma);
+    const bool fixed = cfg->odac_discount == ODAC_DISCOUNT_FIXED;
+    const double q = b->done[i] != 0 ? 0 : fixed ? gamma : fmin(free, ref_q_max(cfg));
+    const double kl = fixed ? 0 : bernoulli_kl(q, gamma);
     const double y = (1 - q) * c * l[i] + q * V + (double)cfg->odac_time_kl_sign * kappa * kl;
     double Q[2];
     for (int k = 0; k < 2; k++) {
@@ -196,7 +197,7 @@ static struct losses ref_losses(const struct reference *ref, const struct batch 
     out.pi += (alpha * logp -
                fmin(ref_critic(ref, CRITIC_1, s, g, a), ref_critic(ref, CRITIC_2, s, g, a))) /
               B;
-    out.alpha -= ref->log_alpha * (logp + cfg->odac_entropy_per_action * ACT) / B;
+    out.alpha -= ref->log_alpha * (logp + cfg->agent_entropy_per_action * ACT) / B;
     out.mean_logp += logp / B;
     out.mean_next_logp += next_logp / B;
     out.mean_c_l += c * l[i] / B;
@@ -281,7 +282,9 @@ static void ref_first(struct reference *ref, const struct batch *b) {
   ref->N = losses.range_l;
   if (cfg->odac_bias_init) {
     losses = ref_losses(ref, b);
-    const double level = losses.mean_c_l - exp(ref->log_alpha) * losses.mean_next_logp;
+    const bool soft = ref->cfg.agent_value == AGENT_VALUE_SOFT;
+    const double level =
+        losses.mean_c_l - (soft ? exp(ref->log_alpha) * losses.mean_next_logp : 0);
     for (int block = CRITIC_1; block <= TARGET_2; block++) {
       ref->theta[block][ref->n[block] - 1] = level;
     }
@@ -302,20 +305,28 @@ static struct losses ref_update(struct reference *ref, const struct batch *b, ui
   }
   for (int k = 0; k < TRAINED; k++) {
     const int block = TRAINED_BLOCK[k];
-    const double lr = block == OUTCOME ? ref->cfg.outcome_lr : ref->cfg.odac_lr;
+    const double lr = block == OUTCOME ? ref->cfg.outcome_lr : ref->cfg.agent_lr;
     ref_adam(ref->theta[block], ref->m[block], ref->v[block], grad[block], ref->n[block],
              block == OUTCOME ? ref->outcome_t : ref->t, lr);
   }
-  if (ref->cfg.odac_alpha_auto) {
-    const double g = -(losses.mean_logp + ref->cfg.odac_entropy_per_action * ACT);
-    ref_adam(&ref->log_alpha, &ref->alpha_m, &ref->alpha_v, &g, 1, ref->t, ref->cfg.odac_lr);
+  if (ref->cfg.agent_temperature == AGENT_TEMPERATURE_AUTO) {
+    const double g = -(losses.mean_logp + ref->cfg.agent_entropy_per_action * ACT);
+    ref_adam(&ref->log_alpha, &ref->alpha_m, &ref->alpha_v, &g, 1, ref->t, ref->cfg.agent_lr);
+  }
+  if (ref->cfg.agent_temperature == AGENT_TEMPERATURE_RESIDUAL) {
+    // eq. (3) of learner/rules/actor_critic.h
+    const double error = ref->cfg.agent_residual_scale * (losses.q[0] + losses.q[1]) / 4;
+    const double decay = ref->cfg.agent_residual_decay;
+    ref->log_alpha =
+        log(fmin(fmax(decay * exp(ref->log_alpha) + (1 - decay) * error, ref->cfg.agent_alpha_min),
+                 ref->cfg.agent_alpha_max));
   }
   // eqs. (2), (13)
   ref->N = ref->cfg.odac_reward_decay * ref->N + (1 - ref->cfg.odac_reward_decay) * losses.range_l;
   for (int i = 0; i < ref->n[CRITIC_1]; i++) {
     for (int k = 0; k < 2; k++) {
       ref->theta[TARGET_1 + k][i] +=
-          ref->cfg.odac_tau * (ref->theta[CRITIC_1 + k][i] - ref->theta[TARGET_1 + k][i]);
+          ref->cfg.agent_tau * (ref->theta[CRITIC_1 + k][i] - ref->theta[TARGET_1 + k][i]);
     }
   }
   return losses;
@@ -393,6 +404,9 @@ static struct reference *reference_of(struct updater *u, const struct config *cf
     ref->inv[i] = u->scaling->inv[i];
   }
   ref->log_alpha = u->agent.log_alpha.theta[0];
+  if (cfg->agent_temperature == AGENT_TEMPERATURE_RESIDUAL) {
+    ref->log_alpha = log(odac_of(u)->base.alpha);
+  }
   ref->N = odac_of(u)->N;
   return ref;
 }
@@ -402,13 +416,13 @@ static struct batch *random_batch(int n, uint64_t index) {
 }
 
 // the settings under which the update is tested: defaults, and every other choice
-enum { VARIANTS = 6 };
+enum { VARIANTS = 8 };
 
 static struct config variant(int i) {
   struct config cfg = tiny_config();
   if (i == 1) {
     cfg.odac_discount_max = 0.9999;
-    cfg.odac_gamma = 0.95;
+    cfg.agent_gamma = 0.95;
     cfg.outcome_likelihood = OUTCOME_LIKELIHOOD_GAUSSIAN;
     cfg.outcome_scale = OUTCOME_SCALE_HEAD;
   } else if (i == 2) {
@@ -416,26 +430,35 @@ static struct config variant(int i) {
     cfg.odac_time_temperature = 0.5;
     cfg.odac_reward_scale = 3;
     cfg.odac_reward_decay = 0.9;
-    cfg.odac_alpha_auto = false;
-    cfg.odac_alpha = 0.2;
+    cfg.agent_temperature = AGENT_TEMPERATURE_CONSTANT;
+    cfg.agent_alpha = 0.2;
     cfg.odac_bias_init = false;
     cfg.outcome_likelihood = OUTCOME_LIKELIHOOD_LAPLACE;
     // with equal scales its slopes may add up to 0, which Adam would divide by
     cfg.outcome_scale = OUTCOME_SCALE_HEAD;
   } else if (i == 3) {
     cfg.odac_time_kl_sign = 0;
-    cfg.odac_tau = 0.3;
-    cfg.odac_entropy_per_action = 0.5;
+    cfg.agent_tau = 0.3;
+    cfg.agent_entropy_per_action = 0.5;
     cfg.odac_discount_max = 0.5;
     cfg.net_standardize = false;
   } else if (i == 4) {
     cfg.outcome_model = OUTCOME_MODEL_FIXED;
     cfg.outcome_known_scale = 0.7;
   } else if (i == 5) {
-    cfg.odac_gamma = 0.9;
+    cfg.agent_gamma = 0.9;
     cfg.odac_time_temperature = 2;
     cfg.outcome_scale = OUTCOME_SCALE_DIMENSION;
     cfg.outcome_prefit = 0;
+  } else if (i == 6) {
+    cfg.odac_discount = ODAC_DISCOUNT_FIXED;
+  } else if (i == 7) {
+    cfg.agent_value = AGENT_VALUE_HARD;
+    cfg.agent_temperature = AGENT_TEMPERATURE_RESIDUAL;
+    cfg.agent_alpha = 0.3;
+    cfg.agent_alpha_max = 2;
+    cfg.agent_residual_scale = 0.1;
+    cfg.agent_residual_decay = 0.8;
   }
   return cfg;
 }
@@ -445,26 +468,29 @@ static void expect_near(double got, double want, double tolerance, const char *w
                      want);
 }
 
-static void expect_figures(const struct odac_figures *s, const struct losses *l,
-                           const struct reference *ref, double c) {
+static void expect_figures(const struct odac *o, const struct losses *l,
+                           const struct reference *ref) {
+  const struct odac_figures *s = &o->figures;
+  const struct actor_critic_figures *base = &o->base.figures;
+  const double c = s->scale;
   // float32 networks of order 1, which are apart by what Adam made of rounding after some steps
   const double tol = ref->outcome_t > 1 ? 5e-5 : 1e-5;
-  expect_near(s->loss_pi, l->pi, tol, "loss_pi");
+  expect_near(base->loss_pi, l->pi, tol, "loss_pi");
   expect_near(s->nll, l->nll, tol, "nll");
-  expect_near(s->alpha, exp(ref->log_alpha), tol, "alpha");
+  expect_near(base->alpha, exp(ref->log_alpha), tol, "alpha");
   // values are as exact as their networks, and q0 moves by up to a quarter of theirs over kappa
   const double value = 5 * tol,
                discount = fmax(tol, value / (4 * c * ref->cfg.odac_time_temperature));
   // an error of a value of order 1, times twice what is squared
-  expect_near(s->loss_q, 0.5 * (l->q[0] + l->q[1]), 4 * value, "loss_q");
+  expect_near(base->loss_q, 0.5 * (l->q[0] + l->q[1]), 4 * value, "loss_q");
   expect_near(s->q0, l->mean_q0, discount, "q0");
   expect_near(s->kl, l->mean_kl, discount, "kl");
   expect_near(s->log_lik, l->mean_l, tol, "log_lik");
   expect_near(s->log_lik_highest - s->log_lik_lowest, l->range_l, tol, "range of log_lik");
   expect_near(s->scale, c, tol, "scale");
-  expect_near(s->value, l->mean_V, value, "value");
-  expect_near(s->q, l->mean_q, tol, "q");
-  expect_near(s->entropy, -l->mean_logp, tol, "entropy");
+  expect_near(base->value, l->mean_V, value, "value");
+  expect_near(base->q, l->mean_q, tol, "q");
+  expect_near(base->entropy, -l->mean_logp, tol, "entropy");
 }
 
 // relative L2 error of one parameter group of a gradient
@@ -547,11 +573,11 @@ Test(odac, updates_equal_a_plain_reference) {
       }
       cr_assert_eq(updater_update(u, b, index), ERR_OK);
       const struct losses losses = ref_update(ref, b, index);
-      expect_figures(&odac_of(u)->figures, &losses, ref, odac_of(u)->figures.scale);
+      expect_figures(odac_of(u), &losses, ref);
       for (int block = 0; block < BLOCKS; block++) {
         int n;
         const float *theta = block_of(u, block, &n);
-        const double lr = block == OUTCOME ? cfg.outcome_lr : cfg.odac_lr;
+        const double lr = block == OUTCOME ? cfg.outcome_lr : cfg.agent_lr;
         for (int i = 0; i < n; i++) {
           // Adam divides by the gradient's size, so rounding shows as a share of a step
           cr_assert_float_eq(theta[i], ref->theta[block][i], 0.02 * lr,
@@ -559,7 +585,11 @@ Test(odac, updates_equal_a_plain_reference) {
                              block, i, (double)theta[i], ref->theta[block][i]);
         }
       }
-      expect_near(u->agent.log_alpha.theta[0], ref->log_alpha, 1e-6, "log alpha");
+      if (cfg.agent_temperature == AGENT_TEMPERATURE_RESIDUAL) {
+        expect_near(odac_of(u)->base.alpha, exp(ref->log_alpha), 1e-4, "residual temperature");
+      } else {
+        expect_near(u->agent.log_alpha.theta[0], ref->log_alpha, 1e-6, "log alpha");
+      }
       expect_near(odac_of(u)->N, ref->N, 1e-6, "N");
       batch_free(b);
     }
@@ -632,14 +662,14 @@ Test(odac, bias_initialisation_happens_once) {
     // initial critics are almost 0 and an update moves a bias by at most one lr
     double level = 0;
     for (int i = 0; i < B; i++) {
-      level += (o->cl[i] - cfg.odac_alpha * o->next_logp[i]) / B;
+      level += (o->cl[i] - cfg.agent_alpha * o->base.next_logp[i]) / B;
     }
     const float *bias[2];
     for (int i = 0; i < 2; i++) {
       const struct net *critic = &u->agent.critic[i];
       bias[i] = &critic->theta[critic->n - 1];
-      cr_assert_float_eq(*bias[i], on ? level : 0, 1.01 * cfg.odac_lr);
-      cr_assert_float_eq(critic->target[critic->n - 1], on ? level : 0, 1.01 * cfg.odac_lr);
+      cr_assert_float_eq(*bias[i], on ? level : 0, 1.01 * cfg.agent_lr);
+      cr_assert_float_eq(critic->target[critic->n - 1], on ? level : 0, 1.01 * cfg.agent_lr);
     }
     cr_assert_gt(fabs(level), 0.05);
     // a second minibatch with other likelihoods does not set it again
@@ -648,7 +678,7 @@ Test(odac, bias_initialisation_happens_once) {
       b->goal[i] += 50;
     }
     cr_assert_eq(updater_update(u, b, 1), ERR_OK);
-    cr_assert_float_eq(*bias[0], before, 2 * cfg.odac_lr);
+    cr_assert_float_eq(*bias[0], before, 2 * cfg.agent_lr);
     batch_free(b);
     updater_free(u);
   }
@@ -706,10 +736,10 @@ Test(odac, gamma_follows_the_horizon) {
     double gamma;
   } unset[] = {{1, 0.5}, {10, 0.9}, {20, 0.95}, {50, 0.97}, {100, 0.97}, {1000000, 0.97}};
   for (size_t i = 0; i < sizeof unset / sizeof *unset; i++) {
-    cr_assert_float_eq(odac_gamma(&cfg, unset[i].horizon), unset[i].gamma, 1e-15);
+    cr_assert_float_eq(actor_critic_gamma(&cfg, unset[i].horizon, 0.97), unset[i].gamma, 1e-15);
   }
   for (int set = 0; set <= 1; set++) {
-    cfg.odac_gamma = set ? 0.93 : NAN;
+    cfg.agent_gamma = set ? 0.93 : NAN;
     for (int bound = 0; bound <= 1; bound++) {
       cfg.odac_discount_max = bound ? 0.7 : NAN;
       struct updater *u = new_odac(&cfg);
@@ -726,7 +756,7 @@ Test(odac, a_true_end_ends_whatever_the_bound) {
   const double bound[] = {0.5, 0.9, 0.9999};
   for (int k = 0; k < 3; k++) {
     struct config cfg = tiny_config();
-    cfg.odac_gamma = 0.9;
+    cfg.agent_gamma = 0.9;
     cfg.odac_discount_max = bound[k];
     struct updater *u = random_odac(&cfg, 70);
     struct batch *b = random_batch(B, 70);
@@ -739,7 +769,7 @@ Test(odac, a_true_end_ends_whatever_the_bound) {
       if (b->done[i] != 0) {
         ends++;
         cr_assert_eq(o->q0[i], 0);
-        expect_near(o->y[i], (double)o->cl[i] + kappa * log(0.1), 1e-6, "y at an end");
+        expect_near(o->base.y[i], (double)o->cl[i] + kappa * log(0.1), 1e-6, "y at an end");
       } else {
         cr_assert(o->q0[i] > 0 && o->q0[i] <= (float)bound[k]);
       }
@@ -786,13 +816,13 @@ Test(odac, the_outcome_model_is_fitted_first) {
 // the names of every checkpoint so far
 Test(odac, tensors_keep_their_names) {
   static const char *const want[] = {
-      "policy.params",         "policy.adam.m",    "policy.adam.v",    "policy.adam.t",
-      "critic1.params",        "critic1.adam.m",   "critic1.adam.v",   "critic1.adam.t",
-      "critic2.params",        "critic2.adam.m",   "critic2.adam.v",   "critic2.adam.t",
-      "target_critic1.params", "log_alpha.value",  "log_alpha.adam.m", "log_alpha.adam.v",
-      "target_critic2.params", "log_alpha.adam.t", "outcome.params",   "outcome.adam.m",
-      "outcome.adam.v",        "outcome.adam.t",   "reward.range",     "scaling.mean",
-      "scaling.inv",
+      "policy.params",         "policy.adam.m",        "policy.adam.v",    "policy.adam.t",
+      "critic1.params",        "critic1.adam.m",       "critic1.adam.v",   "critic1.adam.t",
+      "critic2.params",        "critic2.adam.m",       "critic2.adam.v",   "critic2.adam.t",
+      "target_critic1.params", "log_alpha.value",      "log_alpha.adam.m", "log_alpha.adam.v",
+      "target_critic2.params", "log_alpha.adam.t",     "outcome.params",   "outcome.adam.m",
+      "outcome.adam.v",        "outcome.adam.t",       "reward.range",     "scaling.mean",
+      "scaling.inv",           "temperature.residual",
   };
   const int nwant = sizeof want / sizeof *want;
   const struct config cfg = tiny_config();

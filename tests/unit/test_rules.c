@@ -10,32 +10,46 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config/bundle.h"
 #include "common/config/config.h"
+#include "common/config/table.h"
 #include "learner/agent/crew.h"
 #include "learner/nn/gemm.h"
+#include "learner/replay/batch.h"
+#include "learner/rules/odac.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/minibatch.h"
 
 enum { B = 32 };
 
-static const struct dims DIMS = {.obs = 3, .act = 2, .goal = 2, .horizon = 10, .hindsight = 1};
+static const struct dims DIMS = {
+    .obs = 3, .act = 2, .goal = 2, .horizon = 10, .hindsight = 1, .reward = 1};
 
-static struct config tiny_config(void) {
-  struct config cfg;
-  config_defaults(&cfg);
-  cfg.run_seed = 7;
-  cfg.train_batch = B;
-  cfg.net_hidden = (struct widths){.n = 2, .v = {6, 5}};
-  cfg.outcome_hidden = (struct widths){.n = 1, .v = {4}};
-  cfg.outcome_prefit = 5;
-  return cfg;
+// cfg is the r-th row of common/config/rules.def with small networks, for a task that has both a
+// goal and rewards; its name, or NULL beyond the last
+static const char *named(struct config *cfg, int r) {
+  const struct named_rule *rule = config_rule_at(r);
+  if (!rule) {
+    return NULL;
+  }
+  config_defaults(cfg);
+  cr_assert_eq(config_rule(cfg, rule->bundle.name), ERR_OK);
+  cfg->run_seed = 7;
+  cfg->train_batch = B;
+  cfg->net_hidden = (struct widths){.n = 2, .v = {6, 5}};
+  cfg->outcome_hidden = (struct widths){.n = 1, .v = {4}};
+  cfg->outcome_prefit = 5;
+  if (cfg->worth_reward == WORTH_REWARD_AUTO) {
+    cfg->worth_reward = WORTH_REWARD_DISTANCE;
+  }
+  cfg->worth_radius = 1;
+  return rule->bundle.name;
 }
 
 // defaults, and the settings that change which parameters there are
-enum { VARIANTS = 4 };
+enum { VARIANTS = 5 };
 
-static struct config variant(int i) {
-  struct config cfg = tiny_config();
+static struct config variant(struct config cfg, int i) {
   if (i == 1) {
     cfg.outcome_likelihood = OUTCOME_LIKELIHOOD_GAUSSIAN;
     cfg.outcome_scale = OUTCOME_SCALE_HEAD;
@@ -44,6 +58,8 @@ static struct config variant(int i) {
     cfg.outcome_scale = OUTCOME_SCALE_DIMENSION;
   } else if (i == 3) {
     cfg.net_standardize = false;
+  } else if (i == 4 && cfg.worth_reward != WORTH_REWARD_AUTO) {
+    cfg.worth_reward = WORTH_REWARD_TASK;
   }
   return cfg;
 }
@@ -76,13 +92,16 @@ static struct updater *running_rule(const struct rule *rule, const struct config
 }
 
 Test(rules, are_described_and_named_once) {
-  const struct rule *rule;
+  struct config cfg;
+  const char *name;
   int n = 0;
-  for (; (rule = rules_at(n)) != NULL; n++) {
-    cr_assert(rule->name[0] && rule->help[0] && rule->source[0]);
+  for (; (name = named(&cfg, n)) != NULL; n++) {
+    const struct named_rule *row = config_rule_at(n);
+    cr_assert(row->bundle.help[0] && row->source[0]);
     for (int k = 0; k < n; k++) {
-      cr_assert_str_neq(rule->name, rules_at(k)->name);
+      cr_assert_str_neq(name, config_rule_at(k)->bundle.name);
     }
+    const struct rule *rule = rules_of(&cfg);
     for (int i = 0; i < rule->nfigure; i++) {
       cr_assert(rule->figure[i].help[0]);
       for (int k = 0; k < i; k++) {
@@ -92,6 +111,45 @@ Test(rules, are_described_and_named_once) {
   }
   cr_assert_gt(n, 0);
   cr_assert_null(rules_at(-1));
+}
+
+// every word of train.rule has code of this name, and a row that uses it
+Test(rules, each_code_has_its_word) {
+  const char *const *words = config_rows[CONFIG_ROW_train_rule].words;
+  for (int i = 0; words[i]; i++) {
+    cr_assert(rules_at(i) && strcmp(rules_at(i)->name, words[i]) == 0, "%s", words[i]);
+    bool used = false;
+    struct config cfg;
+    for (int r = 0; named(&cfg, r); r++) {
+      used = used || rules_of(&cfg) == rules_at(i);
+    }
+    cr_assert(used, "%s", words[i]);
+  }
+}
+
+// `telos rules` tells the nets that a rule has
+Test(rules, have_the_nets_that_the_table_tells) {
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    struct updater *u = updater_new(rules_of(&cfg), &cfg, &DIMS, NULL);
+    char nets[256] = "";
+    for (int i = 0; i < u->nets.n; i++) {
+      strcat(strcat(nets, i > 0 ? " " : ""), u->nets.at[i]->name);
+    }
+    cr_assert_str_eq(nets, config_rule_at(r)->nets, "%s", config_rule_at(r)->bundle.name);
+    updater_free(u);
+  }
+}
+
+// a configuration is known by the row that made it, whatever its numbers are
+Test(rules, are_known_by_their_settings) {
+  struct config cfg;
+  const char *name;
+  for (int r = 0; (name = named(&cfg, r)) != NULL; r++) {
+    cr_assert_eq(config_rule(&cfg, name), ERR_OK);
+    cfg.agent_lr = 0.5;
+    cr_assert_str_eq(config_rule_name(&cfg), name);
+  }
 }
 
 // ---- gradients ----
@@ -120,7 +178,8 @@ static void expect_group(struct updater *u, const struct net *net, const float *
   }
   cr_assert_lt(sqrt(error), 2e-2 * sqrt(size) + 2e-3, "%s: %s[%zu ..]: error %g of %g",
                u->rule->name, net->name, at, sqrt(error), sqrt(size));
-  cr_assert_gt(size, 1e-6, "%s: %s[%zu ..] has no gradient", u->rule->name, net->name, at);
+  cr_assert(size > 1e-6 || net->constant, "%s: %s[%zu ..] has no gradient", u->rule->name,
+            net->name, at);
 }
 
 static void expect_gradient(struct updater *u, const struct net *net, const struct batch *b) {
@@ -140,11 +199,12 @@ static void expect_gradient(struct updater *u, const struct net *net, const stru
 }
 
 Test(rules, gradients_of_every_net_equal_central_differences) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     for (int v = 0; v < VARIANTS; v++) {
-      const struct config cfg = variant(v);
-      struct updater *u = random_rule(rule, &cfg, (uint64_t)v);
+      const struct config varied = variant(cfg, v);
+      struct updater *u = random_rule(rule, &varied, (uint64_t)v);
       struct batch *b = minibatch_random(&DIMS, B, (uint64_t)v);
       cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
       for (int i = 0; i < u->nets.n; i++) {
@@ -158,9 +218,9 @@ Test(rules, gradients_of_every_net_equal_central_differences) {
 
 // losses alone change nothing that a checkpoint holds
 Test(rules, losses_leave_the_state_alone) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    const struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     struct updater *u = running_rule(rule, &cfg);
     struct batch *b = minibatch_random(&DIMS, B, 42);
     size_t n, m;
@@ -177,9 +237,9 @@ Test(rules, losses_leave_the_state_alone) {
 
 // an update moves every net but the constant one, and slow copies by tau of what is left
 Test(rules, an_update_steps_every_net_that_is_not_constant) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    const struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     int nets = 1;
     for (int constant = 0; constant < nets; constant++) {
       struct updater *u = running_rule(rule, &cfg);
@@ -196,7 +256,7 @@ Test(rules, an_update_steps_every_net_that_is_not_constant) {
       for (int i = 0; i < nets; i++) {
         const struct net *net = u->nets.at[i];
         const float now = net->theta[net->n - 1];
-        cr_assert_eq(now == before[i], i == constant, "%s", net->name);
+        cr_assert_eq(now == before[i], net->constant, "%s", net->name);
         if (net->target) {
           cr_assert_float_eq(net->target[net->n - 1], slow[i] + net->tau * (now - slow[i]), 1e-6);
         }
@@ -240,11 +300,14 @@ static void expect_accepted(struct updater *u) {
 
 // a number in the minibatches that a preparation draws; then a good one goes through
 Test(rules, a_bad_number_prepares_nothing) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     for (int k = 0; k < NBAD * 3 * 2; k++) {
-      struct config cfg = tiny_config();
       cfg.net_standardize = k % 2 == 1;
+      if (!cfg.net_standardize && (!rule->prepare || cfg.outcome_model == OUTCOME_MODEL_FIXED)) {
+        continue;  // looks at nothing, or not at all of it
+      }
       struct updater *u = random_rule(rule, &cfg, 40);
       struct batch *b = minibatch_random(&DIMS, B, 40);
       float *const array[] = {b->obs, b->goal, b->achieved};
@@ -270,20 +333,41 @@ Test(rules, a_bad_number_prepares_nothing) {
   }
 }
 
+// arrays of a minibatch that all rules read, then those that this one does; returns how many
+static int arrays_read(float **out, const struct batch *b, const struct config *cfg) {
+  int n = 0;
+  out[n++] = b->obs;
+  out[n++] = b->next_obs;
+  out[n++] = b->goal;
+  if (cfg->train_rule == TRAIN_RULE_ODAC) {
+    out[n++] = b->achieved;
+    if (cfg->outcome_model == OUTCOME_MODEL_LEARNED) {
+      out[n++] = b->next_achieved;
+    }
+  } else if (cfg->worth_reward == WORTH_REWARD_DISTANCE) {
+    out[n++] = b->next_achieved;
+  } else if (cfg->worth_reward == WORTH_REWARD_TASK) {
+    out[n++] = b->reward;
+  }
+  return n;
+}
+
 // a number in the minibatch, before the first step and later
 Test(rules, a_bad_number_leaves_every_bit_as_it_was) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    for (int k = 0; k < NBAD * 5 * 2; k++) {
-      const struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
+    float *array[BATCH_ARRAYS];
+    int arrays = 3;
+    for (int k = 0; k < NBAD * arrays * 2; k++) {
       struct updater *u = random_rule(rule, &cfg, 40);
       struct batch *b = minibatch_random(&DIMS, B, 40);
       cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
       if (k % 2 == 1) {
         cr_assert_eq(updater_update(u, b, 0), ERR_OK);
       }
-      float *const array[] = {b->obs, b->next_obs, b->goal, b->next_achieved, b->achieved};
-      array[k / 2 % 5][3] = BAD[k / 10];
+      arrays = arrays_read(array, b, &cfg);
+      array[k / 2 % arrays][3] = BAD[k / 2 / arrays];
       expect_refused(u, b, rule->name, "is not finite", "");
       expect_accepted(u);
       batch_free(b);
@@ -322,8 +406,9 @@ static void poisoned_losses(void *self, struct agent *ag, const struct batch *b,
 }
 
 Test(rules, each_loss_and_gradient_that_is_not_finite_is_named) {
-  for (int r = 0; (poison.rule = rules_at(r)) != NULL; r++) {
-    const struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    poison.rule = rules_of(&cfg);
     struct rule rule = *poison.rule;
     rule.losses = poisoned_losses;
     poison.u = NULL;
@@ -346,8 +431,9 @@ Test(rules, each_loss_and_gradient_that_is_not_finite_is_named) {
 }
 
 Test(rules, each_figure_that_is_not_finite_is_named) {
-  for (int r = 0; (poison.rule = rules_at(r)) != NULL; r++) {
-    const struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    poison.rule = rules_of(&cfg);
     struct rule rule = *poison.rule;
     rule.losses = poisoned_losses;
     poison.u = NULL;
@@ -388,9 +474,9 @@ static bool same_state(struct updater *a, struct updater *b) {
 }
 
 Test(rules, same_seed_same_bits_other_seed_others) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     struct updater *a = train(updater_new(rule, &cfg, &DIMS, NULL), 0, 20);
     struct updater *b = train(updater_new(rule, &cfg, &DIMS, NULL), 0, 20);
     cfg.run_seed = 8;
@@ -458,10 +544,10 @@ Test(rules, nets_without_rounded_copies_cannot_be_rounded, .signal = SIGABRT) {
 }
 
 Test(rules, any_number_of_threads_gives_the_same_bits) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     for (int shards = 1; shards <= 8; shards *= 2) {
-      struct config cfg = tiny_config();
       cfg.train_shards = shards;
       size_t n, m;
       unsigned char *alone = trained_bits(rule, &cfg, NULL, &n);
@@ -484,9 +570,9 @@ Test(rules, any_number_of_threads_gives_the_same_bits_in_bf16) {
   if (!gemm_has(NET_BACKEND_AUTO, NET_PRECISION_BF16)) {
     cr_skip_test("this build or this CPU has no products in bfloat16");
   }
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     cfg.net_hidden = (struct widths){.n = 2, .v = {64, 64}};
     size_t n, m;
     cr_assert_eq(gemm_init(NET_BACKEND_AUTO, NET_PRECISION_F32), ERR_OK);
@@ -509,9 +595,9 @@ Test(rules, any_number_of_threads_gives_the_same_bits_in_bf16) {
 // the gradient of a minibatch of 4 parts, from the losses of each part by the rule itself
 Test(rules, gradients_of_the_parts_are_added_in_pairs) {
   enum { PARTS = 4 };
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     cfg.train_shards = PARTS;
     struct updater *u = running_rule(rule, &cfg), *bare = running_rule(rule, &cfg);
     struct batch *b = minibatch_random(&DIMS, B, 71);
@@ -547,8 +633,9 @@ Test(rules, gradients_of_the_parts_are_added_in_pairs) {
 }
 
 Test(rules, parts_are_halved_until_they_divide_the_minibatch) {
-  struct config cfg = tiny_config();
   const int want[][3] = {{256, 4, 4}, {6, 4, 2}, {7, 4, 1}, {256, 6, 1}, {256, 64, 64}, {3, 3, 3}};
+  struct config cfg;
+  config_defaults(&cfg);
   for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
     cfg.train_batch = want[i][0];
     cfg.train_shards = want[i][1];
@@ -558,9 +645,9 @@ Test(rules, parts_are_halved_until_they_divide_the_minibatch) {
 
 // one that is resumed from the tensors of another goes on as that one does
 Test(rules, tensors_are_the_whole_state) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    const struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     struct updater *a = train(updater_new(rule, &cfg, &DIMS, NULL), 0, 10);
     struct updater *b = random_rule(rule, &cfg, 60);
     struct st_tensor from[MINIBATCH_MAX_TENSORS], to[MINIBATCH_MAX_TENSORS];
@@ -580,9 +667,9 @@ Test(rules, tensors_are_the_whole_state) {
 }
 
 Test(rules, tensors_are_named_once_and_in_file_order) {
-  const struct rule *rule;
-  for (int r = 0; (rule = rules_at(r)) != NULL; r++) {
-    const struct config cfg = tiny_config();
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    const struct rule *rule = rules_of(&cfg);
     struct updater *u = updater_new(rule, &cfg, &DIMS, NULL);
     struct st_tensor tensor[MINIBATCH_MAX_TENSORS];
     const int n = updater_tensors(u, tensor, MINIBATCH_MAX_TENSORS);
@@ -610,7 +697,8 @@ Test(rules, tensors_are_named_once_and_in_file_order) {
 }
 
 Test(rules, a_task_without_what_a_rule_needs_aborts, .signal = SIGABRT) {
-  const struct config cfg = tiny_config();
   const struct dims rewards = {.obs = 3, .act = 2, .horizon = 10, .reward = 1};
-  updater_new(rules_at(0), &cfg, &rewards, NULL);
+  struct config cfg;
+  config_defaults(&cfg);
+  updater_new(&odac_rule, &cfg, &rewards, NULL);
 }

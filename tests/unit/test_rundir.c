@@ -90,7 +90,7 @@ Test(rundir, what_may_change_and_what_may_not) {
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   rundir_close(&run);
   const struct config saved = cfg;
-  const char *const fixed[] = {"run.seed=1",    "odac.gamma=0.9",        "ledger.window=400",
+  const char *const fixed[] = {"run.seed=1",    "agent.gamma=0.9",       "ledger.window=400",
                                "net.hidden=32", "train.publish_every=2", "net.precision=bf16"};
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
     cfg = saved;
@@ -219,7 +219,7 @@ static void expect_refused(enum err want, const char *what, const char *const *w
 // Every byte of the two files, flipped; every length.
 Test(rundir, a_flip_or_a_cut_of_any_byte_is_found) {
   struct rundir run;
-  cr_assert_eq(config_set(&cfg, "odac.gamma=0.98"), ERR_OK);
+  cr_assert_eq(config_set(&cfg, "agent.gamma=0.98"), ERR_OK);
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   rundir_close(&run);
   log_set_level(LOG_ERROR);
@@ -248,12 +248,12 @@ Test(rundir, settings_come_back) {
   struct config back;
   config_defaults(&back);
   cr_assert_eq(rundir_settings(&back, folder), ERR_OK, "there is no run: the defaults stay");
-  cr_assert_eq(back.odac_tau, cfg.odac_tau);
-  cr_assert_eq(config_set(&cfg, "odac.gamma=0.98"), ERR_OK);
+  cr_assert_eq(back.agent_tau, cfg.agent_tau);
+  cr_assert_eq(config_set(&cfg, "agent.gamma=0.98"), ERR_OK);
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   rundir_close(&run);
   cr_assert_eq(rundir_settings(&back, folder), ERR_OK);
-  cr_assert_eq(back.odac_gamma, 0.98);
+  cr_assert_eq(back.agent_gamma, 0.98);
 }
 
 // ---- parts of a run ----
@@ -334,7 +334,7 @@ Test(rundir, a_part_of_a_run_is_refused_and_left_as_it_is) {
 // config.yaml alone is a start that was cut short: its settings are the base of the next one
 Test(rundir, a_start_that_was_cut_short_is_made_again) {
   struct rundir run;
-  cr_assert_eq(config_set(&cfg, "odac.gamma=0.98"), ERR_OK);
+  cr_assert_eq(config_set(&cfg, "agent.gamma=0.98"), ERR_OK);
   cr_assert_eq(open_run(&run, RESUME_AUTO), ERR_OK);
   rundir_close(&run);
   char *path = run_files_path(folder, "manifest.json");
@@ -343,7 +343,7 @@ Test(rundir, a_start_that_was_cut_short_is_made_again) {
   struct config base;
   config_defaults(&base);
   cr_assert_eq(rundir_settings(&base, folder), ERR_OK);
-  cr_assert_eq(base.odac_gamma, 0.98);
+  cr_assert_eq(base.agent_gamma, 0.98);
   cr_assert_eq(open_run(&run, RESUME_MUST), ERR_CONFIG, "there is no run yet");
   cr_assert_eq(open_run(&run, RESUME_NEVER), ERR_OK);
   cr_assert(run.fresh);

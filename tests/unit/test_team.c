@@ -86,15 +86,15 @@ static void restore(struct updater *u, const unsigned char *state) {
 // the figures of the last one are added at its end
 static unsigned char *shared(const struct config *cfg, int ranks, const unsigned char *state,
                              uint64_t first, uint64_t last, size_t *n) {
-  const struct rule *rule = rules_at(0);
+  const struct rule *rule = rules_of(cfg);
   int exit_code[RANKS_MEMORY_MOST];
   ranks_memory_start(ranks, team_serve);
   struct team *team = team_new();
   cr_assert_eq(team == NULL, ranks == 1);
-  cr_assert_eq(team_gather(team, cfg, &DIMS, rule), ERR_OK);
+  cr_assert_eq(team_gather(team, cfg, &DIMS), ERR_OK);
   cr_assert_eq(team_parts(team, cfg), updater_shards(cfg) / ranks);
   struct crew *crew = crew_new(ranks % 2 + 1);
-  struct updater *u = team_updater(team, rule, cfg, &DIMS, crew);
+  struct updater *u = team_updater(team, cfg, &DIMS, crew);
   if (state) {
     restore(u, state);
   } else {
@@ -161,7 +161,7 @@ static void expect_refused(int shards, int ranks, const char *words, const char 
   ranks_memory_start(ranks, team_serve);
   struct team *team = team_new();
   capture_begin();
-  const enum err err = team_gather(team, &cfg, &DIMS, rules_at(0));
+  const enum err err = team_gather(team, &cfg, &DIMS);
   const char *line = capture_end();
   cr_assert_eq(err, ERR_CONFIG);
   cr_assert(strstr(line, words) && strstr(line, more), "%s", line);

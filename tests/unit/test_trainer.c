@@ -458,7 +458,7 @@ Test(trainer, seed_and_settings_matter) {
   struct config cfg;
   small_config(&cfg);
   struct file base = train(&cfg, INT32_MAX);
-  const char *const changes[] = {"run.seed=1", "odac.gamma=0.98", "ledger.window=500"};
+  const char *const changes[] = {"run.seed=1", "agent.gamma=0.98", "ledger.window=500"};
   for (int i = 0; i < 3; i++) {
     struct config other = cfg;
     set(&other, changes[i]);

@@ -1,0 +1,74 @@
+// sac.c - equations (1) to (6) of sac.h, in their order.
+#include "learner/rules/sac.h"
+
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/config/config.h"
+#include "learner/nn/rows.h"
+#include "learner/replay/batch.h"
+#include "learner/rules/backup.h"
+
+// The largest gamma that follows from a horizon: on a reward the field's own; on a goal as in ODAC,
+// so that the two compare.
+static const double GAMMA_MAX = 0.99, GAMMA_MAX_GOAL = 0.97;
+
+static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
+  struct sac *s = self;
+  s->reward = reward_of(setup->cfg, setup->shape.goal);
+  actor_critic_init(&s->base, ag, setup,
+                    s->reward.kind == WORTH_REWARD_TASK ? GAMMA_MAX : GAMMA_MAX_GOAL);
+  s->r = must_alloc((size_t)s->base.max_batch, sizeof *s->r);
+}
+
+static void release(void *self) {
+  struct sac *s = self;
+  actor_critic_release(&s->base);
+  free(s->r);
+}
+
+static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t key) {
+  struct sac *s = self;
+  struct actor_critic *ac = &s->base;
+  const float alpha = actor_critic_alpha(ac, ag);
+  struct rng rng;
+  actor_critic_noise(&rng, ac, key);
+
+  reward_rows(s->r, &s->reward, b);                             // (1)
+  actor_critic_value(ac, ag, b, alpha, &rng);                   // (2)
+  backup_reward(ac->y, s->r, ac->V, b->done, ac->gamma, b->B);  // (3)
+  agent_critic_loss(ag, b, ac->y);                              // (4)
+  agent_policy_loss(ag, b, alpha, &rng);                        // (5)
+  agent_temperature_loss(ag);                                   // (6)
+  actor_critic_report(ac, ag, alpha, b->B);
+  s->mean_reward = (float)rows_mean(s->r, b->B);
+}
+
+static void stepped(void *self, const struct agent *ag) {
+  struct sac *s = self;
+  actor_critic_stepped(&s->base, ag);
+}
+
+static const struct figure figures[] = {
+#define F(name, unit, help, combine) ACTOR_CRITIC_FIGURE(struct sac, name, unit, help, combine)
+    ACTOR_CRITIC_FIGURES(F)
+#undef F
+        {"reward", "", "r, mean of the minibatch", offsetof(struct sac, mean_reward), FIGURE_MEAN},
+};
+
+static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct sac)};
+
+const struct rule sac_rule = {
+    .name = "sac",
+    .needs = RULE_REWARD,
+    .size = sizeof(struct sac),
+    .init = init,
+    .losses = losses,
+    .stepped = stepped,
+    .release = release,
+    .figure = figures,
+    .nfigure = sizeof figures / sizeof *figures,
+    .kept = kept,
+    .nkept = sizeof kept / sizeof *kept,
+};

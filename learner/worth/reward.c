@@ -1,0 +1,69 @@
+// reward.c - equations (1) to (3) of reward.h.
+#include "learner/worth/reward.h"
+
+#include <math.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/config/config.h"
+#include "common/task/task.h"
+#include "learner/replay/batch.h"
+
+enum err reward_resolve(struct config *cfg, const struct task *task) {
+  if (cfg->worth_reward == WORTH_REWARD_AUTO) {
+    cfg->worth_reward = task->has_reward ? WORTH_REWARD_TASK : WORTH_REWARD_DISTANCE;
+  }
+  if (cfg->worth_reward == WORTH_REWARD_TASK && !task->has_reward) {
+    log_error(
+        "worth.reward=task: task %s has no sensors named \"reward.*\" or \"rate.*\"; "
+        "worth.reward=distance or sparse use its goal",
+        task->name);
+    return ERR_CONFIG;
+  }
+  if (cfg->worth_reward != WORTH_REWARD_TASK && task->goal == 0) {
+    log_error("worth.reward: task %s has no goal to be near to; worth.reward=task uses its rewards",
+              task->name);
+    return ERR_CONFIG;
+  }
+  if (cfg->worth_reward == WORTH_REWARD_SPARSE && isnan(cfg->worth_radius)) {
+    if (!(task->success_radius > 0)) {
+      log_error("worth.radius=auto: task %s has no success radius; give one, worth.radius=0.05",
+                task->name);
+      return ERR_CONFIG;
+    }
+    cfg->worth_radius = task->success_radius;
+  }
+  return ERR_OK;
+}
+
+struct reward reward_of(const struct config *cfg, int goal) {
+  CHECK(cfg->worth_reward != WORTH_REWARD_AUTO);
+  return (struct reward){.kind = (int)cfg->worth_reward,
+                         .scale = cfg->worth_scale,
+                         .radius = cfg->worth_radius,
+                         .goal = goal};
+}
+
+static double distance(const float *a, const float *b, int n) {
+  double sum = 0;
+  for (int i = 0; i < n; i++) {
+    const double d = (double)a[i] - (double)b[i];
+    sum += d * d;
+  }
+  return sqrt(sum);
+}
+
+void reward_rows(float *r, const struct reward *reward, const struct batch *b) {
+  const float *next = b->next_achieved, *goal = b->goal;
+  for (int i = 0; i < b->B; i++, next += reward->goal, goal += reward->goal) {
+    double value;
+    if (reward->kind == WORTH_REWARD_TASK) {
+      value = (double)b->reward[i];
+    } else if (reward->kind == WORTH_REWARD_DISTANCE) {
+      value = -distance(next, goal, reward->goal);
+    } else {
+      value = distance(next, goal, reward->goal) <= reward->radius ? 0 : -1;
+    }
+    r[i] = (float)(reward->scale * value);
+  }
+}
