@@ -99,7 +99,7 @@ struct episode *episode_new(const struct dims *dims) {
   CHECK(dims->reward == 0 || dims->reward == 1);
   CHECK(dims->goal >= 1 - dims->reward && dims->goal <= DIMS_MAX_WIDTH);
   CHECK(dims->horizon >= 1 && dims->horizon <= DIMS_MAX_HORIZON);
-  CHECK(dims->hindsight >= 1 && dims->hindsight <= DIMS_MAX_HINDSIGHT);
+  CHECK(dims->hindsight >= (dims->goal > 0) && dims->hindsight <= DIMS_MAX_HINDSIGHT);
   return make(dims, dims->horizon);
 }
 

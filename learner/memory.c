@@ -62,7 +62,10 @@ void memory_estimate(struct memory *out, const struct config *cfg, const struct 
   const int seen = dims->obs + dims->goal;
   const struct size policy = network(seen, &cfg->net_hidden, 2 * dims->act);
   const struct size critic = network(seen + dims->act, &cfg->net_hidden, 1);
-  const struct size outcome = network(dims->obs + dims->act, &cfg->outcome_hidden, 2 * dims->goal);
+  const struct size outcome =
+      cfg->train_rule == TRAIN_RULE_ODAC
+          ? network(dims->obs + dims->act, &cfg->outcome_hidden, 2 * dims->goal)
+          : (struct size){0};
   const uint64_t trained = policy.parameters + CRITICS * critic.parameters + outcome.parameters;
   const uint64_t parameters = TRAINED * trained + CRITICS * critic.parameters;
   const uint64_t versions = (open_tickets(cfg, dims) + FOLD_MAX_EVALS) * policy.parameters;
