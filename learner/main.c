@@ -215,7 +215,11 @@ static void tell_how_to_resume(const struct arguments *a, char *program) {
 // a task that the update rule can learn, which may decide some settings
 static enum err load_task(struct task **task, struct config *cfg, const char *name) {
   enum err err = task_load(task, name);
-  if (err == ERR_OK && (err = rules_resolve(cfg, *task)) != ERR_OK) {
+  if (err != ERR_OK) {
+    return err;
+  }
+  const struct dims dims = task_dims(*task, (int)cfg->replay_hindsight_k);
+  if ((err = rules_resolve(cfg, &dims, (*task)->success_radius, name)) != ERR_OK) {
     task_free(*task);
     *task = NULL;
   }

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
-#include "learner/nn/rows.h"
+
+enum { LINE = 64 / sizeof(float) };
 
 // floats of a row of each array
 static void widths(size_t out[BATCH_ARRAYS], const struct dims *d) {
@@ -18,14 +19,17 @@ struct batch *batch_new(const struct dims *dims, int B) {
   CHECK(dims->obs >= 1 && dims->act >= 1 && dims->goal >= 1 - dims->reward);
   struct batch *b = must_alloc(1, sizeof *b);
   b->B = B;
-  size_t width[BATCH_ARRAYS];
+  // each array begins with a cache line
+  size_t width[BATCH_ARRAYS], at[BATCH_ARRAYS], total = 0;
   widths(width, dims);
-  const struct rows_part part[] = {
-#define A(name, w, what) {&b->name, (size_t)B * width[BATCH_##name]},
+  for (int k = 0; k < BATCH_ARRAYS; k++) {
+    at[k] = total;
+    total += ((size_t)B * width[k] + LINE - 1) / LINE * LINE;
+  }
+  b->block = must_alloc(total, sizeof *b->block);
+#define A(name, w, what) b->name = b->block + at[BATCH_##name];
 #include "learner/replay/batch.def"
 #undef A
-  };
-  b->block = rows_new(part, BATCH_ARRAYS);
   return b;
 }
 

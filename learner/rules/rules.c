@@ -8,7 +8,7 @@
 #include "common/base/log.h"
 #include "common/config/bundle.h"
 #include "common/config/config.h"
-#include "common/task/task.h"
+#include "common/episode.h"
 #include "learner/rules/odac.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/sac.h"
@@ -43,11 +43,11 @@ static bool needs_reward(const struct config *cfg) {
   return (rules_of(cfg)->needs & RULE_REWARD) && cfg->worth_reward == WORTH_REWARD_TASK;
 }
 
-static bool fits(const struct config *cfg, const struct task *task) {
-  return (task->goal > 0 || !needs_goal(cfg)) && (task->has_reward || !needs_reward(cfg));
+static bool fits(const struct config *cfg, const struct dims *dims) {
+  return (dims->goal > 0 || !needs_goal(cfg)) && (dims->reward || !needs_reward(cfg));
 }
 
-static enum err refuse(const struct config *cfg, const struct task *task) {
+static enum err refuse(const struct config *cfg, const struct dims *dims, const char *task) {
   char names[256] = "";
   size_t used = 0;
   const struct named_rule *named;
@@ -55,22 +55,23 @@ static enum err refuse(const struct config *cfg, const struct task *task) {
     struct config with;
     config_defaults(&with);
     CHECK(config_rule(&with, named->bundle.name) == ERR_OK);
-    if (fits(&with, task)) {
+    if (fits(&with, dims)) {
       used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "",
                                named->bundle.name);
     }
   }
   log_error(
-      "task %s has %s; rule %s needs %s. Rules that fit, for --rule: %s", task->name,
-      task->goal == 0 ? "rewards and no goal" : "a goal and no rewards", config_rule_name(cfg),
-      task->goal == 0 ? "sensors named \"goal.*\"" : "sensors named \"reward.*\" or \"rate.*\"",
+      "task %s has %s; rule %s needs %s. Rules that fit, for --rule: %s", task,
+      dims->goal == 0 ? "rewards and no goal" : "a goal and no rewards", config_rule_name(cfg),
+      dims->goal == 0 ? "sensors named \"goal.*\"" : "sensors named \"reward.*\" or \"rate.*\"",
       names);
   return ERR_CONFIG;
 }
 
-enum err rules_resolve(struct config *cfg, const struct task *task) {
-  if (!fits(cfg, task)) {
-    return refuse(cfg, task);
+enum err rules_resolve(struct config *cfg, const struct dims *dims, double radius,
+                       const char *task) {
+  if (!fits(cfg, dims)) {
+    return refuse(cfg, dims, task);
   }
-  return rules_of(cfg)->needs & RULE_REWARD ? reward_resolve(cfg, task) : ERR_OK;
+  return rules_of(cfg)->needs & RULE_REWARD ? reward_resolve(cfg, dims, radius) : ERR_OK;
 }

@@ -11,7 +11,7 @@
 
 struct config;
 struct rule;
-struct task;
+struct dims;
 
 // NULL beyond the last.
 const struct rule *rules_at(int i);
@@ -19,8 +19,10 @@ const struct rule *rules_at(int i);
 // That of train.rule.
 const struct rule *rules_of(const struct config *cfg);
 
-// Whether the rule can learn the task, and what the task decides of settings that are auto: sets
-// it in cfg. ERR_CONFIG (logged, with the rules that can).
-NODISCARD enum err rules_resolve(struct config *cfg, const struct task *task);
+// Whether the rule can learn a task of this name, sizes and success radius (0: none), and what the
+// task decides of settings that are auto: sets it in cfg. ERR_CONFIG (logged, with the rules that
+// can).
+NODISCARD enum err rules_resolve(struct config *cfg, const struct dims *dims, double radius,
+                                 const char *task);
 
 #endif

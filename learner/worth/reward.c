@@ -6,32 +6,31 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
-#include "common/task/task.h"
+#include "common/episode.h"
 #include "learner/replay/batch.h"
 
-enum err reward_resolve(struct config *cfg, const struct task *task) {
+enum err reward_resolve(struct config *cfg, const struct dims *dims, double radius) {
   if (cfg->worth_reward == WORTH_REWARD_AUTO) {
-    cfg->worth_reward = task->has_reward ? WORTH_REWARD_TASK : WORTH_REWARD_DISTANCE;
+    cfg->worth_reward = dims->reward ? WORTH_REWARD_TASK : WORTH_REWARD_DISTANCE;
   }
-  if (cfg->worth_reward == WORTH_REWARD_TASK && !task->has_reward) {
+  if (cfg->worth_reward == WORTH_REWARD_TASK && !dims->reward) {
     log_error(
-        "worth.reward=task: task %s has no sensors named \"reward.*\" or \"rate.*\"; "
-        "worth.reward=distance or sparse use its goal",
-        task->name);
+        "worth.reward=task: the task has no sensors named \"reward.*\" or \"rate.*\"; "
+        "worth.reward=distance or sparse use its goal");
     return ERR_CONFIG;
   }
-  if (cfg->worth_reward != WORTH_REWARD_TASK && task->goal == 0) {
-    log_error("worth.reward: task %s has no goal to be near to; worth.reward=task uses its rewards",
-              task->name);
+  if (cfg->worth_reward != WORTH_REWARD_TASK && dims->goal == 0) {
+    log_error(
+        "worth.reward: the task has no goal to be near to; worth.reward=task uses its rewards");
     return ERR_CONFIG;
   }
   if (cfg->worth_reward == WORTH_REWARD_SPARSE && isnan(cfg->worth_radius)) {
-    if (!(task->success_radius > 0)) {
-      log_error("worth.radius=auto: task %s has no success radius; give one, worth.radius=0.05",
-                task->name);
+    if (!(radius > 0)) {
+      log_error(
+          "worth.radius=auto: the task has no success radius; give one, e.g. worth.radius=0.05");
       return ERR_CONFIG;
     }
-    cfg->worth_radius = task->success_radius;
+    cfg->worth_radius = radius;
   }
   return ERR_OK;
 }

@@ -14,7 +14,7 @@
 
 struct batch;
 struct config;
-struct task;
+struct dims;
 
 struct reward {
   int kind;  // enum worth_reward, not auto
@@ -22,9 +22,9 @@ struct reward {
   int goal;  // numbers of one
 };
 
-// Replaces the settings of the group worth that are auto by what the task says. ERR_CONFIG
-// (logged): the task has no such reward, or no radius.
-NODISCARD enum err reward_resolve(struct config *cfg, const struct task *task);
+// Replaces the settings of the group worth that are auto by what the task says; radius: its success
+// radius, 0: none. ERR_CONFIG (logged): the task has no such reward, or no radius.
+NODISCARD enum err reward_resolve(struct config *cfg, const struct dims *dims, double radius);
 
 // cfg: resolved.
 struct reward reward_of(const struct config *cfg, int goal);

@@ -26,7 +26,7 @@
 
 #include "common/base/now.h"
 
-enum { POLL_MS = 5, DEADLINE_S = 120, PROCS_MAX = 64, ARGS_MAX = 63, FAMILY_MAX = 4096 };
+enum { POLL_MS = 5, DEADLINE_S = 120, PROCS_MAX = 256, ARGS_MAX = 63, FAMILY_MAX = 4096 };
 
 enum stream { STREAM_OUT, STREAM_ERR, STREAMS };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config/bundle.h"
 #include "tests/integration/fleet.h"
 #include "tests/integration/harness.h"
 
@@ -90,6 +91,38 @@ Test(determinism, every_kind_of_task) {
     const char *many = fleet_train_task(tasks[i], harness_text("%s-many", tasks[i]), shorter, 3, 2);
     harness_assert_same(one, many);
   }
+}
+
+// a rule on a task: one actor, three of them, and a learner that is killed and resumed
+static void expect_rule(const char *rule, const char *task) {
+  const char *const settings[] = {
+      "--rule", rule, "run.steps=2500", "train.warmup_steps=500", "train.updates_per_step=4", NULL};
+  const char *one = fleet_train_task(task, harness_text("%s-one", rule), settings, 1, 1);
+  harness_assert_same(one, fleet_train_task(task, harness_text("%s-three", rule), settings, 3, 1));
+  struct fleet *f = fleet_new(harness_text("%s-killed", rule), settings);
+  f->task = task;
+  fleet_start(f, 2, 1);
+  fleet_wait_checkpoint(f->learner, f->run, 1000);
+  cr_assert(proc_running(f->learner), "%s on %s: the run was too short", rule, task);
+  kill_learner(f, 1000, 2500 - 1);
+  fleet_wait_listening(f);
+  fleet_end(f);
+  harness_assert_same(one, fleet_policy(f));
+  free(f);
+}
+
+// every row of common/config/rules.def
+Test(determinism, every_rule) {
+  const struct named_rule *rule;
+  for (int r = 0; (rule = config_rule_at(r)) != NULL; r++) {
+    expect_rule(rule->bundle.name, "box2d");
+  }
+}
+
+// the reward of the task, episodes that end, and no goal
+Test(determinism, rules_with_a_reward) {
+  expect_rule("sac", "hopper");
+  expect_rule("virel", "hopper");
 }
 
 // Episodes that end early, so that commits issue no ticket, one, or several: one actor, three,

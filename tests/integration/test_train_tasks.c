@@ -1,5 +1,5 @@
 // test_train_tasks.c - every bundled goal task through the real fleet: learner, actors, hindsight,
-// updates, evaluation; and reward tasks are refused with a reason.
+// updates, evaluation; the same for reward tasks with a rule for them, and a reason without one.
 //
 // The runs are short, since what a policy learns in them is not the point: every task's model,
 // sampler, action mode and sizes go over the wire and through an update. README has the figures of
@@ -19,11 +19,18 @@ static const char *const small[] = {
     "eval.episodes=5", "wire.heartbeat=200",     "status.every=0.05",
 };
 
-static struct proc *start_train(const char *task) {
-  const char *argv[32] = {harness_program("telos"), "train",  task, "--runs",
-                          harness_folder(),         "--name", "x"};
+static struct proc *start_train(const char *task, const char *rule) {
+  const char *argv[32] = {harness_program("telos"),
+                          "train",
+                          task,
+                          "--runs",
+                          harness_folder(),
+                          "--name",
+                          "x",
+                          "--rule",
+                          rule};
   for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
-    argv[7 + i] = small[i];
+    argv[9 + i] = small[i];
   }
   return proc_start_argv(NULL, argv);
 }
@@ -38,12 +45,17 @@ static const char *complaint(const char *text) {
   return NULL;
 }
 
-static void trains(const char *task) {
-  struct proc *p = start_train(task);
+// what it printed
+static const char *train(const char *task, const char *rule) {
+  struct proc *p = start_train(task, rule);
   cr_assert_eq(proc_wait_exit(p), 0, "%s", task);
   cr_expect_null(complaint(proc_stderr(p)), "%s: %.200s", task, complaint(proc_stderr(p)));
   cr_expect_null(complaint(harness_read(harness_path("%s/x/log.txt", task), NULL)), "%s", task);
-  const char *result = strstr(proc_stdout(p), "\nevaluation: score ");
+  return proc_stdout(p);
+}
+
+static void trains(const char *task) {
+  const char *result = strstr(train(task, "odac"), "\nevaluation: score ");
   cr_assert_not_null(result, "%s", task);
   double score, ci, distance;
   cr_assert_eq(sscanf(result,
@@ -84,9 +96,25 @@ Test(train_tasks, a_task_without_a_goal_is_refused) {
   static const char *const tasks[] = {"half-cheetah", "hopper", "walker2d", "ant-forward",
                                       "humanoid"};
   for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
-    struct proc *p = start_train(tasks[i]);
+    struct proc *p = start_train(tasks[i], "odac");
     cr_expect_eq(proc_wait_exit(p), 78, "%s", tasks[i]);
-    cr_expect_not_null(strstr(proc_stderr(p), "has rewards and no goal; odac needs sensors named"),
-                       "%s: %s", tasks[i], proc_stderr(p));
+    cr_expect_not_null(
+        strstr(proc_stderr(p), "has rewards and no goal; rule odac needs sensors named"), "%s: %s",
+        tasks[i], proc_stderr(p));
+    cr_expect_not_null(strstr(proc_stderr(p), "--rule: sac, virel"), "%s", proc_stderr(p));
+  }
+}
+
+// .. but a rule that learns from rewards trains it, and its score is the return
+Test(train_tasks, a_task_with_rewards) {
+  static const char *const tasks[] = {"half-cheetah", "hopper", "walker2d", "ant-forward",
+                                      "humanoid"};
+  for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+    const char *result = strstr(train(tasks[i], "sac"), "\nevaluation: return ");
+    cr_assert_not_null(result, "%s", tasks[i]);
+    double score, ci;
+    cr_assert_eq(sscanf(result, "\nevaluation: return %lf +- %lf\n", &score, &ci), 2, "%s",
+                 tasks[i]);
+    cr_expect(isfinite(score) && isfinite(ci), "%s", tasks[i]);
   }
 }

@@ -283,8 +283,7 @@ static void ref_first(struct reference *ref, const struct batch *b) {
   if (cfg->odac_bias_init) {
     losses = ref_losses(ref, b);
     const bool soft = ref->cfg.agent_value == AGENT_VALUE_SOFT;
-    const double level =
-        losses.mean_c_l - (soft ? exp(ref->log_alpha) * losses.mean_next_logp : 0);
+    const double level = losses.mean_c_l - (soft ? exp(ref->log_alpha) * losses.mean_next_logp : 0);
     for (int block = CRITIC_1; block <= TARGET_2; block++) {
       ref->theta[block][ref->n[block] - 1] = level;
     }

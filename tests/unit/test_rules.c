@@ -133,8 +133,10 @@ Test(rules, have_the_nets_that_the_table_tells) {
   for (int r = 0; named(&cfg, r); r++) {
     struct updater *u = updater_new(rules_of(&cfg), &cfg, &DIMS, NULL);
     char nets[256] = "";
+    size_t used = 0;
     for (int i = 0; i < u->nets.n; i++) {
-      strcat(strcat(nets, i > 0 ? " " : ""), u->nets.at[i]->name);
+      used += (size_t)snprintf(nets + used, sizeof nets - used, "%s%s", i > 0 ? " " : "",
+                               u->nets.at[i]->name);
     }
     cr_assert_str_eq(nets, config_rule_at(r)->nets, "%s", config_rule_at(r)->bundle.name);
     updater_free(u);

@@ -8,7 +8,6 @@
 
 #include "common/config/bundle.h"
 #include "common/config/config.h"
-#include "common/task/task.h"
 #include "learner/rules/backup.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/minibatch.h"
@@ -56,13 +55,13 @@ Test(sac, targets_discount_the_next_value_unless_it_ends) {
   }
 }
 
-static void expect_resolve(const char *setting, const struct task *task, enum worth_reward want,
-                           double radius, const char *words) {
+static void expect_resolve(const char *setting, const struct dims *dims, double given,
+                           enum worth_reward want, double radius, const char *words) {
   struct config cfg;
   config_defaults(&cfg);
   cr_assert_eq(config_set(&cfg, setting), ERR_OK);
   capture_begin();
-  const enum err err = reward_resolve(&cfg, task);
+  const enum err err = reward_resolve(&cfg, dims, given);
   const char *line = capture_end();
   cr_assert_eq(err, words ? ERR_CONFIG : ERR_OK, "%s", setting);
   if (words) {
@@ -74,14 +73,14 @@ static void expect_resolve(const char *setting, const struct task *task, enum wo
 }
 
 Test(sac, a_task_decides_what_is_auto) {
-  const struct task rewards = {.name = "r", .has_reward = true}, goals = {.name = "g", .goal = 2},
-                    near = {.name = "n", .goal = 2, .success_radius = 0.25};
-  expect_resolve("worth.reward=auto", &rewards, WORTH_REWARD_TASK, NAN, NULL);
-  expect_resolve("worth.reward=auto", &goals, WORTH_REWARD_DISTANCE, NAN, NULL);
-  expect_resolve("worth.reward=sparse", &near, WORTH_REWARD_SPARSE, 0.25, NULL);
-  expect_resolve("worth.reward=sparse", &goals, 0, NAN, "success radius");
-  expect_resolve("worth.reward=task", &goals, 0, NAN, "no sensors named");
-  expect_resolve("worth.reward=distance", &rewards, 0, NAN, "no goal");
+  const struct dims rewards = {.obs = 1, .act = 1, .horizon = 1, .reward = 1},
+                    goals = {.obs = 1, .act = 1, .horizon = 1, .goal = 2};
+  expect_resolve("worth.reward=auto", &rewards, 0, WORTH_REWARD_TASK, NAN, NULL);
+  expect_resolve("worth.reward=auto", &goals, 0, WORTH_REWARD_DISTANCE, NAN, NULL);
+  expect_resolve("worth.reward=sparse", &goals, 0.25, WORTH_REWARD_SPARSE, 0.25, NULL);
+  expect_resolve("worth.reward=sparse", &goals, 0, 0, NAN, "success radius");
+  expect_resolve("worth.reward=task", &goals, 0, 0, NAN, "no sensors named");
+  expect_resolve("worth.reward=distance", &rewards, 0, 0, NAN, "no goal");
 }
 
 // ---- learning where the answer is known ----
