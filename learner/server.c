@@ -364,20 +364,25 @@ static enum err make_ledger(struct server *s) {
   return ERR_OK;
 }
 
+// before anybody is told that we listen, so that who stops us then finds the state saved
+static void watch_signals(struct server *s) {
+  s->sigint.data = s->sigterm.data = s;
+  CHECK(uv_signal_init(&s->loop, &s->sigint) == 0);
+  CHECK(uv_signal_init(&s->loop, &s->sigterm) == 0);
+  CHECK(uv_signal_start(&s->sigint, on_signal, SIGINT) == 0);
+  CHECK(uv_signal_start(&s->sigterm, on_signal, SIGTERM) == 0);
+}
+
 static void start_loop(struct server *s) {
   link_start(&s->router, &s->loop, on_frame, s);
-  s->farewell.data = s->beat.data = s->status.data = s->sigint.data = s->sigterm.data = s;
+  s->farewell.data = s->beat.data = s->status.data = s;
   CHECK(uv_timer_init(&s->loop, &s->beat) == 0);
   CHECK(uv_timer_init(&s->loop, &s->status) == 0);
   CHECK(uv_timer_init(&s->loop, &s->farewell) == 0);
-  CHECK(uv_signal_init(&s->loop, &s->sigint) == 0);
-  CHECK(uv_signal_init(&s->loop, &s->sigterm) == 0);
   const uint64_t beat = (uint64_t)s->cfg->wire_heartbeat;
   const uint64_t every = (uint64_t)(1000.0 * s->cfg->status_every);
   CHECK(uv_timer_start(&s->beat, on_beat, beat, beat) == 0);
   CHECK(uv_timer_start(&s->status, on_status, every, every) == 0);
-  CHECK(uv_signal_start(&s->sigint, on_signal, SIGINT) == 0);
-  CHECK(uv_signal_start(&s->sigterm, on_signal, SIGTERM) == 0);
   s->last_progress_ms = now_ms(s);
   report_init(&s->report, s->cfg, s->run->progress_fd, s->trainer);
   trainer_start(s->trainer);
@@ -435,11 +440,15 @@ enum err server_run(struct server **out, const struct server_options *opt) {
   if (err == ERR_OK && trainer_complete(s->trainer) && ledger_evals_pending(s->ledger) == 0) {
     log_info("%s is complete: %" PRId64 " steps; raise run.steps to go on", s->run->path,
              s->cfg->run_steps);
-  } else if (err == ERR_OK && (err = open_sockets(s, opt)) == ERR_OK) {
-    start_loop(s);
-    uv_run(&s->loop, UV_RUN_DEFAULT);
-    report(s);
-    err = s->result;
+  } else if (err == ERR_OK) {
+    watch_signals(s);
+    err = open_sockets(s, opt);
+    if (err == ERR_OK) {
+      start_loop(s);
+      uv_run(&s->loop, UV_RUN_DEFAULT);
+      report(s);
+      err = s->result;
+    }
   }
   stop(s);
   *out = s;
