@@ -1,4 +1,6 @@
 // main.c - telos: the front door. Finds the verb; the verbs do the work.
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,6 +70,16 @@ static int run_verb(int argc, char **argv) {
   return err_exit_code(ERR_USAGE);
 }
 
+// what was printed has to have arrived, unless its reader wants no more
+static int finish(int exit_code) {
+  const bool written = fflush(stdout) == 0 && !ferror(stdout);
+  if (written || errno == EPIPE || exit_code != 0) {
+    return exit_code;
+  }
+  log_error("cannot write standard output: %s; make room, or write it elsewhere", strerror(errno));
+  return err_exit_code(ERR_IO);
+}
+
 int main(int argc, char **argv) {
   // before anything that the compiler may have vectorised
   const enum err err = cpu_require();
@@ -83,7 +95,7 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "help") == 0 && argc > 2) {
     char option[] = "--help";
     char *words[] = {argv[2], option, NULL};
-    return run_verb(2, words);
+    return finish(run_verb(2, words));
   }
-  return run_verb(argc - 1, argv + 1);
+  return finish(run_verb(argc - 1, argv + 1));
 }

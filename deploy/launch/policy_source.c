@@ -53,21 +53,31 @@ enum err policy_source_operand(const char **what, char *const *words, int n, con
   return ERR_OK;
 }
 
-static enum err find_policy(struct policy_source *s, const char *what) {
-  struct config cfg;
+static bool is_folder(const char *path) {
   struct stat st;
-  enum err err = ERR_OK;
-  config_defaults(&cfg);
+  return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void find_policy(struct policy_source *s, const char *what) {
   char path[PATH_MAX + 32];
-  snprintf(path, sizeof path, "%s", what);
-  if (stat(what, &st) == 0 && S_ISDIR(st.st_mode)) {
-    snprintf(path, sizeof path, "%.*s/config.yaml", PATH_MAX, what);
-    if (fsio_exists(path)) {
-      err = config_read_file(&cfg, path);
-    }
-    snprintf(path, sizeof path, "%.*s/policy.safetensors", PATH_MAX, what);
-  }
+  snprintf(path, sizeof path, "%.*s%s", PATH_MAX, what,
+           is_folder(what) ? "/policy.safetensors" : "");
   s->path = must_strdup(path);
+}
+
+// what a run evaluates with; the default for a policy alone, and for a run of another version,
+// whose settings may have other names
+static enum err read_episodes(struct policy_source *s, const char *what) {
+  struct config cfg;
+  config_defaults(&cfg);
+  enum err err = ERR_OK;
+  char path[PATH_MAX + 32];
+  snprintf(path, sizeof path, "%.*s/config.yaml", PATH_MAX, what);
+  const char *version = policy_file_meta(&s->policy, "telos");
+  const bool ours = version != NULL && strcmp(version, TELOS_VERSION) == 0;
+  if (is_folder(what) && ours && fsio_exists(path)) {
+    err = config_read_file(&cfg, path);
+  }
   s->episodes = (int)cfg.eval_episodes;
   return err;
 }
@@ -93,11 +103,9 @@ static enum err check_task(const struct policy_source *s, const char *what) {
 
 enum err policy_source_open(struct policy_source *s, const char *what, const char *task) {
   *s = (struct policy_source){0};
-  enum err err = find_policy(s, what);
-  if (err == ERR_OK) {
-    err = policy_file_read(&s->policy, s->path);
-  }
-  if (err != ERR_OK) {
+  find_policy(s, what);
+  enum err err = policy_file_read(&s->policy, s->path);
+  if (err != ERR_OK || (err = read_episodes(s, what)) != ERR_OK) {
     return err;
   }
   const char *seed = policy_file_meta(&s->policy, "seed");
