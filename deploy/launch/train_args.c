@@ -141,6 +141,22 @@ static const struct option options[] = {
     {"run", required_argument, NULL, 'x'},
     {NULL, 0, NULL, 0}};
 
+// an option that is kept as it is; false: c is none
+static bool keep_text(struct train *t, int c) {
+  const struct {
+    int c;
+    const char **at;
+  } texts[] = {
+      {'r', &t->runs}, {'c', &t->config}, {'u', &t->rule}, {'P', &t->preset}, {'R', &t->resume}};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    if (texts[i].c == c) {
+      *texts[i].at = optarg;
+      return true;
+    }
+  }
+  return false;
+}
+
 enum err train_parse(struct train *t, int argc, char **argv) {
   const char *name = NULL;
   bool good = true;
@@ -159,21 +175,6 @@ enum err train_parse(struct train *t, int argc, char **argv) {
         name = optarg;
         good = check_name(name) == ERR_OK;
         break;
-      case 'r':
-        t->runs = optarg;
-        break;
-      case 'c':
-        t->config = optarg;
-        break;
-      case 'u':
-        t->rule = optarg;
-        break;
-      case 'P':
-        t->preset = optarg;
-        break;
-      case 'R':
-        t->resume = optarg;
-        break;
       case 'i':
         t->insecure = true;
         break;
@@ -191,8 +192,10 @@ enum err train_parse(struct train *t, int argc, char **argv) {
         good = false;
         break;
       default:
-        options_complain(c, options, argv, "telos train", explain_option);
-        good = false;
+        good = keep_text(t, c);
+        if (!good) {
+          options_complain(c, options, argv, "telos train", explain_option);
+        }
         break;
     }
   }

@@ -187,7 +187,7 @@ Test(bad_input, settings) {
       {LEARNER, {"--task", "box2d", RUN, "--config", "@binary.yaml"}, 78, {"binary.yaml"}, NULL},
       {LEARNER, {"--task", "box2d", RUN, "--config", "@no.yaml"}, 78, {"no.yaml", "No such"}, NULL},
       {LEARNER, {"--task", "box2d", RUN, "--config", "/"}, 78, {" /", "directory"}, NULL},
-      {LEARNER, {"--task", "box2d", RUN, "train.batch=0"}, 78, {"train.batch", "1 to 65536"}, NULL},
+      {LEARNER, {"--task", "box2d", RUN, "train.batch=0"}, 78, {"train.batch", "2 to 65536"}, NULL},
       {LEARNER, {"--task", "box2d", RUN, "train.batch=1e99"}, 78, {"train.batch", "1e99"}, NULL},
       {LEARNER, {"--task", "box2d", RUN, "agent.lr=nan"}, 78, {"agent.lr", "nan"}, NULL},
       {LEARNER, {"--task", "box2d", RUN, "odac.bias_init=maybe"}, 78, {"true or false"}, NULL},

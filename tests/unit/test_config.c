@@ -299,7 +299,7 @@ Test(config, every_numeric_setting_ends_at_its_bounds) {
 
 Test(config, a_range_error_names_key_value_range_unit_and_source) {
   refuse_yaml("train:\n  batch: 0\n",
-              "run.yaml:2:10: train.batch = 0 is out of range; it must be 1 to 65536, in rows");
+              "run.yaml:2:10: train.batch = 0 is out of range; it must be 2 to 65536, in rows");
   refuse_yaml(
       "agent.gamma: 1.5",
       "run.yaml:1:14: agent.gamma = 1.5 is out of range; it must be 0.5 to 0.9999, or auto");

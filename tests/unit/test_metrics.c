@@ -174,7 +174,7 @@ Test(metrics, csv_rows_have_the_headers_columns) {
   cr_expect_eq(strncmp(header, "steps,total_steps,episodes,", 27), 0, "%s", header);
   cr_expect_eq(count(header, ','), FIGURES - 1);
 
-  m.steps = m.updates = m.eval_success = NAN;
+  m.steps = m.updates = m.eval_return = NAN;
   cr_expect_eq(metrics_csv_row(row, sizeof row, &m), strlen(row));
   cr_expect_eq(strncmp(row, ",2,3,,5.0,", 10), 0, "%s", row);
   cr_expect_eq(row[strlen(row) - 1], ',', "%s", row);
