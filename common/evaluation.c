@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/check.h"
 #include "common/episode.h"
@@ -155,6 +156,25 @@ void evaluation_text(char *out, size_t n, const struct evaluation *e) {
   if (e->unstable > 0) {
     append(out, n, used, ", %d of them cut: the simulation became unstable", e->unstable);
   }
+}
+
+bool evaluation_parse(struct evaluation *out, const char *text) {
+  struct evaluation e = {
+      .distance = NAN, .initial = NAN, .score = NAN, .ci = NAN, .ret = NAN, .success = NAN};
+  if (sscanf(text, "return %lf +- %lf", &e.ret, &e.ci) == 2) {
+    e.score = e.ret;
+  } else if (sscanf(text, "distance %lf, score %lf +- %lf", &e.distance, &e.score, &e.ci) < 1) {
+    return false;
+  }
+  const char *success = strstr(text, ", success "), *over = strstr(text, " over ");
+  if (success != NULL) {
+    (void)sscanf(success, ", success %lf", &e.success);
+  }
+  if (over == NULL || sscanf(over, " over %d episodes", &e.n) != 1) {
+    return false;
+  }
+  *out = e;
+  return true;
 }
 
 void evaluation_parts_text(char *out, size_t n, const struct evaluation *e) {

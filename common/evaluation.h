@@ -54,11 +54,14 @@ void evaluation_compute(struct evaluation *out, struct episode *const *eps, int 
 void evaluation_parts(struct evaluation *out, struct episode *const *eps,
                       const struct evaluation_part *parts, int n);
 
-// "distance 0.225, score 2.79 +- 0.15, success 1 over 50 episodes", or, without a goal, "return
-// 3012
-// +- 25 over 50 episodes". A score that has no meaning is
-// said to have none, and a success that is not defined is left out.
+// "distance 0.225, score 2.79 +- 0.15, success 1 over 50 episodes", or, without a goal,
+// "return 3012 +- 25 over 50 episodes". A score that has no meaning is said to have none, and a
+// success that is not defined is left out.
 void evaluation_text(char *out, size_t n, const struct evaluation *e);
+
+// Reverse of evaluation_text, as far as its digits go: distance, score, ci, ret and success, NaN
+// where it says nothing of them. False: the text is none.
+bool evaluation_parse(struct evaluation *out, const char *text);
 
 // "goal.hand 0.02, goal.puck 0.2"; "" when there are fewer than two parts.
 void evaluation_parts_text(char *out, size_t n, const struct evaluation *e);

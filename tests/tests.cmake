@@ -152,6 +152,9 @@ endforeach()
 foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
+foreach(t test_sweep_plan test_sweep_stats test_sweep_table)
+  telos_test(${t} LABEL unit TIMEOUT 120 LIBS launch)
+endforeach()
 target_link_options(test_trainer PRIVATE
   -Wl,--wrap=updater_prepare,--wrap=replay_sample,--wrap=outcome_loglik,--wrap=mlp_forward,--wrap=rng_init)
 
@@ -181,6 +184,7 @@ telos_check(NAME integration.run_script LABEL integration TIMEOUT 120 COMMAND te
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
+telos_integration(test_sweep TIMEOUT 300)
 foreach(t test_determinism test_train test_train_tasks test_bad_input test_damaged_runs
           test_messages test_sizes test_report_lines test_chaos test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)

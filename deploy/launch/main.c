@@ -19,6 +19,7 @@ static const char help[] =
     "  telos train box2d --actors 4 run.seed=1\n"
     "  telos eval runs/box2d/NAME             evaluate what came out\n"
     "  telos play runs/box2d/NAME             see what it does\n"
+    "  telos sweep box2d ant-xy --rules odac,her --seeds 0..3    compare, in one table\n"
     "  telos task list                        the tasks that can be trained\n"
     "  telos config                           every setting with its value\n"
     "\n"
@@ -27,6 +28,7 @@ static const char help[] =
     "  train TASK    start a learner and actors here; write the policy\n"
     "  eval RUN      evaluate a run's policy.safetensors\n"
     "  play RUN      draw episodes of a policy, or of a task\n"
+    "  sweep         train tasks x rules x settings x seeds; one table at the end\n"
     "  task          list tasks, show one, check a file\n"
     "  rules         list the update rules, for train --rule\n"
     "  config        show the resolved settings\n"
@@ -39,8 +41,9 @@ static int run_verb(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-  } verbs[] = {{"train", verb_train}, {"eval", verb_eval},   {"play", verb_play},
-               {"task", verb_task},   {"rules", verb_rules}, {"config", verb_config}};
+  } verbs[] = {{"train", verb_train},  {"eval", verb_eval}, {"play", verb_play},
+               {"sweep", verb_sweep},  {"task", verb_task}, {"rules", verb_rules},
+               {"config", verb_config}};
   const char *verb = argv[0];
   if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
     fputs(help, stdout);
@@ -63,8 +66,8 @@ static int run_verb(int argc, char **argv) {
     log_error("unknown verb '%s'; did you mean %s? (telos --help)", verb, near.best);
   } else {
     log_error(
-        "unknown verb '%s'; expected train, eval, play, task, rules, config or version (telos "
-        "--help)",
+        "unknown verb '%s'; expected train, eval, play, sweep, task, rules, config or version "
+        "(telos --help)",
         verb);
   }
   return err_exit_code(ERR_USAGE);

@@ -61,7 +61,10 @@ int verb_train(int argc, char **argv) {
   struct train *t = must_alloc(1, sizeof *t);
   t->nactors = 2;
   t->resume = "auto";
-  const enum err err = train_parse(t, argc, argv);
+  enum err err = train_parse(t, argc, argv);
+  if (err == ERR_OK && t->parent != 0) {
+    err = process_follow_parent(t->parent);
+  }
   if (err != ERR_OK) {
     free(t);
     return err_exit_code(err);

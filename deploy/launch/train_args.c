@@ -46,6 +46,7 @@ static const char help[] =
     "  --resume WHEN    auto (default), must, never\n"
     "  --video-every N  a video of an evaluation every N env steps, in RUN/videos\n"
     "  --insecure       allow wire.bind beyond this machine (no encryption yet)\n"
+    "  --parent PID     stop, with state saved, when this process ends (for telos sweep)\n"
     "  --help\n"
     "\n"
     "Ports are free ones that the system chooses, unless wire.port=... and\n"
@@ -136,6 +137,7 @@ static const struct option options[] = {
     {"resume", required_argument, NULL, 'R'},
     {"insecure", no_argument, NULL, 'i'},
     {"video-every", required_argument, NULL, 'V'},
+    {"parent", required_argument, NULL, 'p'},
     {"help", no_argument, NULL, 'h'},
     // the learner's option, which getopt would take for a short form of --runs
     {"run", required_argument, NULL, 'x'},
@@ -182,6 +184,9 @@ enum err train_parse(struct train *t, int argc, char **argv) {
         t->video_option = optarg;
         good = number_option(&t->video_every, "--video-every", optarg, 1,
                              (uint64_t)config_rows[CONFIG_ROW_run_steps].max) == ERR_OK;
+        break;
+      case 'p':
+        good = parse_count(&t->parent, "--parent", optarg, INT32_MAX);
         break;
       case 'h':
         fputs(help, stdout);

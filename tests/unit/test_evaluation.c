@@ -140,6 +140,31 @@ Test(evaluation, in_words) {
   episode_free(eps[1]);
 }
 
+// what evaluation_text says is read back: a curve is made from logs
+Test(evaluation, words_are_read_back) {
+  static const struct evaluation cases[] = {
+      {.n = 50, .distance = 0.25, .score = 2.789, .ci = 0.15, .ret = NAN, .success = 0.98},
+      {.n = 2, .distance = 1.5, .score = NAN, .ci = NAN, .ret = NAN, .success = NAN, .unstable = 1},
+      {.n = 20, .distance = NAN, .score = 3012, .ci = 25, .ret = 3012, .success = NAN}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char text[EVALUATION_TEXT];
+    struct evaluation e;
+    evaluation_text(text, sizeof text, &cases[i]);
+    cr_assert(evaluation_parse(&e, text), "%s", text);
+    const double want[] = {cases[i].distance, cases[i].score, cases[i].ci, cases[i].ret,
+                           cases[i].success},
+                 got[] = {e.distance, e.score, e.ci, e.ret, e.success};
+    for (int k = 0; k < 5; k++) {
+      cr_expect(want[k] == got[k] || (isnan(want[k]) && isnan(got[k])), "%s: number %d", text, k);
+    }
+    cr_expect_eq(e.n, cases[i].n);
+  }
+  struct evaluation e = {.n = 7};
+  cr_expect_not(evaluation_parse(&e, "of the moon"));
+  cr_expect_not(evaluation_parse(&e, "distance 1.5, score 2 +- 1"));
+  cr_expect_eq(e.n, 7);
+}
+
 Test(evaluation, no_initial_distance_gives_nan) {
   struct episode *eps[] = {line_episode(0, 1), line_episode(0, 2)};
   struct evaluation e;
