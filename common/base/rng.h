@@ -30,7 +30,7 @@ enum rng_stream {
   RNG_SCALING = 11,   // learner: replay indices for the scales of the task's numbers, likewise
   RNG_EXPLORE = 12,   // actor: how much the episode of a ticket explores
   RNG_PREFIT = 13,    // learner: replay indices for the outcome model alone, likewise
-  RNG_BOOTSTRAP = 14,  // telos sweep: which scores are drawn again
+  RNG_RESAMPLE = 14,  // telos sweep: which scores are drawn again
   RNG_TEST = 100,
 };
 

@@ -186,9 +186,15 @@ static enum err lock(const char *out) {
   return ERR_OK;
 }
 
-static void print_again(const char *out, int argc, char **argv) {
+static void print_again(const struct sweep_plan *p, const struct sweep_result *results, int argc,
+                        char **argv) {
+  const int runs = sweep_plan_runs(p);
+  int done = 0;
+  for (int i = 0; i < runs; i++) {
+    done += results[i].done;
+  }
   char *words = shell_join(argv, argc);
-  printf("\nstopped; runs are saved in %s. Go on with\n  ", out);
+  printf("\nstopped with %d of %d runs done. Go on with\n  ", done, runs);
   commands_telos(stdout);
   printf(" %s\n", words);
   free(words);
@@ -234,7 +240,7 @@ int verb_sweep(int argc, char **argv) {
       const int written = print_table(&plan, &o, results);
       code = code != 0 ? code : written;
     } else if (code != err_exit_code(ERR_CONFIG)) {
-      print_again(out, argc, given);
+      print_again(&plan, results, argc, given);
     }
     free(results);
   }

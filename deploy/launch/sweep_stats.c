@@ -64,7 +64,7 @@ void sweep_stats_interval(double *low, double *high, const double *x, const int 
   double *draw = must_alloc((size_t)all, sizeof *draw);
   double *means = must_alloc(SWEEP_STATS_DRAWS, sizeof *means);
   struct rng rng;
-  rng_init(&rng, 0, RNG_BOOTSTRAP, 0);
+  rng_init(&rng, 0, RNG_RESAMPLE, 0);
   for (int k = 0; k < SWEEP_STATS_DRAWS; k++) {
     int first = 0;
     for (int i = 0; i < strata; first += n[i++]) {

@@ -57,7 +57,7 @@ struct train {
   int nsettings;
   bool insecure;
   int nactors, threads;
-  int parent;  // 0: none
+  int parent;          // 0: none
   char endpoint[128];  // empty: the learner does not listen yet
   uv_loop_t loop;
   uv_signal_t sigint, sigterm;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fsio.h"
 #include "deploy/launch/sweep_plan.h"
 #include "tests/unit/capture.h"
 
@@ -200,7 +201,7 @@ Test(sweep_plan, plans_that_cannot_run) {
       {"tasks: [box2d, box2d]", "two runs would have the folder box2d/40000-s0", ERR_CONFIG},
       {"tasks: [box2d]\nrules: odac, odac", "two runs would have the folder", ERR_CONFIG},
       {"tasks: ['box2d:900']", "train.warmup_steps = 1000 must be less than", ERR_CONFIG},
-      {"tasks: [box2d]\nseeds: 0..9999\nsettings: {train.batch: [1, 2]}", "more than 10000 runs",
+      {"tasks: [box2d]\nseeds: 0..9999\nsettings: {train.batch: [32, 64]}", "more than 10000 runs",
        ERR_CONFIG},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -213,6 +214,31 @@ Test(sweep_plan, plans_that_cannot_run) {
     cr_expect(strstr(got, cases[i].line) != NULL, "%s\n%s", cases[i].text, got);
     sweep_plan_release(&p);
   }
+}
+
+// the file behind the table of results, and the example of README
+Test(sweep_plan, files_of_the_repository) {
+  struct sweep_plan p = {0};
+  char path[4096];
+  void *text;
+  size_t n;
+  snprintf(path, sizeof path, "%s/actor/tasks", getenv("TELOS_SOURCE"));
+  cr_assert_eq(setenv("TELOS_TASK_PATH", path, 1), 0);
+  snprintf(path, sizeof path, "%s/tests/bench/results.yaml", getenv("TELOS_SOURCE"));
+  cr_assert_eq(sweep_plan_file(&p, path), ERR_OK);
+  cr_assert_eq(sweep_plan_complete(&p), ERR_OK);
+  cr_expect_eq(sweep_plan_runs(&p), 28);
+
+  snprintf(path, sizeof path, "%s/README.md", getenv("TELOS_SOURCE"));
+  cr_assert_eq(fsio_read(&text, &n, path, 1 << 20), ERR_OK);
+  const char *example = strstr(text, "```yaml\ntasks:");
+  cr_assert_not_null(example);
+  example += strlen("```yaml\n");
+  n = (size_t)(strstr(example, "```") - example);
+  cr_assert_eq(sweep_plan_yaml(&p, example, n, "README.md"), ERR_OK);
+  cr_expect_eq(sweep_plan_runs(&p), 3 * 2 * 2 * 4);
+  free(text);
+  sweep_plan_release(&p);
 }
 
 Test(sweep_plan, a_task_given_as_a_file_has_its_models_folder) {
