@@ -35,6 +35,7 @@ static const char help[] =
     "  TASK[:STEPS]    bundled task, or an MJCF file; STEPS in place of run.steps\n"
     "  FILE.yaml       the same from a file (README, \"Comparisons\"); what is given here is\n"
     "                  in place of its tasks, rules, seeds, jobs, or values of a setting\n"
+    "  group.name=a,b  one run for each value; commas in brackets do not part them\n"
     "  --rules A,B     update rules; `telos rules` lists them (default: none is named)\n"
     "  --seeds LIST    0..3 or 0,2,5 (default 0)\n"
     "  --jobs N        runs at a time (default: cores - 1, at least 1)\n"

@@ -419,7 +419,9 @@ static enum err check_cells(const struct sweep_plan *p) {
     const int n = snprintf(folder, sizeof folder, "%s/%s", run.task->model, run.name);
     sweep_words_add(&folders, folder, (size_t)n);
   }
-  qsort(folders.v, (size_t)folders.n, sizeof *folders.v, by_text);
+  if (folders.n > 1) {
+    qsort(folders.v, (size_t)folders.n, sizeof *folders.v, by_text);
+  }
   for (int i = 1; err == ERR_OK && i < folders.n; i++) {
     if (strcmp(folders.v[i - 1], folders.v[i]) == 0) {
       log_error("two runs would have the folder %s: name each task, rule and length once",
