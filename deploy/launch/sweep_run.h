@@ -26,9 +26,8 @@ void sweep_run_folder(char path[PATH_MAX], const struct sweep_options *o,
 void sweep_run_read(struct sweep_result *results, const struct sweep_plan *p,
                     const struct sweep_options *o);
 
-// Trains what is not done, and tells of each run that ends; results are as
-// above. The exit code: 0, 1 when a run failed, 75 when a signal stopped the sweep with all
-// saved, 78 when a run that is
+// Trains what is not done, and tells of each run that ends; results are as above. The exit code: 0,
+// 1 when a run failed, 75 when a signal stopped the sweep with all saved, 78 when a run that is
 // done had other settings, 128 and the signal after a second one.
 int sweep_run_all(struct sweep_result *results, const struct sweep_plan *p,
                   const struct sweep_options *o);
