@@ -1,7 +1,7 @@
 // memory.c - sums of sizes. Each part asks the module that will allocate it, where that can tell.
 //
-// Networks are counted as those of a rule with two critics and an outcome model. Of each trained
-// one there are parameters, gradient and two moments; each critic has a target beside it; a
+// Networks are counted as a policy, two critics and the one that the rule has beside them. Of each
+// trained one there are parameters, gradient and two moments; each critic has a target beside it; a
 // checkpoint encodes all of it once more. Each shard, a part of a minibatch, has gradients of its
 // own and rows to work in.
 //
@@ -44,6 +44,24 @@ static struct size network(int in, const struct widths *hidden, int out) {
   return (struct size){mlp_nparam(width, nlayer), units};
 }
 
+// the one that a rule has beside policy and critics
+static struct size rule_network(const struct config *cfg, const struct dims *dims) {
+  const int seen = dims->obs + dims->goal;
+  switch (cfg->train_rule) {
+    case TRAIN_RULE_ODAC:
+      return network(dims->obs + dims->act, &cfg->outcome_hidden, 2 * dims->goal);
+    case TRAIN_RULE_DISCERN:
+      return network(dims->goal, &cfg->discern_hidden, (int)cfg->discern_embedding);
+    case TRAIN_RULE_DRIVE:  // a model; the prior and the value are as large as two critics
+      return network(seen + dims->act, &cfg->drive_hidden, dims->obs + 2);
+    case TRAIN_RULE_SAC:
+    case TRAIN_RULE_MPO:
+    case TRAIN_RULE_BETA:  // its network of values is as large as a second critic
+      break;
+  }
+  return (struct size){0};
+}
+
 // open when episodes have full length: each holds an episode and names a version
 static uint64_t widest(const struct widths *hidden) {
   int most = 0;
@@ -62,14 +80,13 @@ void memory_estimate(struct memory *out, const struct config *cfg, const struct 
   const int seen = dims->obs + dims->goal;
   const struct size policy = network(seen, &cfg->net_hidden, 2 * dims->act);
   const struct size critic = network(seen + dims->act, &cfg->net_hidden, 1);
-  const struct size outcome =
-      cfg->train_rule == TRAIN_RULE_ODAC
-          ? network(dims->obs + dims->act, &cfg->outcome_hidden, 2 * dims->goal)
-          : (struct size){0};
-  const uint64_t trained = policy.parameters + CRITICS * critic.parameters + outcome.parameters;
+  const struct size own = rule_network(cfg, dims);
+  const uint64_t trained = policy.parameters + CRITICS * critic.parameters + own.parameters;
   const uint64_t parameters = TRAINED * trained + CRITICS * critic.parameters;
   const uint64_t versions = (open_tickets(cfg, dims) + FOLD_MAX_EVALS) * policy.parameters;
-  const uint64_t rows = (uint64_t)cfg->train_batch * NETWORKS *
+  // drive keeps prior and model of each step that it looks ahead
+  const uint64_t ahead = cfg->train_rule == TRAIN_RULE_DRIVE ? 2 * (uint64_t)cfg->drive_steps : 0;
+  const uint64_t rows = (uint64_t)cfg->train_batch * (NETWORKS + ahead) *
                         (policy.units > critic.units ? policy.units : critic.units);
   const uint64_t checkpoint = parameters + versions;
   // all shards together have as many rows again as the whole minibatch

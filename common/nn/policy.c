@@ -17,9 +17,14 @@ static const float LOG_STD_MIN = -20.0f, LOG_STD_MAX = 2.0f;
 static const float LOG_2 = 0.693147181f;
 static const float HALF_LOG_2PI = 0.918938533f;
 
-// eq. (1); a NaN comes through
-static float clip_log_std(float o) {
+// a NaN comes through
+float policy_log_std(float o) {
   return o < LOG_STD_MIN ? LOG_STD_MIN : o > LOG_STD_MAX ? LOG_STD_MAX : o;
+}
+
+float policy_inward(float o, float ds) {
+  const bool outward = (o < LOG_STD_MIN && ds > 0) || (o > LOG_STD_MAX && ds < 0);
+  return outward ? 0.0f : ds;
 }
 
 // tanh u, given t = exp(-2 |u|)
@@ -33,7 +38,7 @@ void policy_sample(float *a, float *logp, const float *head, const float *eps, i
     float sum = 0.0f;
     for (int i = 0; i < act; i++) {
       // eq. (2)
-      float s = clip_log_std(head[act + i]);
+      float s = policy_log_std(head[act + i]);
       float u = head[i] + expf(s) * eps[i];
       float t = expf(-2.0f * fabsf(u));
       a[i] = squash(u, t);
@@ -55,10 +60,9 @@ void policy_backward(float *dhead, const float *head, const float *a, const floa
       dhead[i] = scale * (temperature * 2.0f * a[i] + slope);
       // eq. (5); where eq. (1) clips, only what leads back
       float o = head[act + i];
-      float e = expf(clip_log_std(o)) * eps[i];
+      float e = expf(policy_log_std(o)) * eps[i];
       float ds = temperature * (2.0f * a[i] * e - 1.0f) + slope * e;
-      const bool outward = (o < LOG_STD_MIN && ds > 0) || (o > LOG_STD_MAX && ds < 0);
-      dhead[act + i] = outward ? 0.0f : scale * ds;
+      dhead[act + i] = scale * policy_inward(o, ds);
     }
     dhead += 2 * act;
     head += 2 * act;
@@ -73,7 +77,7 @@ void policy_act(float *a, const float *head, const float *eps, int act) {
   for (int i = 0; i < act; i++) {
     float u = head[i];
     if (eps) {
-      u += expf(clip_log_std(head[act + i])) * eps[i];
+      u += expf(policy_log_std(head[act + i])) * eps[i];
     }
     a[i] = squash(u, expf(-2.0f * fabsf(u)));
   }

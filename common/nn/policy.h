@@ -38,6 +38,11 @@ void policy_sample(float *a, float *logp, const float *head, const float *eps, i
 void policy_backward(float *dhead, const float *head, const float *a, const float *eps,
                      const float *da, float temperature, float scale, int B, int act);
 
+// Eq. (1) of one number; and, for rules with losses of their own, what is left of dJ/do given
+// dJ/ds: where (1) clips, only what leads back.
+float policy_log_std(float o);
+float policy_inward(float o, float ds);
+
 // One row for a rollout: eps (act) NULL gives the deterministic action tanh(mu).
 void policy_act(float *a, const float *head, const float *eps, int act);
 

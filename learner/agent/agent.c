@@ -20,6 +20,8 @@
 
 static const char remedy[] = "lower agent.lr";
 
+const struct agent_parts agent_twin = {.critics = 2, .slow_critics = true, .temperature = true};
+
 // ---- construction ----
 
 static void init_nets(struct agent *ag, struct nets *nets, const struct config *cfg) {
@@ -29,15 +31,19 @@ static void init_nets(struct agent *ag, struct nets *nets, const struct config *
                             .hidden = &cfg->net_hidden,
                             .in = policy_inputs(shape),
                             .out = policy_outputs(shape),
-                            .lr = (float)cfg->agent_lr};
+                            .lr = (float)cfg->agent_lr,
+                            .target = ag->parts.slow_policy,
+                            .tau = (float)cfg->agent_tau};
   net_init(&ag->policy, nets, &setup);
   setup.in = policy_inputs(shape) + shape->act;
   setup.out = 1;
-  setup.target = true;
-  setup.tau = (float)cfg->agent_tau;
-  for (int i = 0; i < 2; i++) {
+  setup.target = ag->parts.slow_critics;
+  for (int i = 0; i < ag->parts.critics; i++) {
     setup.name = i == 0 ? "critic1" : "critic2";
     net_init(&ag->critic[i], nets, &setup);
+  }
+  if (!ag->parts.temperature) {
+    return;
   }
   net_init(&ag->log_alpha, nets,
            &(struct net_setup){.name = "log_alpha",
@@ -51,22 +57,26 @@ static void init_nets(struct agent *ag, struct nets *nets, const struct config *
 }
 
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
-                const struct policy_shape *shape, const struct scaling *scaling) {
+                const struct policy_shape *shape, const struct scaling *scaling,
+                const struct agent_parts *parts) {
   CHECK(ag && nets && cfg && scaling && shape->obs >= 1 && shape->goal >= 0 && shape->act >= 1);
+  CHECK(parts->critics >= 0 && parts->critics <= 2);
   memset(ag, 0, sizeof *ag);
+  ag->parts = *parts;
   ag->shape = *shape;
   ag->scaling = scaling;
   ag->max_batch = (int)cfg->train_batch;
   ag->entropy_target = cfg->agent_entropy_per_action * shape->act;
   init_nets(ag, nets, cfg);
   ag->policy_tape = mlp_tape_new(&ag->policy.mlp, ag->max_batch, 0);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < parts->critics; i++) {
     ag->critic_tape[i] = mlp_tape_new(&ag->critic[i].mlp, ag->max_batch, shape->act);
   }
   const size_t B = (size_t)ag->max_batch, act = (size_t)shape->act;
   const struct rows_part part[] = {
-      {&ag->eps, B * act}, {&ag->act, B * act},   {&ag->logp, B},     {&ag->q, B},
-      {&ag->dq, B},        {&ag->da_of, B * act}, {&ag->da, B * act}, {&ag->dhead, B * 2 * act},
+      {&ag->eps, B * act},   {&ag->act, B * act}, {&ag->logp, B},
+      {&ag->q, B},           {&ag->policy_q, B},  {&ag->dq, B},
+      {&ag->da_of, B * act}, {&ag->da, B * act},  {&ag->dhead, B * 2 * act},
   };
   ag->block = rows_new(part, sizeof part / sizeof *part);
   ag->row = must_alloc(B, sizeof *ag->row);
@@ -75,11 +85,13 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
 void agent_release(struct agent *ag) {
   net_release(&ag->policy);
   mlp_tape_free(ag->policy_tape);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < ag->parts.critics; i++) {
     net_release(&ag->critic[i]);
     mlp_tape_free(ag->critic_tape[i]);
   }
-  net_release(&ag->log_alpha);
+  if (ag->parts.temperature) {
+    net_release(&ag->log_alpha);
+  }
   free(ag->block);
   free(ag->row);
 }
@@ -94,9 +106,8 @@ float agent_alpha(const struct agent *ag) {
   return expf(ag->log_alpha.theta[0]);
 }
 
-// (s, g), standardised, into the first columns of rows of this width
-static void lay_condition(const struct agent *ag, float *x, int width, const float *obs,
-                          const float *goal, int B) {
+void agent_lay(const struct agent *ag, float *x, int width, const float *obs, const float *goal,
+               int B) {
   const int nobs = ag->shape.obs;
   const float *mean = ag->scaling->mean, *inv = ag->scaling->inv;
   rows_set_scaled(x, width, 0, obs, mean, inv, nobs, B);
@@ -108,7 +119,7 @@ static void lay_critics(struct agent *ag, const float *obs, const float *goal, c
                         int B) {
   const int condition = policy_inputs(&ag->shape), width = condition + ag->shape.act;
   float *x = mlp_input(ag->critic_tape[0]);
-  lay_condition(ag, x, width, obs, goal, B);
+  agent_lay(ag, x, width, obs, goal, B);
   rows_set_columns(x, width, condition, act, ag->shape.act, B);
 }
 
@@ -117,8 +128,7 @@ static const float *sample(struct agent *ag, float *act, float *logp, const floa
                            const float *goal, struct rng *rng, int B) {
   CHECK(B >= 1 && B <= ag->max_batch);
   rng_fill_normal(rng, ag->eps, (size_t)B * (size_t)ag->shape.act);
-  lay_condition(ag, mlp_input(ag->policy_tape), policy_inputs(&ag->shape), obs, goal, B);
-  const float *head = mlp_forward(&ag->policy.mlp, ag->policy_tape, B);
+  const float *head = agent_head(ag, false, obs, goal, B);
   policy_sample(act, logp, head, ag->eps, B, ag->shape.act);
   return head;
 }
@@ -129,17 +139,22 @@ void agent_sample(struct agent *ag, float *act, float *logp, const float *obs, c
   sample(ag, act, logp, obs, goal, rng, B);
 }
 
+// V = q, or the smaller of both
+static void keep_smaller(float *V, const float *q, bool first, int B) {
+  for (int i = 0; i < B; i++) {
+    V[i] = !first && V[i] < q[i] ? V[i] : q[i];
+  }
+}
+
 void agent_min_target(struct agent *ag, float *V, const float *obs, const float *goal,
                       const float *act, int B) {
-  CHECK(ag && V && obs && goal && act && B >= 1 && B <= ag->max_batch);
-  const struct mlp first = net_target(&ag->critic[0]), second = net_target(&ag->critic[1]);
+  CHECK(ag && V && obs && goal && act && B >= 1 && B <= ag->max_batch && ag->parts.critics > 0);
   struct mlp_tape *tape = ag->critic_tape[0];
   lay_critics(ag, obs, goal, act, B);
   ag->laid = NULL;
-  memcpy(V, mlp_forward(&first, tape, B), (size_t)B * sizeof(float));
-  const float *q = mlp_forward(&second, tape, B);
-  for (int i = 0; i < B; i++) {
-    V[i] = V[i] < q[i] ? V[i] : q[i];
+  for (int c = 0; c < ag->parts.critics; c++) {
+    const struct mlp slow = net_target(&ag->critic[c]);
+    keep_smaller(V, mlp_forward(&slow, tape, B), c == 0, B);
   }
 }
 
@@ -151,14 +166,27 @@ void agent_subtract_entropy(float *V, float alpha, const float *logp, int B) {
 
 // ---- losses ----
 
+const float *agent_head(struct agent *ag, bool slow, const float *obs, const float *goal, int B) {
+  CHECK(ag && obs && goal && B >= 1 && B <= ag->max_batch);
+  agent_lay(ag, mlp_input(ag->policy_tape), policy_inputs(&ag->shape), obs, goal, B);
+  if (!slow) {
+    return mlp_forward(&ag->policy.mlp, ag->policy_tape, B);
+  }
+  const struct mlp copy = net_target(&ag->policy);
+  return mlp_forward(&copy, ag->policy_tape, B);
+}
+
+void agent_policy_gradient(struct agent *ag, const float *dhead, int B) {
+  mlp_backward(&ag->policy.mlp, ag->policy_tape, ag->policy.grad, dhead, B);
+}
+
 void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) {
   CHECK(ag && b && y && b->B >= 1 && b->B <= ag->max_batch);
   const int B = b->B;
   struct mlp_tape *tape = ag->critic_tape[0];
   lay_critics(ag, b->obs, b->goal, b->act, B);
   ag->laid = b;
-  double smaller = 0;
-  for (int c = 0; c < 2; c++) {
+  for (int c = 0; c < ag->parts.critics; c++) {
     struct net *net = &ag->critic[c];
     const float *q = mlp_forward(&net->mlp, tape, B);
     // eq. (2) and its derivative by Q_c
@@ -169,21 +197,15 @@ void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) 
       ag->dq[i] = 2 * error / (float)B;
     }
     net->loss = sum / B;
-    for (int i = 0; i < B; i++) {
-      if (c == 0) {
-        ag->q[i] = q[i];
-      } else {
-        smaller += q[i] < ag->q[i] ? q[i] : ag->q[i];
-      }
-    }
+    keep_smaller(ag->q, q, c == 0, B);
     mlp_backward(&net->mlp, tape, net->grad, ag->dq, B);
   }
-  ag->mean_q = smaller / B;
+  ag->mean_q = rows_mean(ag->q, B);
 }
 
-// 0: the first
-static int smaller_critic(float first, float second) {
-  return second < first;
+// of row i
+static int smaller_critic(const struct agent *ag, const float *const *q, int i) {
+  return ag->parts.critics > 1 && q[1][i] < q[0][i];
 }
 
 // da = -d min_i Q_i(s, a~, g) / da~; returns the sum of the minima
@@ -192,24 +214,27 @@ static double descend_critics(struct agent *ag, const struct batch *b) {
   const int width = condition + act;
   float *x = mlp_input(ag->critic_tape[0]);
   if (ag->laid != b) {
-    lay_condition(ag, x, width, b->obs, b->goal, B);
+    agent_lay(ag, x, width, b->obs, b->goal, B);
     ag->laid = b;
   }
   rows_set_columns(x, width, condition, ag->act, act, B);
-  memcpy(mlp_input(ag->critic_tape[1]), x, (size_t)B * (size_t)width * sizeof(float));
-  const float *q[2];
-  for (int c = 0; c < 2; c++) {
+  const float *q[2] = {NULL, NULL};
+  for (int c = 0; c < ag->parts.critics; c++) {
+    if (c > 0) {
+      memcpy(mlp_input(ag->critic_tape[c]), x, (size_t)B * (size_t)width * sizeof(float));
+    }
     q[c] = mlp_forward(&ag->critic[c].mlp, ag->critic_tape[c], B);
   }
   double sum = 0;
   for (int i = 0; i < B; i++) {
-    sum += smaller_critic(q[0][i], q[1][i]) ? q[1][i] : q[0][i];
+    ag->policy_q[i] = q[smaller_critic(ag, q, i)][i];
+    sum += ag->policy_q[i];
     ag->dq[i] = -1.0f;
   }
-  for (int c = 0; c < 2; c++) {
+  for (int c = 0; c < ag->parts.critics; c++) {
     int n = 0;
     for (int i = 0; i < B; i++) {
-      if (smaller_critic(q[0][i], q[1][i]) == c) {
+      if (smaller_critic(ag, q, i) == c) {
         ag->row[n++] = i;
       }
     }
@@ -233,7 +258,7 @@ void agent_policy_loss(struct agent *ag, const struct batch *b, float alpha, str
   net->loss = alpha * ag->mean_logp - smaller / B;
   policy_backward(ag->dhead, head, ag->act, ag->eps, ag->da, alpha, 1.0f / (float)B, B,
                   ag->shape.act);
-  mlp_backward(&net->mlp, ag->policy_tape, net->grad, ag->dhead, B);
+  agent_policy_gradient(ag, ag->dhead, B);
 }
 
 void agent_temperature_loss(struct agent *ag) {
@@ -244,10 +269,12 @@ void agent_temperature_loss(struct agent *ag) {
 }
 
 void agent_set_level(struct agent *ag, float level) {
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < ag->parts.critics; i++) {
     struct net *net = &ag->critic[i];
     const size_t at = mlp_bias_offset(&net->mlp, net->mlp.nlayer - 1);
     net->theta[at] = level;
-    net->target[at] = level;
+    if (net->target) {
+      net->target[at] = level;
+    }
   }
 }

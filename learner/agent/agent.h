@@ -1,8 +1,11 @@
-// agent.h - policy, two critics and a temperature: what the update rules of this family share.
+// agent.h - policy, critics and a temperature: what the update rules share.
 //
 //   policy       pi(a | s, g)        concat(s, g) -> hidden -> (mu, o), common/nn/policy.h
 //   critics      Q_1, Q_2 (s, a, g)  concat(s, g, a) -> hidden -> 1; slow copies Qbar_1, Qbar_2
 //   temperature  alpha = exp(log alpha)
+//
+// A rule says which of these it has (struct agent_parts). Where it has one critic, min_i below is
+// that one.
 //
 // A rule decides what a value is (y) and calls the losses in its order:
 //   V       = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g),  a' ~ pi(. | s', g)  (1)  [SAC]
@@ -18,6 +21,8 @@
 #ifndef LEARNER_AGENT_AGENT_H
 #define LEARNER_AGENT_AGENT_H
 
+#include <stdbool.h>
+
 #include "common/nn/policy.h"
 #include "learner/agent/net.h"
 
@@ -26,8 +31,19 @@ struct config;
 struct rng;
 struct scaling;
 
+struct agent_parts {
+  int critics;        // 0 to 2
+  bool slow_critics;  // each with a slow copy
+  bool slow_policy;   // the policy has one, too
+  bool temperature;   // log alpha
+};
+
+// Two critics with slow copies, and a temperature.
+extern const struct agent_parts agent_twin;
+
 struct agent {
   struct policy_shape shape;
+  struct agent_parts parts;
   const struct scaling *scaling;  // borrowed
   int max_batch;
   double entropy_target;  // H [nats]
@@ -45,7 +61,8 @@ struct agent {
   float *block;              // holds the following
   float *eps, *act;          // (B x act)   noise and actions of the last sample; a~
   float *logp;               // (B)
-  float *q;                  // (B)         of the first critic
+  float *q;                  // (B)         min_i Q_i(s, a, g)
+  float *policy_q;           // (B)         min_i Q_i(s, a~, g)
   float *dq;                 // (B)         dF / dQ_i
   int *row;                  // (B)         rows in which a critic is the smaller one
   float *da_of;              // (B x act)   dF / da~ of those
@@ -53,17 +70,22 @@ struct agent {
   float *dhead;              // (B x 2 act)
 };
 
-// Appends its four nets to the list: policy, critic1, critic2, log_alpha, whose networks see
-// observations and goals through scaling (borrowed). Settings: net.hidden, train.batch and the
-// group agent. Free with agent_release.
+// Appends its nets to the list, as far as parts has them: policy, critic1, critic2, log_alpha,
+// whose networks see observations and goals through scaling (borrowed). Settings: net.hidden,
+// train.batch and the group agent. Free with agent_release.
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
-                const struct policy_shape *shape, const struct scaling *scaling);
+                const struct policy_shape *shape, const struct scaling *scaling,
+                const struct agent_parts *parts);
 void agent_release(struct agent *ag);
 
 // Before the losses of each minibatch: forgets what is laid down of the last one.
 void agent_begin(struct agent *ag);
 
 float agent_alpha(const struct agent *ag);
+
+// (obs, goal), standardised, into the first columns of x (B x width), as networks see them.
+void agent_lay(const struct agent *ag, float *x, int width, const float *obs, const float *goal,
+               int B);
 
 // a ~ pi(. | obs, goal): act (B x act) and its log-density logp (B). Draws B act normals from rng.
 void agent_sample(struct agent *ag, float *act, float *logp, const float *obs, const float *goal,
@@ -78,6 +100,16 @@ void agent_subtract_entropy(float *V, float alpha, const float *logp, int B);
 
 // (2) for y (B). Sets mean_q.
 void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y);
+
+// ---- losses of a rule's own, by the policy's outputs ----
+
+// The head (B x 2 act) of the policy, or of its slow copy; borrowed until the next call on ag.
+const float *agent_head(struct agent *ag, bool slow, const float *obs, const float *goal, int B);
+
+// The policy's gradient, given dF / dhead of the last agent_head, which was not of the slow copy.
+void agent_policy_gradient(struct agent *ag, const float *dhead, int B);
+
+// ---- and those of (3) and (4) ----
 
 // (3) at this alpha, with actions drawn from rng as by agent_sample. Sets mean_logp.
 void agent_policy_loss(struct agent *ag, const struct batch *b, float alpha, struct rng *rng);

@@ -17,7 +17,7 @@ double actor_critic_gamma(const struct config *cfg, int horizon, double max) {
 }
 
 void actor_critic_init(struct actor_critic *ac, struct agent *ag, const struct rule_setup *setup,
-                       double gamma_max) {
+                       double gamma_max, const struct agent_parts *parts) {
   const struct config *cfg = setup->cfg;
   ac->seed = (uint64_t)cfg->run_seed;
   ac->gamma = actor_critic_gamma(cfg, setup->horizon, gamma_max);
@@ -29,7 +29,7 @@ void actor_critic_init(struct actor_critic *ac, struct agent *ag, const struct r
   ac->highest = cfg->agent_alpha_max;
   ac->alpha = cfg->agent_alpha;
   ac->max_batch = (int)cfg->train_batch;
-  agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling);
+  agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling, parts);
   const size_t B = (size_t)ac->max_batch;
   const struct rows_part part[] = {
       {&ac->next_act, B * (size_t)setup->shape.act},
@@ -64,8 +64,12 @@ void actor_critic_value(struct actor_critic *ac, struct agent *ag, const struct 
 }
 
 void actor_critic_report(struct actor_critic *ac, const struct agent *ag, float alpha, int B) {
+  double loss_q = 0;
+  for (int i = 0; i < ag->parts.critics; i++) {
+    loss_q += ag->critic[i].loss / ag->parts.critics;
+  }
   ac->figures = (struct actor_critic_figures){
-      .loss_q = (float)(0.5 * (ag->critic[0].loss + ag->critic[1].loss)),
+      .loss_q = (float)loss_q,
       .loss_pi = (float)ag->policy.loss,
       .alpha = alpha,
       .value = (float)rows_mean(ac->V, B),
@@ -74,11 +78,11 @@ void actor_critic_report(struct actor_critic *ac, const struct agent *ag, float 
   };
 }
 
-void actor_critic_stepped(struct actor_critic *ac, const struct agent *ag) {
+void actor_critic_stepped(struct actor_critic *ac, const struct agent *ag, float error) {
   // eq. (3)
   if (ac->residual) {
-    const double error = 0.5 * ac->lambda * (double)ac->figures.loss_q;
-    const double alpha = ac->decay * ac->alpha + (1 - ac->decay) * error;
+    const double now = 0.5 * ac->lambda * (double)error;
+    const double alpha = ac->decay * ac->alpha + (1 - ac->decay) * now;
     ac->alpha = fmin(fmax(alpha, ac->lowest), ac->highest);
   }
   ac->figures.alpha = actor_critic_alpha(ac, ag);

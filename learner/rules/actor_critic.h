@@ -5,7 +5,8 @@
 //   V = min_i Qbar_i(s', a', g)                               agent.value=hard               (2)
 // with a' ~ pi(. | s', g). alpha is learned or constant (agent.h), or, agent.temperature=residual,
 // follows the error of the critics:
-//   alpha <- decay alpha + (1 - decay) lambda / 2 mean_i F_Qi, kept in [alpha_min, alpha_max]   (3)
+//   alpha <- decay alpha + (1 - decay) lambda / 2 e, kept in [alpha_min, alpha_max]             (3)
+// where e is the mean squared error of the critics: mean_i F_Qi, unless the rule has another one.
 // (1): soft actor-critic, Haarnoja et al. 2018, arXiv:1812.05905. (2) and (3): VIREL, Fellows et
 // al. 2019, arXiv:1811.01132, whose temperature is the mean squared Bellman error: while the
 // critics are wrong the policy stays wide, and as they come to agree with their targets it becomes
@@ -61,10 +62,10 @@ struct actor_critic {
   float *y;          // (B)        what the critics descend to
 };
 
-// Appends the nets of agent_init. gamma_max: the largest gamma that follows from a horizon.
-// Settings: the group agent. Free with actor_critic_release.
+// Appends the nets of agent_init, of these parts. gamma_max: the largest gamma that follows from a
+// horizon. Settings: the group agent. Free with actor_critic_release.
 void actor_critic_init(struct actor_critic *ac, struct agent *ag, const struct rule_setup *setup,
-                       double gamma_max);
+                       double gamma_max, const struct agent_parts *parts);
 void actor_critic_release(struct actor_critic *ac);
 
 // agent.gamma; when that is unset, 1 - 1 / horizon, at least 0.5 and at most max.
@@ -83,8 +84,8 @@ void actor_critic_value(struct actor_critic *ac, struct agent *ag, const struct 
 // The figures, after the losses of agent.h with this alpha.
 void actor_critic_report(struct actor_critic *ac, const struct agent *ag, float alpha, int B);
 
-// After a step of all nets: (3), and the figure of alpha.
-void actor_critic_stepped(struct actor_critic *ac, const struct agent *ag);
+// After a step of all nets: (3) for e = error, and the figure of alpha.
+void actor_critic_stepped(struct actor_critic *ac, const struct agent *ag, float error);
 
 // The rows of a rule's tables of figures and of kept numbers, for an object whose first member,
 // base, this is.

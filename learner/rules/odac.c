@@ -28,9 +28,11 @@ static const double GAMMA_MAX = 0.97;
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct odac *o = self;
   const struct config *cfg = setup->cfg;
-  actor_critic_init(&o->base, ag, setup, GAMMA_MAX);
+  actor_critic_init(&o->base, ag, setup, GAMMA_MAX, &agent_twin);
   o->backup.gamma = o->base.gamma;
-  o->backup.fixed = cfg->odac_discount == ODAC_DISCOUNT_FIXED;
+  o->backup.discount = cfg->odac_discount == ODAC_DISCOUNT_FIXED  ? BACKUP_FIXED
+                       : cfg->odac_discount == ODAC_DISCOUNT_HARD ? BACKUP_HARD
+                                                                  : BACKUP_INFERRED;
   o->backup.q_max = isnan(cfg->odac_discount_max) ? o->backup.gamma : cfg->odac_discount_max;
   o->backup.kl_sign = (int)cfg->odac_time_kl_sign;
   o->time_temperature = cfg->odac_time_temperature;
@@ -177,7 +179,7 @@ static void stepped(void *self, const struct agent *ag) {
   const double range = (double)o->figures.log_lik_highest - (double)o->figures.log_lik_lowest;
   o->N = o->reward_decay * o->N + (1 - o->reward_decay) * range;
   o->N = fmax(o->N, N_MIN);
-  actor_critic_stepped(&o->base, ag);
+  actor_critic_stepped(&o->base, ag, o->base.figures.loss_q);
 }
 
 static const struct figure figures[] = {

@@ -9,6 +9,10 @@
 #include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "common/episode.h"
+#include "learner/rules/beta.h"
+#include "learner/rules/discern.h"
+#include "learner/rules/drive.h"
+#include "learner/rules/mpo.h"
 #include "learner/rules/odac.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/sac.h"
@@ -16,8 +20,9 @@
 
 // in the order of the words of train.rule
 static const struct rule *const table[] = {
-    [TRAIN_RULE_ODAC] = &odac_rule,
-    [TRAIN_RULE_SAC] = &sac_rule,
+    [TRAIN_RULE_ODAC] = &odac_rule,       [TRAIN_RULE_SAC] = &sac_rule,
+    [TRAIN_RULE_BETA] = &beta_rule,       [TRAIN_RULE_MPO] = &mpo_rule,
+    [TRAIN_RULE_DISCERN] = &discern_rule, [TRAIN_RULE_DRIVE] = &drive_rule,
 };
 
 const struct rule *rules_at(int i) {

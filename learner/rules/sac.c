@@ -10,15 +10,10 @@
 #include "learner/replay/batch.h"
 #include "learner/rules/backup.h"
 
-// The largest gamma that follows from a horizon: on a reward the field's own; on a goal as in ODAC,
-// so that the two compare.
-static const double GAMMA_MAX = 0.99, GAMMA_MAX_GOAL = 0.97;
-
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct sac *s = self;
   s->reward = reward_of(setup->cfg, setup->shape.goal);
-  actor_critic_init(&s->base, ag, setup,
-                    s->reward.kind == WORTH_REWARD_TASK ? GAMMA_MAX : GAMMA_MAX_GOAL);
+  actor_critic_init(&s->base, ag, setup, reward_gamma_max(&s->reward), &agent_twin);
   s->r = must_alloc((size_t)s->base.max_batch, sizeof *s->r);
 }
 
@@ -47,7 +42,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
 
 static void stepped(void *self, const struct agent *ag) {
   struct sac *s = self;
-  actor_critic_stepped(&s->base, ag);
+  actor_critic_stepped(&s->base, ag, s->base.figures.loss_q);
 }
 
 static const struct figure figures[] = {

@@ -43,6 +43,10 @@ struct reward reward_of(const struct config *cfg, int goal) {
                          .goal = goal};
 }
 
+double reward_gamma_max(const struct reward *reward) {
+  return reward->kind == WORTH_REWARD_TASK ? 0.99 : 0.97;
+}
+
 static double distance(const float *a, const float *b, int n) {
   double sum = 0;
   for (int i = 0; i < n; i++) {

@@ -29,6 +29,10 @@ NODISCARD enum err reward_resolve(struct config *cfg, const struct dims *dims, d
 // cfg: resolved.
 struct reward reward_of(const struct config *cfg, int goal);
 
+// The largest gamma that follows from a horizon: on the task's reward the field's own, 0.99; on a
+// goal as in ODAC, 0.97, so that the two compare.
+double reward_gamma_max(const struct reward *reward);
+
 // r (B) of the rows of b.
 void reward_rows(float *r, const struct reward *reward, const struct batch *b);
 

@@ -123,6 +123,9 @@ Test(determinism, every_rule) {
 Test(determinism, rules_with_a_reward) {
   expect_rule("sac", "hopper");
   expect_rule("virel", "hopper");
+  expect_rule("beta", "hopper");
+  expect_rule("mpo", "hopper");
+  expect_rule("drive", "hopper");
 }
 
 // Episodes that end early, so that commits issue no ticket, one, or several: one actor, three,

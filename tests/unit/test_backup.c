@@ -232,3 +232,22 @@ Test(backup, extreme_inputs_stay_finite) {
     cr_assert(q >= 0 && q <= (float)opt.q_max && kl >= 0);
   }
 }
+
+// eq. (12), and the time KL of the choice
+Test(backup, a_hard_discount_takes_the_better_end) {
+  struct rng rng;
+  rng_init(&rng, 9, RNG_TEST, 0);
+  for (int i = 0; i < 2000; i++) {
+    const double gamma = uniform(&rng, 0.5, 0.99), kappa = exp(uniform(&rng, -1, 1));
+    const struct backup_options opt = {
+        .discount = BACKUP_HARD, .gamma = gamma, .q_max = gamma, .kappa = kappa, .kl_sign = -1};
+    const struct backup_constants c = backup_prepare(&opt);
+    const double cl = uniform(&rng, -4, 4), V = uniform(&rng, -4, 4);
+    const double now = cl + kappa * log1p(-gamma), later = V + kappa * log(gamma);
+    const struct backup b = backup_transition(cl, V, false, &c);
+    cr_assert_float_eq(b.y, fmax(now, later), 1e-12);
+    cr_assert_eq(b.q0, later > now);
+    cr_assert_float_eq(b.kl, bernoulli_kl(b.q0, gamma), 1e-12);
+    cr_assert_float_eq(backup_transition(cl, V, true, &c).y, now, 1e-12);
+  }
+}

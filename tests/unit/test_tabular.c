@@ -118,3 +118,27 @@ Test(tabular, clamped_backup_stays_below) {
     cr_assert_leq(V[0][s], occupancy(s, goal, gamma) + 1e-9);
   }
 }
+
+// A hard discount gives the largest term of (A) alone. It is exact where a goal is passed once, so
+// on a chain that ends: on the cycle above each lap would be counted as one more try.
+Test(tabular, hard_backup_converges_to_the_largest_term) {
+  enum { LAST = STATES - 1 };
+  for (int i = 0; i < 12; i++) {
+    const double gamma = GAMMA[i % 3], goal = GOAL[i / 3];
+    struct backup_options opt = exact(gamma);
+    opt.discount = BACKUP_HARD;
+    const struct backup_constants c = backup_prepare(&opt);
+    double V[STATES];
+    for (int s = LAST; s >= 0; s--) {
+      V[s] = backup_transition(log_density(s, goal), s < LAST ? V[s + 1] : 0, s == LAST, &c).y;
+    }
+    for (int s = 0; s < STATES; s++) {
+      double want = -INFINITY;
+      for (int t = 0; s + t < STATES; t++) {
+        want = fmax(want, log1p(-gamma) + t * log(gamma) + log_density(s + t, goal));
+      }
+      cr_assert_float_eq(V[s], want, 1e-9, "gamma %g goal %g state %d: %g, want %g", gamma, goal, s,
+                         V[s], want);
+    }
+  }
+}

@@ -1,89 +1,16 @@
-// Tests of soft actor-critic and what its settings make of it: rewards against hand-computed ones;
-// a one-step problem whose best policy is known in closed form; a choice that soft values get
-// wrong and VIREL's get right; the reward of a task that cannot give it is refused.
-#include "learner/rules/sac.h"
-
+// Tests that rules learn what is best where that is known: a one-step problem whose best policy has
+// a closed form, and a choice that soft values get wrong and hard ones get right.
 #include <criterion/criterion.h>
 #include <math.h>
 
 #include "common/config/bundle.h"
 #include "common/config/config.h"
-#include "learner/rules/backup.h"
-#include "tests/unit/capture.h"
+#include "learner/rules/beta.h"
+#include "learner/rules/rules.h"
+#include "learner/rules/sac.h"
 #include "tests/unit/minibatch.h"
 
 enum { B = 128 };
-
-// ---- rewards ----
-
-Test(sac, rewards_are_the_tasks_or_by_distance) {
-  const struct dims dims = {.obs = 1, .act = 1, .goal = 2, .horizon = 10, .reward = 1};
-  struct batch *b = batch_new(&dims, 2);
-  const float next[] = {1, 2, 0, 0}, goal[] = {4, 6, 0.3f, 0.4f}, reward[] = {7, -2};
-  memcpy(b->next_achieved, next, sizeof next);
-  memcpy(b->goal, goal, sizeof goal);
-  memcpy(b->reward, reward, sizeof reward);
-  const struct {
-    struct reward reward;
-    float want[2];
-  } cases[] = {
-      {{WORTH_REWARD_TASK, 2, 0, 2}, {14, -4}},
-      {{WORTH_REWARD_DISTANCE, 1, 0, 2}, {-5, -0.5f}},
-      {{WORTH_REWARD_DISTANCE, 3, 0, 2}, {-15, -1.5f}},
-      {{WORTH_REWARD_SPARSE, 1, 0.5001, 2}, {-1, 0}},
-      {{WORTH_REWARD_SPARSE, 4, 0.4999, 2}, {-4, -4}},
-      {{WORTH_REWARD_SPARSE, 1, 5.0001, 2}, {0, 0}},
-  };
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    float r[2];
-    reward_rows(r, &cases[i].reward, b);
-    for (int k = 0; k < 2; k++) {
-      cr_assert_float_eq(r[k], cases[i].want[k], 1e-5, "case %zu: %g", i, (double)r[k]);
-    }
-  }
-  batch_free(b);
-}
-
-// eq. (3): nothing follows a true end
-Test(sac, targets_discount_the_next_value_unless_it_ends) {
-  const float r[] = {1, 1, -2}, V[] = {10, 10, -4}, done[] = {0, 1, 0};
-  const double want[] = {10, 1, -5.6};
-  float y[3];
-  backup_reward(y, r, V, done, 0.9, 3);
-  for (int i = 0; i < 3; i++) {
-    cr_assert_float_eq(y[i], want[i], 1e-6);
-  }
-}
-
-static void expect_resolve(const char *setting, const struct dims *dims, double given,
-                           enum worth_reward want, double radius, const char *words) {
-  struct config cfg;
-  config_defaults(&cfg);
-  cr_assert_eq(config_set(&cfg, setting), ERR_OK);
-  capture_begin();
-  const enum err err = reward_resolve(&cfg, dims, given);
-  const char *line = capture_end();
-  cr_assert_eq(err, words ? ERR_CONFIG : ERR_OK, "%s", setting);
-  if (words) {
-    cr_assert(strstr(line, words), "%s: %s", setting, line);
-    return;
-  }
-  cr_assert_eq(cfg.worth_reward, want, "%s", setting);
-  cr_assert(isnan(radius) ? isnan(cfg.worth_radius) : cfg.worth_radius == radius);
-}
-
-Test(sac, a_task_decides_what_is_auto) {
-  const struct dims rewards = {.obs = 1, .act = 1, .horizon = 1, .reward = 1},
-                    goals = {.obs = 1, .act = 1, .horizon = 1, .goal = 2};
-  expect_resolve("worth.reward=auto", &rewards, 0, WORTH_REWARD_TASK, NAN, NULL);
-  expect_resolve("worth.reward=auto", &goals, 0, WORTH_REWARD_DISTANCE, NAN, NULL);
-  expect_resolve("worth.reward=sparse", &goals, 0.25, WORTH_REWARD_SPARSE, 0.25, NULL);
-  expect_resolve("worth.reward=sparse", &goals, 0, 0, NAN, "success radius");
-  expect_resolve("worth.reward=task", &goals, 0, 0, NAN, "no sensors named");
-  expect_resolve("worth.reward=distance", &rewards, 0, 0, NAN, "no goal");
-}
-
-// ---- learning where the answer is known ----
 
 // what follows (s, a), with s = (which state, a number in [-1, 1])
 struct outcome_of {
@@ -111,7 +38,7 @@ static void fill(struct batch *b, world *what, int states, struct rng *rng) {
 }
 
 static struct updater *learn(const struct config *cfg, world *what, int states, int updates) {
-  struct updater *u = updater_new(&sac_rule, cfg, &DIMS, NULL);
+  struct updater *u = updater_new(rules_of(cfg), cfg, &DIMS, NULL);
   struct rng rng;
   rng_init(&rng, 1, RNG_TEST, 0);
   struct batch *b = batch_new(&DIMS, B);
@@ -168,7 +95,7 @@ static struct outcome_of quadratic(float state, float x, float a) {
 
 // the best policy at temperature alpha is proportional to exp(r / alpha): a normal one around x / 2
 // with variance alpha / 2
-Test(sac, one_quadratic_step_gives_the_policy_in_closed_form) {
+Test(known, one_quadratic_step_gives_the_policy_in_closed_form) {
   struct config cfg = small("sac");
   cfg.agent_temperature = AGENT_TEMPERATURE_CONSTANT;
   cfg.agent_alpha = 0.02;
@@ -193,7 +120,7 @@ static struct outcome_of wide_or_narrow(float state, float x, float a) {
   return (struct outcome_of){.reward = state == 1 ? 0 : 0.3f - 20 * a * a, .done = true};
 }
 
-Test(sac, soft_values_prefer_what_is_wide) {
+Test(known, soft_values_prefer_what_is_wide) {
   struct config cfg = small("sac");
   cfg.agent_temperature = AGENT_TEMPERATURE_CONSTANT;
   cfg.agent_alpha = 0.5;
@@ -206,7 +133,7 @@ Test(sac, soft_values_prefer_what_is_wide) {
 
 // the temperature falls as the critics come to agree with their targets, and the greedy policy
 // finds what is best
-Test(sac, virel_takes_what_is_best) {
+Test(known, virel_takes_what_is_best) {
   struct config cfg = small("virel");
   struct updater *u = learn(&cfg, wide_or_narrow, 3, 6000);
   const struct sac *s = u->self;
@@ -214,5 +141,46 @@ Test(sac, virel_takes_what_is_best) {
   policy_at(&mean, &sd, u, 0, 0);
   cr_assert_lt(s->base.alpha, 0.05, "%g", s->base.alpha);
   cr_assert_lt(mean, -0.1, "%g", mean);
+  updater_free(u);
+}
+
+// the same for the form with a network of values
+Test(known, beta_takes_what_is_best) {
+  struct config cfg = small("beta");
+  struct updater *u = learn(&cfg, wide_or_narrow, 3, 8000);
+  const struct beta *o = u->self;
+  double mean, sd;
+  policy_at(&mean, &sd, u, 0, 0);
+  cr_assert_lt(o->base.alpha, 0.05, "%g", o->base.alpha);
+  cr_assert_lt(mean, -0.1, "%g", mean);
+  updater_free(u);
+}
+
+// its policy moves to the best action from step to step
+Test(known, mpo_moves_to_the_best_action) {
+  struct config cfg = small("mpo");
+  cfg.mpo_kl_std = 1e-2;
+  struct updater *u = learn(&cfg, quadratic, 1, 5000);
+  for (int i = -1; i <= 1; i++) {
+    double mean, sd;
+    policy_at(&mean, &sd, u, 0, 0.8f * (float)i);
+    cr_assert_float_eq(mean, 0.4 * i, 0.08, "at %g: mean %g", 0.8 * i, mean);
+    cr_assert_lt(sd, 0.3, "at %g: sd %g", 0.8 * i, sd);
+  }
+  updater_free(u);
+}
+
+// looking one step ahead in a model that it has learned
+Test(known, drive_moves_to_the_best_action) {
+  struct config cfg = small("drive");
+  cfg.drive_hidden = (struct widths){.n = 2, .v = {32, 32}};
+  cfg.drive_steps = 2;
+  cfg.drive_eta_prior = 0.1;
+  struct updater *u = learn(&cfg, quadratic, 1, 4000);
+  for (int i = -1; i <= 1; i++) {
+    double mean, sd;
+    policy_at(&mean, &sd, u, 0, 0.8f * (float)i);
+    cr_assert_float_eq(mean, 0.4 * i, 0.08, "at %g: mean %g", 0.8 * i, mean);
+  }
   updater_free(u);
 }
