@@ -232,18 +232,6 @@ enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket 
         r->task->name, (unsigned long long)ticket->id, MAX_ATTEMPTS);
     return ERR_NUMERIC;
   }
-  rollout_hindsight(ep);
+  episode_hindsight(ep);
   return ERR_OK;
-}
-
-void rollout_hindsight(struct episode *ep) {
-  struct rng rng;
-  rng_init(&rng, ep->ticket.seed, RNG_HINDSIGHT, 0);
-  const int k = ep->dims.hindsight;
-  uint16_t *row = ep->hindsight;
-  for (int t = 0; t < ep->T; t++) {
-    for (int i = 0; i < k; i++) {
-      *row++ = (uint16_t)(t + 1 + (int)rng_below(&rng, (uint32_t)(ep->T - t)));
-    }
-  }
 }

@@ -67,7 +67,4 @@ NODISCARD enum err rollout_run(struct rollout *r, struct episode *ep, const stru
 // How much the episode of a ticket with this seed explores: 0, or from opt->least to 1.
 double rollout_level(const struct rollout_options *opt, uint64_t seed);
 
-// ep->hindsight for ep->T from the ticket's seed.
-void rollout_hindsight(struct episode *ep);
-
 #endif

@@ -18,6 +18,7 @@
 #include <xxhash.h>
 
 #include "common/base/check.h"
+#include "common/base/rng.h"
 
 enum { ALIGN = 64 };
 
@@ -219,4 +220,16 @@ const char *episode_fault(const struct episode *ep) {
     }
   }
   return NULL;
+}
+
+void episode_hindsight(struct episode *ep) {
+  struct rng rng;
+  rng_init(&rng, ep->ticket.seed, RNG_HINDSIGHT, 0);
+  const int k = ep->dims.hindsight;
+  uint16_t *row = ep->hindsight;
+  for (int t = 0; t < ep->T; t++) {
+    for (int i = 0; i < k; i++) {
+      *row++ = (uint16_t)(t + 1 + (int)rng_below(&rng, (uint32_t)(ep->T - t)));
+    }
+  }
 }

@@ -70,6 +70,9 @@ uint64_t episode_seal(struct episode *ep);
 struct episode *episode_read(const char **fault, const struct dims *dims, const void *content,
                              size_t n, uint64_t digest);
 
+// ep->hindsight for ep->T from the ticket's seed.
+void episode_hindsight(struct episode *ep);
+
 // Everything finite, actions in [-1, 1], 1 <= T <= horizon, hindsight in [t+1, T]; an unstable
 // episode is shorter than the horizon and has not terminated.
 // Returns NULL when the episode may be used, else what is wrong (static text).

@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+// Demonstrations that the run learns from, too (common/demos.h).
+#define DEMOS_FILE "demos.tfrecord"
+
 // Path of a file in the folder, must_alloc'd; free with free().
 char *run_files_path(const char *run, const char *name);
 

@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/base/cpu.h"
+#include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/options.h"
@@ -20,6 +21,8 @@
 #include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "common/config/table.h"
+#include "common/demos.h"
+#include "common/run_files.h"
 #include "common/task/task.h"
 #include "learner/fleet.h"
 #include "learner/memory.h"
@@ -33,7 +36,7 @@
 #include "proto/version.h"
 
 struct arguments {
-  const char *task, *rule, *preset, *config, *run;
+  const char *task, *rule, *preset, *config, *demos, *run;
   enum resume resume;
   bool insecure;
   bool told;             // --help or --version: nothing else to do
@@ -61,6 +64,7 @@ static const char help[] =
     "  --rule NAME         update rule (default odac); `telos rules` lists them\n"
     "  --preset NAME       settings that go together; listed below\n"
     "  --config FILE       YAML settings; see `telos config` for all of them\n"
+    "  --demos FILE        demonstrations to learn from, too; telos record makes them\n"
     "  --resume WHEN       auto (default): if there is a run; must; never\n"
     "  --insecure          allow an address beyond this machine (no encryption yet)\n"
     "  --video-every N     keep the policy of an evaluation every N steps in FOLDER/videos\n"
@@ -92,6 +96,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       {"config", required_argument, NULL, 'c'},
       {"rule", required_argument, NULL, 'u'},
       {"preset", required_argument, NULL, 'P'},
+      {"demos", required_argument, NULL, 'D'},
       {"run", required_argument, NULL, 'r'},
       {"resume", required_argument, NULL, 'R'},
       {"insecure", no_argument, NULL, 'i'},
@@ -121,6 +126,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'r':
         a->run = optarg;
+        break;
+      case 'D':
+        a->demos = optarg;
         break;
       case 'R':
         err = parse_resume(&a->resume, optarg);
@@ -212,16 +220,53 @@ static void tell_how_to_resume(const struct arguments *a, char *program) {
   free(command);
 }
 
+// The demonstrations that are given, or that the run was begun with; their digest is a setting.
+static enum err load_demos(struct demos **demos, struct config *cfg, const struct arguments *a,
+                           const struct task *task, const struct dims *dims) {
+  char *kept = run_files_path(a->run, DEMOS_FILE);
+  enum err err = ERR_OK;
+  if (a->demos == NULL && config_has_demos(cfg) && !fsio_exists(kept)) {
+    log_error("demos.digest=%s, but there is no %s; give the demonstrations with --demos FILE",
+              cfg->demos_digest, kept);
+    err = ERR_CONFIG;
+  } else if (a->demos != NULL || config_has_demos(cfg)) {
+    err = demos_read(demos, a->demos != NULL ? a->demos : kept, dims, task->digest);
+  }
+  if (err == ERR_OK && *demos != NULL && a->demos == NULL &&
+      strcmp((*demos)->digest, cfg->demos_digest) != 0) {
+    log_error(
+        "%s is not the file that the run began with (demos.digest=%s); restore it from a copy",
+        kept, cfg->demos_digest);
+    err = ERR_FORMAT;
+  } else if (err == ERR_OK && *demos != NULL) {
+    snprintf(cfg->demos_digest, sizeof cfg->demos_digest, "%s", (*demos)->digest);
+    log_info("%d demonstrations of %lld steps", (*demos)->n, (long long)(*demos)->steps);
+  }
+  free(kept);
+  return err;
+}
+
+// the run has its demonstrations beside it, wherever they were given from
+static enum err keep_demos(const struct demos *demos, const struct arguments *a) {
+  if (demos == NULL || a->demos == NULL) {
+    return ERR_OK;
+  }
+  char *path = run_files_path(a->run, DEMOS_FILE);
+  const enum err err = fsio_write_atomic(path, demos->bytes, demos->nbytes);
+  free(path);
+  return err;
+}
+
 // a task that the update rule can learn, which may decide some settings
-static enum err load_task(struct task **task, struct config *cfg, const char *name) {
-  enum err err = task_load(task, name);
+static enum err load_task(struct task **task, struct demos **demos, struct config *cfg,
+                          const struct arguments *a) {
+  enum err err = task_load(task, a->task);
   if (err != ERR_OK) {
     return err;
   }
   const struct dims dims = task_dims(*task, (int)cfg->replay_hindsight_k);
-  if ((err = rules_resolve(cfg, &dims, (*task)->success_radius, name)) != ERR_OK) {
-    task_free(*task);
-    *task = NULL;
+  if ((err = load_demos(demos, cfg, a, *task, &dims)) == ERR_OK) {
+    err = rules_resolve(cfg, &dims, (*task)->success_radius, a->task);
   }
   return err;
 }
@@ -240,6 +285,7 @@ static int learn(int argc, char **argv, struct team *team) {
   struct arguments a = {.resume = RESUME_AUTO};
   struct config cfg;
   struct task *task = NULL;
+  struct demos *demos = NULL;
   struct rundir run;
   enum err err = parse_arguments(&a, argc, argv);
   if (err != ERR_OK || a.told) {
@@ -250,13 +296,16 @@ static int learn(int argc, char **argv, struct team *team) {
   }
   if ((err = read_config(&cfg, &a)) != ERR_OK ||
       (err = gemm_init(cfg.net_backend, cfg.net_precision)) != ERR_OK ||
-      (err = load_task(&task, &cfg, a.task)) != ERR_OK) {
+      (err = load_task(&task, &demos, &cfg, &a)) != ERR_OK) {
+    demos_free(demos);
+    task_free(task);
     return err_exit_code(err);
   }
   const struct dims dims = task_dims(task, (int)cfg.replay_hindsight_k);
   if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK ||
       (err = check_memory(&cfg, &dims, team)) != ERR_OK ||
       (err = team_gather(team, &cfg, &dims)) != ERR_OK) {
+    demos_free(demos);
     task_free(task);
     return err_exit_code(err);
   }
@@ -269,19 +318,24 @@ static int learn(int argc, char **argv, struct team *team) {
                                        .task = task,
                                        .run = &run,
                                        .team = team,
+                                       .demos = demos,
                                        .insecure = a.insecure,
                                        .video_every = a.video_every,
                                        .listening = on_listening,
                                        .ctx = &run};
     // never freed: see server.h; static, so that a leak checker finds what it holds
     static struct server *server;
-    err = server_run(&server, &opt);
+    err = keep_demos(demos, &a);
+    if (err == ERR_OK) {
+      err = server_run(&server, &opt);
+    }
     process_ignore_stop();
     if (err == ERR_INTERRUPTED && a.parent == 0) {
       tell_how_to_resume(&a, argv[0]);
     }
     rundir_close(&run);
   }
+  demos_free(demos);
   task_free(task);
   return err_exit_code(err);
 }

@@ -56,6 +56,7 @@ static struct size rule_network(const struct config *cfg, const struct dims *dim
       return network(seen + dims->act, &cfg->drive_hidden, dims->obs + 2);
     case TRAIN_RULE_SAC:
     case TRAIN_RULE_MPO:
+    case TRAIN_RULE_CLONE:
     case TRAIN_RULE_BETA:  // its network of values is as large as a second critic
       break;
   }

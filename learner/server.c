@@ -436,6 +436,9 @@ enum err server_run(struct server **out, const struct server_options *opt) {
   enum err err = make_ledger(s);
   if (err == ERR_OK) {
     trainer_set_videos(s->trainer, opt->video_every);
+    if (opt->demos != NULL) {
+      trainer_set_demos(s->trainer, opt->demos);
+    }
   }
   if (err == ERR_OK && trainer_complete(s->trainer) && ledger_evals_pending(s->ledger) == 0) {
     log_info("%s is complete: %" PRId64 " steps; raise run.steps to go on", s->run->path,

@@ -20,6 +20,7 @@
 #include "common/base/ram.h"
 #include "common/base/rng.h"
 #include "common/config/bundle.h"
+#include "common/demos.h"
 #include "learner/agent/crew.h"
 #include "learner/checkpoint.h"
 #include "learner/export.h"
@@ -53,6 +54,7 @@ struct trainer {
   struct crew *crew;  // threads of an update, this one included
   struct updater *updater;
   struct replay *replay;
+  struct replay *demos;  // NULL: none
   uint64_t replay_base;  // episodes that had left replay before this life
   struct batch *batch;
   struct segments *segments;
@@ -158,6 +160,20 @@ struct minibatch {
   uint64_t index;
 };
 
+// rows [first, first + n) of b from one of the two
+static void sample_rows(const struct replay *from, const struct batch *b, const struct dims *dims,
+                        int first, int n, enum rng_stream stream, struct rng *rng) {
+  if (n == 0) {
+    return;
+  }
+  struct batch rows = batch_rows(b, dims, first, n);
+  if (stream == RNG_SCALING) {
+    replay_sample_plain(from, &rows, rng);
+  } else {
+    replay_sample(from, &rows, rng);
+  }
+}
+
 // the rows of one part of a minibatch, which a thread draws
 static void draw_rows(void *ctx, int i) {
   const struct minibatch *m = ctx;
@@ -166,11 +182,12 @@ static void draw_rows(void *ctx, int i) {
   struct batch part = batch_rows(t->batch, &t->dims, i * rows, rows);
   struct rng rng;
   rng_init(&rng, (uint64_t)t->cfg->run_seed, m->stream, m->index * (uint64_t)n + (uint64_t)i);
-  if (m->stream == RNG_SCALING) {
-    replay_sample_plain(t->replay, &part, &rng);
-  } else {
-    replay_sample(t->replay, &part, &rng);
+  const int shown = t->demos ? (int)lround(t->cfg->demos_share * rows) : 0;
+  for (int k = 0; k < rows && t->demos; k++) {
+    part.demo[k] = k < shown ? 1.0f : 0.0f;
   }
+  sample_rows(t->demos, &part, &t->dims, 0, shown, m->stream, &rng);
+  sample_rows(t->replay, &part, &t->dims, shown, rows - shown, m->stream, &rng);
 }
 
 // see struct draws of learner/replay/batch.h
@@ -362,11 +379,14 @@ static enum err add_episode(void *ctx, const struct episode *ep) {
   return ERR_OK;
 }
 
+// without goals there is nothing to replace in hindsight
+static double hindsight_share(const struct trainer *t) {
+  return t->dims.goal > 0 ? t->cfg->replay_hindsight : 0;
+}
+
 static void reset_replay(struct trainer *t) {
   replay_free(t->replay);
-  // without goals there is nothing to replace in hindsight
-  const double hindsight = t->dims.goal > 0 ? t->cfg->replay_hindsight : 0;
-  t->replay = replay_new(&t->dims, t->cfg->replay_capacity, hindsight);
+  t->replay = replay_new(&t->dims, t->cfg->replay_capacity, hindsight_share(t));
 }
 
 static enum err accept_checkpoint(void *ctx, const struct checkpoint *c, struct fault *fault) {
@@ -488,6 +508,7 @@ void trainer_free(struct trainer *t) {
   segments_close(t->segments);
   batch_free(t->batch);
   replay_free(t->replay);
+  replay_free(t->demos);
   updater_free(t->updater);
   crew_free(t->crew);
   fold_release(&t->fold);
@@ -498,6 +519,14 @@ void trainer_free(struct trainer *t) {
 void trainer_set_videos(struct trainer *t, uint64_t every) {
   CHECK(!t->started);
   t->video_every = every;
+}
+
+void trainer_set_demos(struct trainer *t, const struct demos *demos) {
+  CHECK(!t->started && !t->demos);
+  t->demos = replay_new(&t->dims, demos->steps, hindsight_share(t));
+  for (int i = 0; i < demos->n; i++) {
+    replay_add(t->demos, demos->ep[i]);
+  }
 }
 
 void trainer_start(struct trainer *t) {

@@ -5,7 +5,8 @@
 // Updates are counted, never timed: after a commit the total done is
 //   floor(updates_per_step * max(0, steps - warmup_steps))                                  (1)
 // so the ratio is exact at every commit, whatever the fleet does. Part i of batch u is drawn with
-// (seed, RNG_BATCH, u parts + i). The state at a commit boundary (learner/fold.h, networks, replay)
+// (seed, RNG_BATCH, u parts + i), the first rows of each from demonstrations where there are any
+// (demos.share). The state at a commit boundary (learner/fold.h, networks, replay)
 // is a pure function of configuration, task and the episodes so far; that state is what a
 // checkpoint holds.
 //
@@ -28,6 +29,7 @@
 #include "learner/fold.h"
 #include "learner/rundir.h"
 
+struct demos;
 struct episode;
 struct team;
 struct trainer;
@@ -66,6 +68,9 @@ bool trainer_complete(const struct trainer *t);
 // videos/step_<steps>.safetensors in the run's folder, for somebody else to draw. Before
 // trainer_start. Nothing of this enters the fold; when it fails, it is told and given up.
 void trainer_set_videos(struct trainer *t, uint64_t every);
+
+// Demonstrations for the minibatches, copied. Before trainer_start.
+void trainer_set_demos(struct trainer *t, const struct demos *demos);
 
 void trainer_start(struct trainer *t);
 

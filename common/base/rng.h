@@ -31,6 +31,7 @@ enum rng_stream {
   RNG_EXPLORE = 12,   // actor: how much the episode of a ticket explores
   RNG_PREFIT = 13,    // learner: replay indices for the outcome model alone, likewise
   RNG_RESAMPLE = 14,  // telos sweep: which scores are drawn again
+  RNG_RECORD = 15,    // telos record: noise on demonstrations, seeded by the ticket
   RNG_TEST = 100,
 };
 

@@ -73,6 +73,9 @@ NODISCARD enum err config_read_overrides(struct config *cfg, char **environ_, ch
 // --run.seed=1, is told to be written run.seed=1.
 bool config_explain_option(char *out, size_t n, const char *name, const char *value);
 
+// Whether the run has demonstrations: demos.digest is not "none".
+bool config_has_demos(const struct config *cfg);
+
 // Rules between settings (e.g. replay.capacity >= train.warmup_steps). Call after all sources.
 NODISCARD enum err config_check(const struct config *cfg);
 

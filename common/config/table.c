@@ -162,6 +162,10 @@ void config_defaults(struct config *cfg) {
 
 // ---- rules between settings ----
 
+bool config_has_demos(const struct config *cfg) {
+  return strcmp(cfg->demos_digest, "none") != 0;
+}
+
 enum err config_check(const struct config *cfg) {
   static const char place[] = "configuration";
   if (cfg->train_warmup_steps >= cfg->run_steps) {

@@ -15,6 +15,7 @@
 
 static const float LOG_STD_MIN = -20.0f, LOG_STD_MAX = 2.0f;
 static const float LOG_2 = 0.693147181f;
+static const float ACT_MAX = 0.999f;  // of eq. (6)
 static const float HALF_LOG_2PI = 0.918938533f;
 
 // a NaN comes through
@@ -70,6 +71,24 @@ void policy_backward(float *dhead, const float *head, const float *a, const floa
     eps += act;
     da += act;
   }
+}
+
+double policy_fit(float *dhead, const float *head, const float *a, const float *weight, float scale,
+                  int B, int act) {
+  CHECK(dhead && head && a && weight && B >= 1 && act >= 1);
+  double sum = 0;
+  for (int b = 0; b < B; b++, dhead += 2 * act, head += 2 * act, a += act) {
+    const float w = scale * weight[b];
+    for (int i = 0; i < act && w != 0.0f; i++) {
+      const float x = a[i] < -ACT_MAX ? -ACT_MAX : a[i] > ACT_MAX ? ACT_MAX : a[i];
+      const float s = policy_log_std(head[act + i]), inverse = expf(-s);
+      const float z = (atanhf(x) - head[i]) * inverse;
+      sum += (double)(w * (0.5f * z * z + s + HALF_LOG_2PI + logf(1.0f - x * x)));
+      dhead[i] -= w * z * inverse;
+      dhead[act + i] += policy_inward(head[act + i], w * (1.0f - z * z));
+    }
+  }
+  return sum;
 }
 
 void policy_act(float *a, const float *head, const float *eps, int act) {

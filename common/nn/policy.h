@@ -43,6 +43,15 @@ void policy_backward(float *dhead, const float *head, const float *a, const floa
 float policy_log_std(float o);
 float policy_inward(float o, float ds);
 
+// Maximum likelihood of actions that somebody else chose: with u = atanh(clip(a, +-0.999)),
+//   F = scale sum_b w_b (-log pi(a_b))                                                    (6)
+//   dF/dmu_i = -scale w_b (u_i - mu_i) / sigma_i^2,  dF/ds_i = scale w_b (1 - ((u_i - mu_i) /
+//   sigma_i)^2)
+// where actions at the ends of their range would otherwise outweigh all others. Adds these to dhead
+// (B x 2 act), returns F. a (B x act), weight w (B).
+double policy_fit(float *dhead, const float *head, const float *a, const float *weight, float scale,
+                  int B, int act);
+
 // One row for a rollout: eps (act) NULL gives the deterministic action tanh(mu).
 void policy_act(float *a, const float *head, const float *eps, int act);
 

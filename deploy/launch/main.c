@@ -28,6 +28,7 @@ static const char help[] =
     "  train TASK    start a learner and actors here; write the policy\n"
     "  eval RUN      evaluate a run's policy.safetensors\n"
     "  play RUN      draw episodes of a policy, or of a task\n"
+    "  record TASK   record episodes of a script or a policy, for train --demos\n"
     "  sweep         train tasks x rules x settings x seeds; one table at the end\n"
     "  task          list tasks, show one, check a file\n"
     "  rules         list the update rules, for train --rule\n"
@@ -41,9 +42,9 @@ static int run_verb(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-  } verbs[] = {{"train", verb_train},  {"eval", verb_eval}, {"play", verb_play},
-               {"sweep", verb_sweep},  {"task", verb_task}, {"rules", verb_rules},
-               {"config", verb_config}};
+  } verbs[] = {{"train", verb_train}, {"eval", verb_eval},     {"play", verb_play},
+               {"sweep", verb_sweep}, {"record", verb_record}, {"task", verb_task},
+               {"rules", verb_rules}, {"config", verb_config}};
   const char *verb = argv[0];
   if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
     fputs(help, stdout);
@@ -66,7 +67,8 @@ static int run_verb(int argc, char **argv) {
     log_error("unknown verb '%s'; did you mean %s? (telos --help)", verb, near.best);
   } else {
     log_error(
-        "unknown verb '%s'; expected train, eval, play, sweep, task, rules, config or version "
+        "unknown verb '%s'; expected train, eval, play, record, sweep, task, rules, config or "
+        "version "
         "(telos --help)",
         verb);
   }

@@ -39,6 +39,7 @@ static const char help[] =
     "  --rules A,B     update rules; `telos rules` lists them (default: none is named)\n"
     "  --seeds LIST    0..3 or 0,2,5 (default 0)\n"
     "  --jobs N        runs at a time (default: cores - 1, at least 1)\n"
+    "  --demos FILE    demonstrations for all runs; `telos record` makes them\n"
     "  --out FOLDER    where runs and tables go (default: sweeps/ and the file's name)\n"
     "  --table         run nothing; the tables of what is there\n"
     "  --help\n"
@@ -47,19 +48,17 @@ static const char help[] =
     "results.md (the table), results.csv (a row a run), curves.csv (a row an evaluation).\n";
 
 struct arguments {
-  const char *rules, *seeds, *jobs, *out;  // NULL: not given
-  const char *file;                        // of the operands, the sweep file
+  const char *rules, *seeds, *jobs, *demos, *out;  // NULL: not given
+  const char *file;                                // of the operands, the sweep file
   bool table;
 };
 
 static enum err parse_options(struct arguments *a, int argc, char **argv) {
-  static const struct option options[] = {{"rules", required_argument, NULL, 'u'},
-                                          {"seeds", required_argument, NULL, 's'},
-                                          {"jobs", required_argument, NULL, 'j'},
-                                          {"out", required_argument, NULL, 'o'},
-                                          {"table", no_argument, NULL, 't'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+      {"rules", required_argument, NULL, 'u'}, {"seeds", required_argument, NULL, 's'},
+      {"jobs", required_argument, NULL, 'j'},  {"demos", required_argument, NULL, 'D'},
+      {"out", required_argument, NULL, 'o'},   {"table", no_argument, NULL, 't'},
+      {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
   opterr = 0;  // one line in our own words
   for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
@@ -71,6 +70,9 @@ static enum err parse_options(struct arguments *a, int argc, char **argv) {
         break;
       case 'j':
         a->jobs = optarg;
+        break;
+      case 'D':
+        a->demos = optarg;
         break;
       case 'o':
         a->out = optarg;
@@ -137,6 +139,9 @@ static enum err make_plan(struct sweep_plan *p, struct arguments *a, char **word
   }
   if (err == ERR_OK && a->jobs != NULL) {
     err = sweep_plan_jobs(p, a->jobs, "--jobs");
+  }
+  if (err == ERR_OK && a->demos != NULL) {
+    err = sweep_plan_demos(p, a->demos);
   }
   for (int i = 0; err == ERR_OK && i < n; i++) {
     if (!is_file(words[i])) {

@@ -97,6 +97,11 @@ enum err sweep_plan_jobs(struct sweep_plan *p, const char *text, const char *pla
   return err;
 }
 
+enum err sweep_plan_demos(struct sweep_plan *p, const char *path) {
+  p->demos = path;
+  return demos_digest(p->demos_digest, path);
+}
+
 enum err sweep_plan_add_task(struct sweep_plan *p, const char *text, const char *place) {
   // a path may have colons, too: what follows the last one is a number, or part of the name
   const char *colon = strrchr(text, ':');
@@ -366,6 +371,9 @@ enum err sweep_plan_config(struct config *cfg, const struct sweep_plan *p,
       .rule = run->rule, .environ_ = environ, .settings = settings.v, .nsettings = settings.n};
   config_defaults(cfg);
   const enum err err = config_read_sources(cfg, &from);
+  if (p->demos != NULL) {
+    snprintf(cfg->demos_digest, sizeof cfg->demos_digest, "%s", p->demos_digest);
+  }
   sweep_words_release(&settings);
   return err;
 }

@@ -18,6 +18,7 @@
 #include "common/base/err.h"
 #include "common/config/config.h"
 #include "common/config/table.h"
+#include "common/demos.h"
 #include "deploy/launch/run_name.h"
 
 enum {
@@ -53,7 +54,9 @@ struct sweep_plan {
   int nseeds;
   struct sweep_axis axes[SWEEP_MAX_SETTINGS];
   int naxes;
-  int jobs;         // 0: not given
+  int jobs;           // 0: not given
+  const char *demos;  // --demos of each run, borrowed; NULL: none
+  char demos_digest[DEMOS_DIGEST];
   char *reference;  // heading of the references' column; NULL: not given
 };
 
@@ -84,6 +87,9 @@ NODISCARD enum err sweep_plan_seeds(struct sweep_plan *p, const char *text, cons
 // "a,b,c" of a row, in place of the values that it had; commas in brackets do not part.
 NODISCARD enum err sweep_plan_values(struct sweep_plan *p, const struct config_row *row,
                                      const char *text, const char *place);
+
+// Demonstrations for all runs; path is borrowed. ERR_IO: not readable.
+NODISCARD enum err sweep_plan_demos(struct sweep_plan *p, const char *path);
 
 NODISCARD enum err sweep_plan_jobs(struct sweep_plan *p, const char *text, const char *place);
 

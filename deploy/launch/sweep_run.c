@@ -21,7 +21,7 @@
 #include "common/base/shell.h"
 #include "deploy/launch/commands.h"
 
-enum { MAX_ARGS = SWEEP_MAX_SETTINGS + 24 };
+enum { MAX_ARGS = SWEEP_MAX_SETTINGS + 32 };
 
 struct slot {
   struct sweep *sweep;
@@ -215,6 +215,10 @@ static int make_args(char **args, const struct sweep *s, const struct sweep_run 
   if (run->rule != NULL) {
     args[n++] = (char *)(uintptr_t) "--rule";
     args[n++] = (char *)(uintptr_t)run->rule;
+  }
+  if (s->plan->demos != NULL) {
+    args[n++] = (char *)(uintptr_t) "--demos";
+    args[n++] = (char *)(uintptr_t)s->plan->demos;
   }
   sweep_plan_settings(settings, s->plan, run);
   for (int i = 0; i < settings->n; i++) {

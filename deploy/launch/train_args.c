@@ -43,6 +43,7 @@ static const char help[] =
     "  --rule NAME      update rule (default odac); `telos rules` lists them\n"
     "  --preset NAME    settings that go together: fleet, for many actors\n"
     "  --config FILE    YAML settings; `telos config --help` lists them\n"
+    "  --demos FILE     demonstrations to learn from, too; `telos record` makes them\n"
     "  --resume WHEN    auto (default), must, never\n"
     "  --video-every N  a video of an evaluation every N env steps, in RUN/videos\n"
     "  --insecure       allow wire.bind beyond this machine (no encryption yet)\n"
@@ -134,6 +135,7 @@ static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"rule", required_argument, NULL, 'u'},
     {"preset", required_argument, NULL, 'P'},
+    {"demos", required_argument, NULL, 'D'},
     {"resume", required_argument, NULL, 'R'},
     {"insecure", no_argument, NULL, 'i'},
     {"video-every", required_argument, NULL, 'V'},
@@ -148,8 +150,8 @@ static bool keep_text(struct train *t, int c) {
   const struct {
     int c;
     const char **at;
-  } texts[] = {
-      {'r', &t->runs}, {'c', &t->config}, {'u', &t->rule}, {'P', &t->preset}, {'R', &t->resume}};
+  } texts[] = {{'r', &t->runs},   {'c', &t->config}, {'u', &t->rule},
+               {'P', &t->preset}, {'R', &t->resume}, {'D', &t->demos}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     if (texts[i].c == c) {
       *texts[i].at = optarg;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fsio.h"
 #include "common/base/shell.h"
 #include "common/config/config.h"
 #include "common/config/limit.h"
@@ -65,18 +66,21 @@ static void print_next_seed(const struct train *t) {
   struct config cfg;
   config_defaults(&cfg);
   char *path = run_files_path(t->run, "config.yaml");
+  char *demos = run_files_path(t->run, DEMOS_FILE);
   const bool known = config_read_file(&cfg, path) == ERR_OK;
   print_train(t);
   // a resumed run was begun by another command
   print_option("--rule", t->resumed ? NULL : t->rule);
   print_option("--preset", t->resumed ? NULL : t->preset);
   print_option("--config", t->resumed ? path : t->config);
+  print_option("--demos", t->resumed && fsio_exists(demos) ? demos : t->demos);
   for (int i = 0; i < t->nsettings; i++) {
     if (!starts_with(t->settings[i], "run.seed=")) {
       print_word(t->settings[i]);
     }
   }
   printf(" run.seed=%" PRId64 "\n", known ? cfg.run_seed + 1 : 1);
+  free(demos);
   free(path);
 }
 

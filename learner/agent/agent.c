@@ -67,6 +67,7 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
   ag->scaling = scaling;
   ag->max_batch = (int)cfg->train_batch;
   ag->entropy_target = cfg->agent_entropy_per_action * shape->act;
+  ag->clone = config_has_demos(cfg) ? (float)cfg->demos_clone : 0;
   init_nets(ag, nets, cfg);
   ag->policy_tape = mlp_tape_new(&ag->policy.mlp, ag->max_batch, 0);
   for (int i = 0; i < parts->critics; i++) {
@@ -176,6 +177,12 @@ const float *agent_head(struct agent *ag, bool slow, const float *obs, const flo
   return mlp_forward(&copy, ag->policy_tape, B);
 }
 
+double agent_clone(const struct agent *ag, float *dhead, const float *head, const struct batch *b) {
+  return ag->clone == 0 ? 0
+                        : policy_fit(dhead, head, b->act, b->demo, ag->clone / (float)b->B, b->B,
+                                     ag->shape.act);
+}
+
 void agent_policy_gradient(struct agent *ag, const float *dhead, int B) {
   mlp_backward(&ag->policy.mlp, ag->policy_tape, ag->policy.grad, dhead, B);
 }
@@ -258,6 +265,7 @@ void agent_policy_loss(struct agent *ag, const struct batch *b, float alpha, str
   net->loss = alpha * ag->mean_logp - smaller / B;
   policy_backward(ag->dhead, head, ag->act, ag->eps, ag->da, alpha, 1.0f / (float)B, B,
                   ag->shape.act);
+  net->loss += agent_clone(ag, ag->dhead, head, b);
   agent_policy_gradient(ag, ag->dhead, B);
 }
 

@@ -11,6 +11,7 @@
 //   V       = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g),  a' ~ pi(. | s', g)  (1)  [SAC]
 //   F_Q     = mean (Q_i(s, a, g) - y)^2                                                (2)  [SAC]
 //   F_pi    = mean (alpha log pi(a~ | s, g) - min_i Q_i(s, a~, g)),  a~ ~ pi(. | s, g)  (3)  [SAC]
+//             + agent_clone, where there are demonstrations
 //   F_alpha = -log alpha mean(log pi(a~ | s, g) + H),  H: the entropy that is wanted   (4)  [SAC]
 //   Qbar_i <- (1 - tau) Qbar_i + tau Q_i                                               (5)  [SAC]
 // [SAC]: Haarnoja et al. 2018, arXiv:1812.05905, sections 4 to 6; means are over B rows.
@@ -47,6 +48,7 @@ struct agent {
   const struct scaling *scaling;  // borrowed
   int max_batch;
   double entropy_target;  // H [nats]
+  float clone;            // demos.clone; 0 where there are no demonstrations
 
   struct net policy, critic[2];
   struct net log_alpha;
@@ -105,6 +107,11 @@ void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y);
 
 // The head (B x 2 act) of the policy, or of its slow copy; borrowed until the next call on ag.
 const float *agent_head(struct agent *ag, bool slow, const float *obs, const float *goal, int B);
+
+// Behaviour cloning: the mean over the rows of b, where those that are no demonstration count 0, of
+// -log pi(a | s, g), times the setting demos.clone. Adds its slopes to dhead, for the head of the
+// last agent_head on b, and returns it.
+double agent_clone(const struct agent *ag, float *dhead, const float *head, const struct batch *b);
 
 // The policy's gradient, given dF / dhead of the last agent_head, which was not of the slow copy.
 void agent_policy_gradient(struct agent *ag, const float *dhead, int B);

@@ -403,7 +403,8 @@ static void scale(float *g, float factor, size_t n) {
 }
 
 // (7) and its gradient by both policies
-static void policy_loss(struct drive *d, struct agent *ag, double kl_value, int B) {
+static void policy_loss(struct drive *d, struct agent *ag, const struct batch *b, double kl_value) {
+  const int B = b->B;
   // by a_0: what came back, and what K_2 has through the value
   add(d->ga, d->by_action, (size_t)(B * d->act));
   struct drive_step *first = &d->step[0];
@@ -411,12 +412,14 @@ static void policy_loss(struct drive *d, struct agent *ag, double kl_value, int 
   const double kl = prior_kl(d, d->dhead, d->dprior, d->head, B);
   const float share = 1.0f / (float)B;
   scale(d->dhead, share, (size_t)(B * 2 * d->act));
+  const double clone = agent_clone(ag, d->dhead, d->head, b);
   agent_policy_gradient(ag, d->dhead, B);
   mlp_backward(&d->prior.mlp, first->prior, d->grad, d->dprior, B);
   add(d->prior.grad, d->grad, d->prior.n);
   scale(d->prior.grad, share, d->prior.n);
   ag->policy.loss = -rows_mean(d->m, B) + d->eta_prior * kl + d->eta_value * kl_value;
   d->prior.loss = ag->policy.loss;
+  ag->policy.loss += clone;
   d->figures.kl_prior = (float)kl;
 }
 
@@ -464,7 +467,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
     clip_rows(d->gx, d->obs, d->clip, B);
     back_through_model(d, n - 1, B);
   }
-  policy_loss(d, ag, kl_value, B);  // (5), (7)
+  policy_loss(d, ag, b, kl_value);  // (5), (7)
   reward_rows(d->r, &d->reward, b);
   model_loss(d, ag, b);  // (9)
   d->figures.loss_pi = (float)ag->policy.loss;

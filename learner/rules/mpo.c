@@ -149,6 +149,7 @@ static void fit(struct mpo *m, struct agent *ag, const struct batch *b) {
   m->figures.kl_mean = (float)(k_mean / B);
   m->figures.kl_std = (float)(k_std / B);
   ag->policy.loss = (fit + nu_mean * k_mean + nu_std * k_std) / B;
+  ag->policy.loss += agent_clone(ag, m->dhead, head, b);
   agent_policy_gradient(ag, m->dhead, B);
   // (7)
   const double left_mean = m->kl_mean - k_mean / B, left_std = m->kl_std - k_std / B;

@@ -30,8 +30,9 @@ struct config;
 struct draws;
 struct scaling;
 
-// What a rule demands of a task: a goal; a reward, which worth.reward says where to take from.
-enum rule_needs { RULE_GOAL = 1 << 0, RULE_REWARD = 1 << 1 };
+// What a rule demands: of a task a goal, or a reward, which worth.reward says where to take from;
+// of the run demonstrations.
+enum rule_needs { RULE_GOAL = 1 << 0, RULE_REWARD = 1 << 1, RULE_DEMOS = 1 << 2 };
 
 // A number that a rule reports of each update: a float at this offset of its object, set by losses
 // or stepped. One whose name is a column of common/config/metrics.def is shown there.

@@ -10,6 +10,7 @@
 #include "common/config/config.h"
 #include "common/episode.h"
 #include "learner/rules/beta.h"
+#include "learner/rules/clone.h"
 #include "learner/rules/discern.h"
 #include "learner/rules/drive.h"
 #include "learner/rules/mpo.h"
@@ -23,6 +24,7 @@ static const struct rule *const table[] = {
     [TRAIN_RULE_ODAC] = &odac_rule,       [TRAIN_RULE_SAC] = &sac_rule,
     [TRAIN_RULE_BETA] = &beta_rule,       [TRAIN_RULE_MPO] = &mpo_rule,
     [TRAIN_RULE_DISCERN] = &discern_rule, [TRAIN_RULE_DRIVE] = &drive_rule,
+    [TRAIN_RULE_CLONE] = &clone_rule,
 };
 
 const struct rule *rules_at(int i) {
@@ -48,11 +50,21 @@ static bool needs_reward(const struct config *cfg) {
   return (rules_of(cfg)->needs & RULE_REWARD) && cfg->worth_reward == WORTH_REWARD_TASK;
 }
 
+static bool needs_demos(const struct config *cfg) {
+  return rules_of(cfg)->needs & RULE_DEMOS;
+}
+
 static bool fits(const struct config *cfg, const struct dims *dims) {
-  return (dims->goal > 0 || !needs_goal(cfg)) && (dims->reward || !needs_reward(cfg));
+  return (dims->goal > 0 || !needs_goal(cfg)) && (dims->reward || !needs_reward(cfg)) &&
+         (config_has_demos(cfg) || !needs_demos(cfg));
 }
 
 static enum err refuse(const struct config *cfg, const struct dims *dims, const char *task) {
+  if (needs_demos(cfg) && !config_has_demos(cfg)) {
+    log_error("rule %s learns from demonstrations: give them with --demos FILE (telos record)",
+              config_rule_name(cfg));
+    return ERR_CONFIG;
+  }
   char names[256] = "";
   size_t used = 0;
   const struct named_rule *named;

@@ -115,7 +115,9 @@ static void expect_rule(const char *rule, const char *task) {
 Test(determinism, every_rule) {
   const struct named_rule *rule;
   for (int r = 0; (rule = config_rule_at(r)) != NULL; r++) {
-    expect_rule(rule->bundle.name, "box2d");
+    if (strcmp(rule->bundle.name, "bc") != 0) {  // test_record.c
+      expect_rule(rule->bundle.name, "box2d");
+    }
   }
 }
 

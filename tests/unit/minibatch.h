@@ -26,6 +26,7 @@ static inline struct batch *minibatch_random(const struct dims *dims, int n, uin
   rng_fill_normal(&rng, b->goal, rows * goal);
   rng_fill_normal(&rng, b->reward, rows * (size_t)dims->reward);
   for (int i = 0; i < n; i++) {
+    b->demo[i] = i % 3 == 1 ? 1.0f : 0.0f;
     b->done[i] = i % 5 == 4 ? 1.0f : 0.0f;
   }
   return b;

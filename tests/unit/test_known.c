@@ -184,3 +184,34 @@ Test(known, drive_moves_to_the_best_action) {
   }
   updater_free(u);
 }
+
+// cloning finds the Gaussian that the actions came from
+Test(known, cloning_finds_the_gaussian_of_the_actions) {
+  struct config cfg = small("bc");
+  cfg.agent_lr = 3e-4;
+  snprintf(cfg.demos_digest, sizeof cfg.demos_digest, "given");
+  struct updater *u = updater_new(rules_of(&cfg), &cfg, &DIMS, NULL);
+  struct rng rng;
+  rng_init(&rng, 4, RNG_TEST, 0);
+  struct batch *b = batch_new(&DIMS, B);
+  for (int i = 0; i < 8000; i++) {
+    fill(b, quadratic, 1, &rng);
+    for (int k = 0; k < B; k++) {
+      // rows that are no demonstration would teach something else
+      b->demo[k] = k % 4 == 0 ? 0.0f : 1.0f;
+      const float u0 = 0.5f * b->obs[2 * k + 1] + 0.2f * rng_normal(&rng);
+      b->act[k] = k % 4 == 0 ? -0.9f : tanhf(u0);
+    }
+    cr_assert(i > 0 || minibatch_prepare(u, b) == ERR_OK);
+    cr_assert_eq(updater_update(u, b, (uint64_t)i), ERR_OK);
+  }
+  for (int i = -1; i <= 1; i++) {
+    double mean, sd;
+    policy_at(&mean, &sd, u, 0, 0.8f * (float)i);
+    const double slope = 1 - tanh(0.4) * tanh(0.4);
+    cr_assert_float_eq(mean, tanh(0.4 * i), 0.04, "at %g: mean %g", 0.8 * i, mean);
+    cr_assert_float_eq(sd, 0.2 * (i == 0 ? 0.97 : slope), 0.03, "at %g: sd %g", 0.8 * i, sd);
+  }
+  batch_free(b);
+  updater_free(u);
+}

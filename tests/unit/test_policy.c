@@ -266,3 +266,28 @@ Test(policy, act_equals_sample) {
     }
   }
 }
+
+// eq. (6): the density of actions that are given, but at the ends of their range that of 0.999
+Test(policy, fit_equals_closed_form) {
+  enum { ACT = 2, ROWS = 16 };
+  float head[ROWS * 2 * ACT], dhead[ROWS * 2 * ACT] = {0}, eps[ROWS * ACT], a[ROWS * ACT];
+  float weight[ROWS];
+  draw_heads(head, eps, ROWS, ACT, 8);
+  double want = 0;
+  for (int b = 0; b < ROWS; b++) {
+    weight[b] = b % 3 == 0 ? 0.0f : 0.5f;
+    for (int i = 0; i < ACT; i++) {
+      a[b * ACT + i] = b == 1 ? 1.0f : b == 2 ? -1.0f : tanhf(eps[b * ACT + i]);
+      const double x = fmin(fmax((double)a[b * ACT + i], -0.999), 0.999);
+      want -=
+          0.25 * (double)weight[b] *
+          closed_form(x, (double)head[b * 2 * ACT + i], clip((double)head[b * 2 * ACT + ACT + i]));
+    }
+  }
+  const double got = policy_fit(dhead, head, a, weight, 0.25f, ROWS, ACT);
+  cr_assert_float_eq(got, want, 1e-4 * fabs(want), "%g, want %g", got, want);
+  for (int i = 0; i < 2 * ACT; i++) {
+    cr_assert_eq(dhead[i], 0, "a row without weight");
+    cr_assert(isfinite(dhead[2 * ACT + i]) && dhead[2 * ACT + i] != 0);
+  }
+}

@@ -303,7 +303,7 @@ Test(rollout, hindsight_is_uniform_over_the_future) {
   int count[10] = {0}, n = 0, last_row = 0;
   for (uint64_t seed = 0; seed < 400; seed++) {
     ep->ticket = make_ticket(seed, TICKET_TRAIN);
-    rollout_hindsight(ep);
+    episode_hindsight(ep);
     for (int t = 0; t < ep->T; t++) {
       for (int i = 0; i < 8; i++) {
         const int j = ep->hindsight[8 * t + i], range = ep->T - t;
@@ -328,7 +328,7 @@ Test(rollout, hindsight_is_uniform_over_the_future) {
   int same = 0;
   for (uint64_t seed = 0; seed < 400; seed++) {
     ep->ticket = make_ticket(seed, TICKET_TRAIN);
-    rollout_hindsight(ep);
+    episode_hindsight(ep);
     for (int i = 1; i < 8; i++) {
       same += ep->hindsight[i] == ep->hindsight[i - 1];
     }

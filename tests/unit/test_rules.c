@@ -25,6 +25,11 @@ enum { B = 32 };
 static const struct dims DIMS = {
     .obs = 3, .act = 2, .goal = 2, .horizon = 10, .hindsight = 1, .reward = 1};
 
+// the run has demonstrations
+static void show(struct config *cfg) {
+  snprintf(cfg->demos_digest, sizeof cfg->demos_digest, "0123456789abcdef");
+}
+
 // cfg is the r-th row of common/config/rules.def with small networks, for a task that has both a
 // goal and rewards; its name, or NULL beyond the last
 static const char *named(struct config *cfg, int r) {
@@ -43,6 +48,9 @@ static const char *named(struct config *cfg, int r) {
     cfg->worth_reward = WORTH_REWARD_DISTANCE;
   }
   cfg->worth_radius = 1;
+  if (cfg->train_rule == TRAIN_RULE_CLONE) {
+    show(cfg);
+  }
   cfg->drive_hidden = (struct widths){.n = 1, .v = {7}};
   cfg->drive_clip = 1e9;
   cfg->drive_sigma_min = 0.2;
@@ -50,7 +58,7 @@ static const char *named(struct config *cfg, int r) {
 }
 
 // defaults, and the settings that change which parameters there are
-enum { VARIANTS = 5 };
+enum { VARIANTS = 6 };
 
 static struct config variant(struct config cfg, int i) {
   if (i == 1) {
@@ -63,6 +71,8 @@ static struct config variant(struct config cfg, int i) {
     cfg.net_standardize = false;
   } else if (i == 4 && cfg.worth_reward != WORTH_REWARD_AUTO) {
     cfg.worth_reward = WORTH_REWARD_TASK;
+  } else if (i == 5) {
+    show(&cfg);
   }
   return cfg;
 }
@@ -354,8 +364,11 @@ Test(rules, a_bad_number_prepares_nothing) {
 static int arrays_read(float **out, const struct batch *b, const struct config *cfg) {
   int n = 0;
   out[n++] = b->obs;
-  out[n++] = b->next_obs;
   out[n++] = b->goal;
+  if (cfg->train_rule == TRAIN_RULE_CLONE) {
+    return n;
+  }
+  out[n++] = b->next_obs;
   if (cfg->train_rule == TRAIN_RULE_ODAC) {
     out[n++] = b->achieved;
     if (cfg->outcome_model == OUTCOME_MODEL_LEARNED) {
