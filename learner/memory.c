@@ -49,6 +49,7 @@ static struct size rule_network(const struct config *cfg, const struct dims *dim
   const int seen = dims->obs + dims->goal;
   switch (cfg->train_rule) {
     case TRAIN_RULE_ODAC:
+    case TRAIN_RULE_UVD:
       return network(dims->obs + dims->act, &cfg->outcome_hidden, 2 * dims->goal);
     case TRAIN_RULE_DISCERN:
       return network(dims->goal, &cfg->discern_hidden, (int)cfg->discern_embedding);

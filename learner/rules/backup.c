@@ -25,3 +25,11 @@ void backup_reward(float *y, const float *r, const float *V, const float *done, 
     y[i] = (float)((double)r[i] + gamma * (1 - (double)done[i]) * (double)V[i]);
   }
 }
+
+void backup_best(float *y, const float *r, const float *V, const float *done, double gamma, int n) {
+  for (int i = 0; i < n; i++) {
+    const float later = (float)(gamma * (1 - (double)done[i]) * (double)V[i]);
+    // a number that went wrong on either side stays, so that it is found
+    y[i] = r[i] > later || isnan(r[i]) ? r[i] : later;
+  }
+}

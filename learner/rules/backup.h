@@ -10,33 +10,30 @@
 // gamma exp(V / kappa)); tests/unit/test_backup.c holds the code against that form and against a
 // search over q.
 // With a fixed discount q0 = gamma, so that KL = 0 and y = (1 - gamma) cl + gamma V         (10)
-// With a hard one q0 is 0 or 1, whichever maximises (8):
-//   y = kappa max(cl / kappa + log(1 - gamma), V / kappa + log gamma)                       (12)
 // A true end (done = 1) has no next state, V = -infinity: q0 = 0 for every q_max, and
 //   y = cl + kappa log(1 - gamma)                                                            (9)
 // and with a fixed discount y = cl.
 //
 // When a reward r is given, there is nothing to infer, and d = 1 at a true end:
 //   y = r + gamma (1 - d) V                                                                  (11)
+// or, of a reward that counts once, where it is largest:
+//   y = max(r, gamma (1 - d) V)                                                              (12)
 #ifndef LEARNER_RULES_BACKUP_H
 #define LEARNER_RULES_BACKUP_H
 
 #include <math.h>
 #include <stdbool.h>
 
-// inferred: (5); fixed: (10); hard: (12)
-enum backup_discount { BACKUP_INFERRED, BACKUP_FIXED, BACKUP_HARD };
-
 struct backup_options {
-  enum backup_discount discount;
   double gamma, q_max, kappa;
   int kl_sign;  // -1: as in (7); +1: adds the KL; 0: leaves it out
+  bool fixed;   // q0 = gamma in place of (5)
 };
 
 // What a backup needs of the options, once for all transitions.
 struct backup_constants {
-  enum backup_discount discount;
   double kappa, kl_sign;
+  bool fixed;
   double gamma, log_gamma, log1m_gamma, logit_gamma;
   double q_max, log_q_max, log1m_q_max, logit_q_max;
 };
@@ -51,8 +48,8 @@ struct backup_rows {
 };
 
 static inline struct backup_constants backup_prepare(const struct backup_options *opt) {
-  struct backup_constants c = {
-      .discount = opt->discount, .kappa = opt->kappa, .kl_sign = opt->kl_sign};
+  struct backup_constants c = {.kappa = opt->kappa, .kl_sign = opt->kl_sign};
+  c.fixed = opt->fixed;
   c.gamma = opt->gamma;
   c.log_gamma = log(opt->gamma);
   c.log1m_gamma = log1p(-opt->gamma);
@@ -68,7 +65,7 @@ static inline struct backup_constants backup_prepare(const struct backup_options
 // cancels; 0 log 0 = 0 when q_max is 0.
 static inline struct backup backup_transition(double cl, double V, bool done,
                                               const struct backup_constants *c) {
-  if (c->discount == BACKUP_FIXED) {
+  if (c->fixed) {
     // eq. (10)
     return done ? (struct backup){.y = cl}
                 : (struct backup){.y = (1 - c->gamma) * cl + c->gamma * V, .q0 = c->gamma};
@@ -77,13 +74,6 @@ static inline struct backup backup_transition(double cl, double V, bool done,
     // eq. (9); KL(Bern(0) || Bern(gamma)) = -log(1 - gamma)
     const double kl = -c->log1m_gamma;
     return (struct backup){.y = cl + c->kl_sign * c->kappa * kl, .q0 = 0, .kl = kl};
-  }
-  if (c->discount == BACKUP_HARD) {
-    // eq. (12); KL(Bern(1) || Bern(gamma)) = -log gamma
-    const bool later = V + c->kappa * c->log_gamma > cl + c->kappa * c->log1m_gamma;
-    const double kl = later ? -c->log_gamma : -c->log1m_gamma;
-    return (struct backup){
-        .y = (later ? V : cl) + c->kl_sign * c->kappa * kl, .q0 = later, .kl = kl};
   }
   // eq. (5)
   const double x = (V - cl) / c->kappa + c->logit_gamma;
@@ -110,8 +100,9 @@ static inline struct backup backup_transition(double cl, double V, bool done,
 void backup_outcome(const struct backup_rows *out, const float *cl, const float *V,
                     const float *done, const struct backup_options *opt, int n);
 
-// (11) for n transitions into y.
+// (11), and (12), for n transitions into y.
 void backup_reward(float *y, const float *r, const float *V, const float *done, double gamma,
                    int n);
+void backup_best(float *y, const float *r, const float *V, const float *done, double gamma, int n);
 
 #endif

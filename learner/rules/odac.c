@@ -30,9 +30,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   const struct config *cfg = setup->cfg;
   actor_critic_init(&o->base, ag, setup, GAMMA_MAX, &agent_twin);
   o->backup.gamma = o->base.gamma;
-  o->backup.discount = cfg->odac_discount == ODAC_DISCOUNT_FIXED  ? BACKUP_FIXED
-                       : cfg->odac_discount == ODAC_DISCOUNT_HARD ? BACKUP_HARD
-                                                                  : BACKUP_INFERRED;
+  o->backup.fixed = cfg->odac_discount == ODAC_DISCOUNT_FIXED;
   o->backup.q_max = isnan(cfg->odac_discount_max) ? o->backup.gamma : cfg->odac_discount_max;
   o->backup.kl_sign = (int)cfg->odac_time_kl_sign;
   o->time_temperature = cfg->odac_time_temperature;

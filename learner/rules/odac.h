@@ -43,12 +43,6 @@
 // `telos rules` has these names for it and for what other settings make of it:
 //   odac, and odac-fixed-pd, odac-fixed-qt, odac-fixed-both: the paper's ablations
 //   virel-odac  V without log pi, and alpha follows the critics' error (actor_critic.h)
-//   uvd         (5) is 0 or 1, whichever is worth more (backup.h, eq. 12), V without log pi: y is
-//   then
-//               the log of max((1 - gamma) p_d, gamma e^V), the recursion of universal value
-//               density estimation (Schroecker and Isbell 2020, arXiv:2002.06473) in logs. Theirs
-//               has a density of the next four outcomes by a normalising flow, at (s', a'), and
-//               TD3's actor; here it is p_d, at (s, a), and a small constant alpha
 //
 // Every place where this differs from the paper:
 //

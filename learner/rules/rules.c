@@ -17,6 +17,7 @@
 #include "learner/rules/odac.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/sac.h"
+#include "learner/rules/uvd.h"
 #include "learner/worth/reward.h"
 
 // in the order of the words of train.rule
@@ -24,7 +25,7 @@ static const struct rule *const table[] = {
     [TRAIN_RULE_ODAC] = &odac_rule,       [TRAIN_RULE_SAC] = &sac_rule,
     [TRAIN_RULE_BETA] = &beta_rule,       [TRAIN_RULE_MPO] = &mpo_rule,
     [TRAIN_RULE_DISCERN] = &discern_rule, [TRAIN_RULE_DRIVE] = &drive_rule,
-    [TRAIN_RULE_CLONE] = &clone_rule,
+    [TRAIN_RULE_CLONE] = &clone_rule,     [TRAIN_RULE_UVD] = &uvd_rule,
 };
 
 const struct rule *rules_at(int i) {

@@ -224,6 +224,20 @@ void outcome_loglik(struct outcome *m, float *loglik, const struct batch *b) {
   }
 }
 
+void outcome_closeness(struct outcome *m, float *closeness, const struct batch *b) {
+  CHECK(m && closeness && b && b->B == m->rows);
+  const int goal = m->shape.goal;
+  begin(m);
+  for (int row = 0; row < b->B; row++) {
+    set_z(m, row, b->achieved + row * goal, b->goal + row * goal);
+    float mode = -m->constant;
+    for (int i = 0; i < goal; i++) {
+      mode -= m->log_b[i];
+    }
+    closeness[row] = expf(log_density(m) - mode);
+  }
+}
+
 // the head's gradient where its output o is outside of the interval: kept if it leads back
 static float inward(const struct outcome *m, float o, float gradient) {
   const bool outward = (o > m->net.highest && gradient < 0) || (o < m->net.lowest && gradient > 0);

@@ -49,6 +49,10 @@ struct net *outcome_net(struct outcome *m);
 // Eqs. (1)-(6) at the batch's (s, a): loglik (B) of its goals; keeps what outcome_loss needs.
 void outcome_loglik(struct outcome *m, float *loglik, const struct batch *b);
 
+// p / max_g p in [0, 1], the density at the goals relative to its mode, exp(-rho): closeness (B) of
+// the batch last given to outcome_loglik.
+void outcome_closeness(struct outcome *m, float *closeness, const struct batch *b);
+
 // (7) and its gradient, on the batch last given to outcome_loglik; returns (7).
 double outcome_loss(struct outcome *m, const struct batch *b);
 

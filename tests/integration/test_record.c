@@ -129,7 +129,8 @@ Test(record, a_recording_that_cannot_be_is_told) {
   expect_refused(telos_record("box2d", NULL, NULL, NULL, NULL), 64, "--script FILE or --policy");
   expect_refused(telos_record("--script", script(), NULL, NULL, NULL), 64, "one task");
   expect_refused(telos_record("bxo2d", "--script", script(), NULL, NULL), 78, "box2d");
-  expect_refused(telos_record("fetch-push", "--script", script(), NULL, NULL), 78, "too few numbers");
+  expect_refused(telos_record("fetch-push", "--script", script(), NULL, NULL), 78,
+                 "too few numbers");
   expect_refused(telos_record("box2d", "--script", script(), "--noise", "x"), 64, "--noise x");
   expect_refused(telos_record("box2d", "--script", few, "--episodes", "2"), 78,
                  "0 of 40 episodes succeeded");

@@ -233,21 +233,15 @@ Test(backup, extreme_inputs_stay_finite) {
   }
 }
 
-// eq. (12), and the time KL of the choice
-Test(backup, a_hard_discount_takes_the_better_end) {
-  struct rng rng;
-  rng_init(&rng, 9, RNG_TEST, 0);
-  for (int i = 0; i < 2000; i++) {
-    const double gamma = uniform(&rng, 0.5, 0.99), kappa = exp(uniform(&rng, -1, 1));
-    const struct backup_options opt = {
-        .discount = BACKUP_HARD, .gamma = gamma, .q_max = gamma, .kappa = kappa, .kl_sign = -1};
-    const struct backup_constants c = backup_prepare(&opt);
-    const double cl = uniform(&rng, -4, 4), V = uniform(&rng, -4, 4);
-    const double now = cl + kappa * log1p(-gamma), later = V + kappa * log(gamma);
-    const struct backup b = backup_transition(cl, V, false, &c);
-    cr_assert_float_eq(b.y, fmax(now, later), 1e-12);
-    cr_assert_eq(b.q0, later > now);
-    cr_assert_float_eq(b.kl, bernoulli_kl(b.q0, gamma), 1e-12);
-    cr_assert_float_eq(backup_transition(cl, V, true, &c).y, now, 1e-12);
+// eq. (12): what is worth more, now or later; nothing follows a true end
+Test(backup, the_best_moment_counts_once) {
+  const float r[] = {1, 0.5f, 0.5f, -1, NAN, 1}, V[] = {0.5f, 1, 1, -4, 1, NAN};
+  const float done[] = {0, 0, 1, 0, 0, 0};
+  const double want[] = {1, 0.9, 0.5, -1};
+  float y[6];
+  backup_best(y, r, V, done, 0.9, 6);
+  for (int i = 0; i < 4; i++) {
+    cr_assert_float_eq(y[i], want[i], 1e-6, "%d: %g", i, (double)y[i]);
   }
+  cr_assert(isnan(y[4]) && isnan(y[5]));
 }

@@ -369,7 +369,7 @@ static int arrays_read(float **out, const struct batch *b, const struct config *
     return n;
   }
   out[n++] = b->next_obs;
-  if (cfg->train_rule == TRAIN_RULE_ODAC) {
+  if (cfg->train_rule == TRAIN_RULE_ODAC || cfg->train_rule == TRAIN_RULE_UVD) {
     out[n++] = b->achieved;
     if (cfg->outcome_model == OUTCOME_MODEL_LEARNED) {
       out[n++] = b->next_achieved;

@@ -119,26 +119,25 @@ Test(tabular, clamped_backup_stays_below) {
   }
 }
 
-// A hard discount gives the largest term of (A) alone. It is exact where a goal is passed once, so
-// on a chain that ends: on the cycle above each lap would be counted as one more try.
-Test(tabular, hard_backup_converges_to_the_largest_term) {
+// The maximum of universal value density estimation gives the largest term of (A), without its
+// weight 1 - gamma. It is exact where a goal is passed once, so on a chain that ends: on the cycle
+// above each lap would be counted as one more try.
+Test(tabular, a_maximum_converges_to_the_largest_term) {
   enum { LAST = STATES - 1 };
   for (int i = 0; i < 12; i++) {
     const double gamma = GAMMA[i % 3], goal = GOAL[i / 3];
-    struct backup_options opt = exact(gamma);
-    opt.discount = BACKUP_HARD;
-    const struct backup_constants c = backup_prepare(&opt);
-    double V[STATES];
+    float V[STATES];
     for (int s = LAST; s >= 0; s--) {
-      V[s] = backup_transition(log_density(s, goal), s < LAST ? V[s + 1] : 0, s == LAST, &c).y;
+      const float density = (float)exp(log_density(s, goal)), done = s == LAST;
+      const float next = s < LAST ? V[s + 1] : 0;
+      backup_best(&V[s], &density, &next, &done, gamma, 1);
     }
     for (int s = 0; s < STATES; s++) {
-      double want = -INFINITY;
+      double want = 0;
       for (int t = 0; s + t < STATES; t++) {
-        want = fmax(want, log1p(-gamma) + t * log(gamma) + log_density(s + t, goal));
+        want = fmax(want, pow(gamma, t) * exp(log_density(s + t, goal)));
       }
-      cr_assert_float_eq(V[s], want, 1e-9, "gamma %g goal %g state %d: %g, want %g", gamma, goal, s,
-                         V[s], want);
+      cr_assert_float_eq(V[s] / want, 1, 1e-5, "gamma %g goal %g state %d", gamma, goal, s);
     }
   }
 }
