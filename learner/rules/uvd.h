@@ -15,10 +15,10 @@
 // critics' noise.
 //
 // Where this differs from the paper and its code: p_d is this project's outcome model of the next
-// state, with a floor on its scale (outcome.scale_min=0.3) in place of a normalising flow fitted to
+// state, with a floor on its scale (outcome.scale_min=1) in place of a normalising flow fitted to
 // the next four states; it is taken at (s, a), not at (s', a'); it is divided by its mode, since
 // densities in small spaces are too large for float32, and K sets the size of values alone; the
-// policy is stochastic with a small constant alpha where theirs is TD3's.
+// policy is stochastic, with alpha for an entropy, where theirs is TD3's.
 #ifndef LEARNER_RULES_UVD_H
 #define LEARNER_RULES_UVD_H
 
