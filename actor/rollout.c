@@ -152,6 +152,23 @@ static void show(struct rollout *r, struct episode *ep, int t) {
   }
 }
 
+// one of the goals that go along with the policy, in some training episodes
+static void set_goal(struct episode *ep, const struct weights *w) {
+  float share;
+  const float *goals;
+  const int n =
+      w && ep->ticket.kind == TICKET_TRAIN ? weights_goals(&share, &goals, w, ep->dims.goal) : 0;
+  if (n == 0) {
+    return;
+  }
+  struct rng rng;
+  rng_init(&rng, ep->ticket.seed, RNG_GOAL, 0);
+  if (rng_float(&rng) < share) {
+    const size_t i = rng_below(&rng, (uint32_t)n), goal = (size_t)ep->dims.goal;
+    memcpy(ep->desired, goals + i * goal, goal * sizeof *goals);
+  }
+}
+
 // one attempt; the number of steps that went well. Sets ep->unstable when the next one did not.
 static int attempt_episode(struct rollout *r, struct episode *ep, const struct weights *w,
                            uint64_t attempt, _Atomic uint64_t *steps) {
@@ -166,6 +183,7 @@ static int attempt_episode(struct rollout *r, struct episode *ep, const struct w
   if (r->hooks->desired) {
     memcpy(ep->desired, r->hooks->desired, (size_t)r->task->goal * sizeof(float));
   }
+  set_goal(ep, w);
   show(r, ep, 0);
   for (int t = 0; t < r->task->horizon; t++) {
     choose_action(r, ep, t, w, &action);

@@ -112,16 +112,18 @@ static enum err take_weights(struct fold *f, const struct state_tensors *t,
                              const struct st_file *file, struct fault *fault) {
   uint64_t *named = must_alloc((size_t)f->nopen + (size_t)f->nowed + 1, sizeof *named);
   const int n = fold_named(f, named);
+  const size_t nparam = mlp_nparam(t->width, t->nlayer);
   enum err err = ERR_OK;
   for (int i = 0; i < n && err == ERR_OK; i++) {
     char name[ST_MAX_NAME + 1];
     weights_name(name, named[i]);
     const struct st_tensor *w = st_find(file, name);
-    if (!w || w->dtype != ST_F32 || w->rank != 1 ||
-        (uint64_t)w->shape[0] != mlp_nparam(t->width, t->nlayer)) {
+    if (!w || w->dtype != ST_F32 || w->rank != 1 || (uint64_t)w->shape[0] < nparam) {
       err = fault_set(fault, FILE_NAME " has no %s of the policy's widths", name);
     } else {
-      f->weights[f->nweights++] = weights_new(named[i], t->width, t->nlayer, w->data);
+      const float *data = w->data;
+      f->weights[f->nweights++] = weights_new_along(named[i], t->width, t->nlayer, data,
+                                                    data + nparam, (size_t)w->shape[0] - nparam);
     }
   }
   free(named);

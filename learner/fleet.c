@@ -2,6 +2,7 @@
 //
 // An actor that cannot be reached is lost at once, so no call here can fail.
 #include "learner/fleet.h"
+#include "learner/trainer.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -37,8 +38,8 @@ enum err fleet_check_sizes(const struct config *cfg, const struct task *task) {
   int width[CONFIG_WIDTHS + 2];
   const int n = config_layers(width, task->obs + task->goal, &cfg->net_hidden, 2 * task->act);
   const enum err weights =
-      check_size(cfg, wire_weights_bytes(width, n), "net.hidden: the policy's weights take",
-                 "make the layers smaller");
+      check_size(cfg, wire_weights_bytes(width, n, trainer_along(cfg, &dims)),
+                 "net.hidden: the policy's weights take", "make the layers smaller");
   return err == ERR_OK ? weights : err;
 }
 

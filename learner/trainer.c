@@ -28,13 +28,14 @@
 #include "learner/manifest.h"
 #include "learner/memory.h"
 #include "learner/replay/batch.h"
+#include "learner/replay/goals.h"
 #include "learner/replay/replay.h"
 #include "learner/replay/segments.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/updater.h"
 #include "learner/team.h"
 
-enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
+enum { MAX_TENSORS = 64, QUEUE_SLACK = 64, GOALS = 64 };
 
 struct item {
   enum { ITEM_EPISODE, ITEM_EVALUATION, ITEM_STOP } kind;
@@ -73,12 +74,33 @@ struct trainer {
   double wait_s, waits_since;  // ended waits; when the present one began, 0: none
 };
 
+size_t trainer_along(const struct config *cfg, const struct dims *dims) {
+  return cfg->goals_share > 0 && dims->goal > 0 ? 1 + GOALS * (size_t)dims->goal : 0;
+}
+
+// Goals for the version that comes next, a function of the fold: none before there is anything to
+// choose from.
+static float *choose_goals(const struct trainer *t) {
+  const size_t n = trainer_along(t->cfg, &t->dims);
+  float *along = n > 0 ? must_alloc(n, sizeof *along) : NULL;
+  if (n > 0 && t->fold.updates > 0) {
+    struct rng rng;
+    rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_GOALS, t->fold.version + 1);
+    along[0] = (float)t->cfg->goals_share;
+    goals_choose(along + 1, GOALS, t->replay, &t->dims, &rng);
+  }
+  return along;
+}
+
 // The policy as it is now, as the version that comes next.
 static struct weights *snapshot(const struct trainer *t) {
   const struct mlp *net = updater_policy(t->updater);
   float *theta = must_alloc(net->nparam, sizeof *theta);
   updater_publish(t->updater, theta);
-  struct weights *w = weights_new(t->fold.version + 1, net->width, net->nlayer, theta);
+  float *along = choose_goals(t);
+  struct weights *w = weights_new_along(t->fold.version + 1, net->width, net->nlayer, theta, along,
+                                        trainer_along(t->cfg, &t->dims));
+  free(along);
   free(theta);
   return w;
 }

@@ -264,8 +264,9 @@ static bool all_finite(const float *x, size_t n) {
   return above == 0;
 }
 
-// The sizes of a network that bytes of data hold exactly; false when they do not fit each other.
-static bool shape_read(const struct wire_decoder *d, int *width, int *nlayer,
+// The sizes of a network whose parameters bytes of data begin with, and how many there are; false
+// when they do not fit each other, or what goes along is not whole goals behind one number.
+static bool shape_read(const struct wire_decoder *d, int *width, int *nlayer, size_t *nparam,
                        const Telos__Pb__Weights *m) {
   if (m->n_width < 2 || m->n_width > MLP_MAX_LAYERS + 1) {
     return false;
@@ -283,24 +284,32 @@ static bool shape_read(const struct wire_decoder *d, int *width, int *nlayer,
   *nlayer = (int)m->n_width - 1;
   bool fits =
       !d->has_dims || (width[0] == d->dims.obs + d->dims.goal && width[*nlayer] == 2 * d->dims.act);
-  return fits && m->data.len == floats * sizeof(float);
+  *nparam = floats;
+  if (!fits || m->data.len % sizeof(float) != 0 || m->data.len < floats * sizeof(float)) {
+    return false;
+  }
+  const size_t more = m->data.len / sizeof(float) - floats;
+  return more == 0 || !d->has_dims || (d->dims.goal > 0 && (more - 1) % (size_t)d->dims.goal == 0);
 }
 
 static const char *read_weights(const struct wire_decoder *d, struct wire_msg *msg,
                                 const Telos__Pb__Weights *m) {
   int width[MLP_MAX_LAYERS + 1], nlayer;
+  size_t nparam;
   if (m->version == 0) {
     return "no version of the weights";
   }
-  if (!shape_read(d, width, &nlayer, m)) {
+  if (!shape_read(d, width, &nlayer, &nparam, m)) {
     return "weights of a wrong shape";
   }
   const float *data = (const float *)(const void *)m->data.data;
   if (!all_finite(data, m->data.len / sizeof(float))) {
     return "weights are not finite";
   }
-  msg->weights =
-      (struct wire_weights){.run = m->run, .weights = weights_new(m->version, width, nlayer, data)};
+  const size_t more = m->data.len / sizeof(float) - nparam;
+  msg->weights = (struct wire_weights){
+      .run = m->run,
+      .weights = weights_new_along(m->version, width, nlayer, data, data + nparam, more)};
   return NULL;
 }
 

@@ -155,9 +155,10 @@ struct wire_msg {
   };
 };
 
-// Bytes of the largest frame that an episode of these sizes, or weights of this network, can need.
+// Bytes of the largest frame that an episode of these sizes, or weights of this network with
+// so many floats along, can need.
 size_t wire_episode_bytes(const struct dims *dims);
-size_t wire_weights_bytes(const int *width, int nlayer);
+size_t wire_weights_bytes(const int *width, int nlayer, size_t nalong);
 
 // The largest that wire.max_message may be [bytes].
 size_t wire_largest_message(void);

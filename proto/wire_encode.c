@@ -142,8 +142,8 @@ size_t wire_episode_bytes(const struct dims *dims) {
   return episode_bytes(dims, dims->horizon) + WIRE_BESIDE;
 }
 
-size_t wire_weights_bytes(const int *width, int nlayer) {
-  return mlp_nparam(width, nlayer) * sizeof(float) + WIRE_BESIDE;
+size_t wire_weights_bytes(const int *width, int nlayer, size_t nalong) {
+  return (mlp_nparam(width, nlayer) + nalong) * sizeof(float) + WIRE_BESIDE;
 }
 
 static const void *pack_episode(struct wire_encoder *e, size_t *n, const struct wire_episode *w) {

@@ -32,6 +32,8 @@ enum rng_stream {
   RNG_PREFIT = 13,    // learner: replay indices for the outcome model alone, likewise
   RNG_RESAMPLE = 14,  // telos sweep: which scores are drawn again
   RNG_RECORD = 15,    // telos record: noise on demonstrations, seeded by the ticket
+  RNG_GOALS = 16,     // learner: goals that go along with version <index>
+  RNG_GOAL = 17,      // actor, seeded by the ticket: does it get one of them, and which
   RNG_TEST = 100,
 };
 

@@ -18,19 +18,37 @@ struct counted {
 };
 
 struct weights *weights_new(uint64_t version, const int *width, int nlayer, const float *data) {
-  CHECK(data);
-  size_t n = mlp_nparam(width, nlayer);
+  return weights_new_along(version, width, nlayer, data, NULL, 0);
+}
+
+struct weights *weights_new_along(uint64_t version, const int *width, int nlayer, const float *data,
+                                  const float *along, size_t nalong) {
+  CHECK(data && (along || nalong == 0));
+  const size_t nparam = mlp_nparam(width, nlayer), n = nparam + nalong;
   struct counted *c = must_alloc(1, sizeof *c);
   atomic_init(&c->holders, 1);
   struct weights *w = &c->weights;
   w->version = version;
   w->nlayer = nlayer;
   memcpy(w->width, width, sizeof *width * ((size_t)nlayer + 1));
+  w->nparam = nparam;
   w->n = n;
   w->data = must_alloc(n, sizeof *w->data);
-  memcpy(w->data, data, sizeof *w->data * n);
+  memcpy(w->data, data, sizeof *w->data * nparam);
+  if (nalong > 0) {
+    memcpy(w->data + nparam, along, sizeof *w->data * nalong);
+  }
   w->digest = XXH3_64bits(w->data, sizeof *w->data * n);
   return w;
+}
+
+int weights_goals(float *share, const float **goals, const struct weights *w, int goal) {
+  if (w->n == w->nparam || goal == 0) {
+    return 0;
+  }
+  *share = w->data[w->nparam];
+  *goals = w->data + w->nparam + 1;
+  return (int)((w->n - w->nparam - 1) / (size_t)goal);
 }
 
 struct weights *weights_ref(struct weights *w) {

@@ -130,6 +130,25 @@ Test(determinism, rules_with_a_reward) {
   expect_rule("drive", "hopper");
 }
 
+// goals of the learner go along with the policy
+Test(determinism, goals_of_the_learner) {
+  static const char *const settings[] = {"goals.share=0.5", "run.steps=2500",
+                                         "train.warmup_steps=500", "train.updates_per_step=4",
+                                         NULL};
+  const char *one = fleet_train("goals-one", settings, 1, 1);
+  harness_assert_same(one, fleet_train("goals-three", settings, 3, 1));
+  struct fleet *f = fleet_new("goals-killed", settings);
+  fleet_start(f, 2, 1);
+  fleet_wait_checkpoint(f->learner, f->run, 1000);
+  cr_assert(proc_running(f->learner), "the run was too short");
+  kill_learner(f, 1000, 2500 - 1);
+  fleet_wait_listening(f);
+  fleet_end(f);
+  harness_assert_same(one, fleet_policy(f));
+  free(f);
+  cr_assert_neq(harness_digest(one), harness_digest(fleet_train("goals-none", settings + 1, 1, 1)));
+}
+
 // Episodes that end early, so that commits issue no ticket, one, or several: one actor, three,
 // actors that are killed, and a learner that is, too.
 Test(determinism, episodes_of_any_length) {

@@ -83,7 +83,9 @@ static struct weights *make_weights(uint64_t version) {
   for (int i = 0; i < NPARAM; i++) {
     data[i] = (float)version + 0.1f * (float)i;
   }
-  return weights_new(version, WIDTH, 2, data);
+  // a share and a goal of two numbers
+  const float along[3] = {0.5f, (float)version, -1};
+  return weights_new_along(version, WIDTH, 2, data, along, 3);
 }
 
 // Release with fold_release(&s->fold).

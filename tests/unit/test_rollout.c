@@ -52,6 +52,52 @@ static bool same_action(const float *a, const float *b) {
   return a[0] == b[0] && a[1] == b[1];
 }
 
+// ---- goals of the learner ----
+
+// a share of training episodes gets goals that go along with the policy, no other kind of episode
+// does, and nothing else of an episode changes
+Test(rollout, some_training_episodes_have_goals_of_the_learner) {
+  enum { N = 400 };
+  struct task *task;
+  cr_assert_eq(task_load(&task, source_path("actor/tasks/box2d.xml")), ERR_OK);
+  struct weights *bare = make_weights(1, 8);
+  const float along[] = {0.25f, 1, 2, 3, 4, 5, 6};
+  struct weights *w = weights_new_along(1, bare->width, bare->nlayer, bare->data, along, 7);
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4), *without = make_episode(task, 4);
+  int set = 0, of[4] = {0};
+  for (uint64_t seed = 0; seed < N; seed++) {
+    const struct ticket ticket = make_ticket(seed, TICKET_TRAIN);
+    cr_assert_eq(rollout_run(r, ep, &ticket, w, NULL), ERR_OK);
+    cr_assert_eq(rollout_run(r, without, &ticket, bare, NULL), ERR_OK);
+    cr_assert_arr_eq(ep->obs, without->obs, 2 * sizeof(float));
+    if (ep->desired[0] != without->desired[0]) {
+      const int i = (int)(ep->desired[0] - 1) / 2;
+      cr_assert(i >= 0 && i < 3 && ep->desired[0] == along[1 + 2 * i] &&
+                ep->desired[1] == along[2 + 2 * i]);
+      of[i]++;
+      set++;
+    }
+  }
+  cr_assert(set > 70 && set < 130, "%d of %d", set, N);
+  cr_assert(of[0] > 10 && of[1] > 10 && of[2] > 10);
+  const enum ticket_kind others[] = {TICKET_EVAL, TICKET_WARMUP};
+  for (int k = 0; k < 2; k++) {
+    for (uint64_t seed = 0; seed < 20; seed++) {
+      const struct ticket ticket = make_ticket(seed, others[k]);
+      cr_assert_eq(rollout_run(r, ep, &ticket, w, NULL), ERR_OK);
+      cr_assert_eq(rollout_run(r, without, &ticket, bare, NULL), ERR_OK);
+      cr_assert_arr_eq(ep->desired, without->desired, 2 * sizeof(float));
+    }
+  }
+  episode_free(ep);
+  episode_free(without);
+  rollout_free(r);
+  weights_unref(w);
+  weights_unref(bare);
+  task_free(task);
+}
+
 // ---- purity ----
 
 struct job {

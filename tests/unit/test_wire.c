@@ -351,6 +351,36 @@ Test(wire, weights_there_and_back) {
   release(&out);
 }
 
+// goals go along behind the parameters: whole ones, behind one number
+Test(wire, goals_go_along_with_weights) {
+  struct weights *bare = make_weights(3);
+  const float along[] = {0.5f, 1, 2, 3, 4, 5, 6};
+  for (size_t n = 0; n <= 7; n++) {
+    struct weights *w = weights_new_along(3, bare->width, bare->nlayer, bare->data, along, n);
+    struct wire_msg m = {.type = WIRE_WEIGHTS, .weights = {9, w}}, out;
+    size_t bytes;
+    const void *frame = wire_encode(encoder, &bytes, &m);
+    cr_assert_leq(bytes, wire_weights_bytes(bare->width, bare->nlayer, n));
+    const bool whole = n == 0 || (n - 1) % (size_t)DIMS.goal == 0;
+    cr_assert_eq(decode(&out, frame, bytes), whole ? ERR_OK : ERR_FORMAT, "%zu", n);
+    if (whole) {
+      const struct weights *b = out.weights.weights;
+      float share = 0;
+      const float *goals = NULL;
+      cr_assert_eq(weights_goals(&share, &goals, b, DIMS.goal),
+                   n == 0 ? 0 : (int)((n - 1) / (size_t)DIMS.goal));
+      cr_assert(n == 0 || share == 0.5f);
+      cr_assert(b->digest == w->digest && b->nparam == bare->n && b->n == bare->n + n);
+      cr_assert(n < 3 || (goals[0] == 1 && goals[1] == 2));
+      release(&out);
+    } else {
+      cr_assert_str_eq(wire_fault(decoder), "weights of a wrong shape");
+    }
+    weights_unref(w);
+  }
+  weights_unref(bare);
+}
+
 // ---- damaged frames ----
 
 Test(wire, truncated_anywhere_is_never_the_message) {
@@ -991,7 +1021,7 @@ Test(wire, largest_sizes_are_known) {
     struct wire_msg m = {.type = WIRE_WEIGHTS, .weights = {UINT64_MAX, w}};
     size_t n;
     wire_encode(encoder, &n, &m);
-    const size_t bound = wire_weights_bytes(widths[i], nlayer[i]);
+    const size_t bound = wire_weights_bytes(widths[i], nlayer[i], 0);
     cr_assert(n <= bound && bound - n <= WIRE_BESIDE, "%zu of %zu", n, bound);
     weights_unref(w);
   }
