@@ -90,6 +90,22 @@ static enum err parse_resume(enum resume *out, const char *text) {
   return ERR_USAGE;
 }
 
+// an option that is kept as it is; false: c is none
+static bool keep_text(struct arguments *a, int c) {
+  const struct {
+    int c;
+    const char **at;
+  } texts[] = {{'t', &a->task},   {'c', &a->config}, {'u', &a->rule},
+               {'P', &a->preset}, {'r', &a->run},    {'D', &a->demos}};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    if (texts[i].c == c) {
+      *texts[i].at = optarg;
+      return true;
+    }
+  }
+  return false;
+}
+
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
       {"task", required_argument, NULL, 't'},
@@ -112,24 +128,6 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   opterr = 0;  // one line in our own words
   for (int c; err == ERR_OK && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     switch (c) {
-      case 't':
-        a->task = optarg;
-        break;
-      case 'c':
-        a->config = optarg;
-        break;
-      case 'u':
-        a->rule = optarg;
-        break;
-      case 'P':
-        a->preset = optarg;
-        break;
-      case 'r':
-        a->run = optarg;
-        break;
-      case 'D':
-        a->demos = optarg;
-        break;
       case 'R':
         err = parse_resume(&a->resume, optarg);
         break;
@@ -162,8 +160,11 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         a->told = true;
         return err;
       default:
-        options_complain(c, options, argv, "telos-learner", config_explain_option);
-        return ERR_USAGE;
+        if (!keep_text(a, c)) {
+          options_complain(c, options, argv, "telos-learner", config_explain_option);
+          return ERR_USAGE;
+        }
+        break;
     }
   }
   if (err == ERR_OK && (a->task == NULL || a->run == NULL)) {

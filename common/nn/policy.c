@@ -73,6 +73,24 @@ void policy_backward(float *dhead, const float *head, const float *a, const floa
   }
 }
 
+// clip(a, +-0.999) of eq. (6); a NaN comes through
+static float clip_action(float a) {
+  return a < -ACT_MAX ? -ACT_MAX : a > ACT_MAX ? ACT_MAX : a;
+}
+
+void policy_density(float *logp, const float *head, const float *a, int B, int act) {
+  CHECK(logp && head && a && B >= 1 && act >= 1);
+  for (int b = 0; b < B; b++, head += 2 * act, a += act) {
+    float sum = 0.0f;
+    for (int i = 0; i < act; i++) {
+      const float x = clip_action(a[i]), s = policy_log_std(head[act + i]);
+      const float z = (atanhf(x) - head[i]) * expf(-s);
+      sum -= 0.5f * z * z + s + HALF_LOG_2PI + logf(1.0f - x * x);
+    }
+    logp[b] = sum;
+  }
+}
+
 double policy_fit(float *dhead, const float *head, const float *a, const float *weight, float scale,
                   int B, int act) {
   CHECK(dhead && head && a && weight && B >= 1 && act >= 1);
@@ -80,7 +98,7 @@ double policy_fit(float *dhead, const float *head, const float *a, const float *
   for (int b = 0; b < B; b++, dhead += 2 * act, head += 2 * act, a += act) {
     const float w = scale * weight[b];
     for (int i = 0; i < act && w != 0.0f; i++) {
-      const float x = a[i] < -ACT_MAX ? -ACT_MAX : a[i] > ACT_MAX ? ACT_MAX : a[i];
+      const float x = clip_action(a[i]);
       const float s = policy_log_std(head[act + i]), inverse = expf(-s);
       const float z = (atanhf(x) - head[i]) * inverse;
       sum += (double)(w * (0.5f * z * z + s + HALF_LOG_2PI + logf(1.0f - x * x)));

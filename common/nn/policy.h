@@ -43,6 +43,9 @@ void policy_backward(float *dhead, const float *head, const float *a, const floa
 float policy_log_std(float o);
 float policy_inward(float o, float ds);
 
+// log pi (B) of actions that somebody chose, with the clip of (6): a (B x act).
+void policy_density(float *logp, const float *head, const float *a, int B, int act);
+
 // Maximum likelihood of actions that somebody else chose: with u = atanh(clip(a, +-0.999)),
 //   F = scale sum_b w_b (-log pi(a_b))                                                    (6)
 //   dF/dmu_i = -scale w_b (u_i - mu_i) / sigma_i^2,  dF/ds_i = scale w_b (1 - ((u_i - mu_i) /

@@ -217,6 +217,7 @@ static int smaller_critic(const struct agent *ag, const float *const *q, int i) 
 
 // da = -d min_i Q_i(s, a~, g) / da~; returns the sum of the minima
 static double descend_critics(struct agent *ag, const struct batch *b) {
+  CHECK(ag->parts.critics > 0);
   const int B = b->B, act = ag->shape.act, condition = policy_inputs(&ag->shape);
   const int width = condition + act;
   float *x = mlp_input(ag->critic_tape[0]);

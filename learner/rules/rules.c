@@ -13,6 +13,7 @@
 #include "learner/rules/clone.h"
 #include "learner/rules/discern.h"
 #include "learner/rules/drive.h"
+#include "learner/rules/irl.h"
 #include "learner/rules/mpo.h"
 #include "learner/rules/odac.h"
 #include "learner/rules/rule.h"
@@ -26,6 +27,7 @@ static const struct rule *const table[] = {
     [TRAIN_RULE_BETA] = &beta_rule,       [TRAIN_RULE_MPO] = &mpo_rule,
     [TRAIN_RULE_DISCERN] = &discern_rule, [TRAIN_RULE_DRIVE] = &drive_rule,
     [TRAIN_RULE_CLONE] = &clone_rule,     [TRAIN_RULE_UVD] = &uvd_rule,
+    [TRAIN_RULE_IRL] = &irl_rule,
 };
 
 const struct rule *rules_at(int i) {

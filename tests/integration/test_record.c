@@ -79,6 +79,7 @@ static void expect_same(const char *rule) {
 Test(record, any_fleet_learns_the_same_from_them) {
   expect_same("odac");
   expect_same("bc");
+  expect_same("irl");
   const char *const without[] = {"run.steps=2500", "train.warmup_steps=500",
                                  "train.updates_per_step=4", NULL};
   cr_assert_neq(harness_digest(harness_path("odac-one/policy.safetensors")),

@@ -208,3 +208,51 @@ Test(inference, a_prior_is_a_reward) {
     cr_assert_float_eq(with_prior.v[0][s], as_reward.v[0][s], 1e-12);
   }
 }
+
+// ---- inverse reinforcement learning on tables ----
+
+// how often each (t, s, a) is met from state 0 under the posterior policy
+static void visits(double out[STATES][ACTIONS], const struct world *w) {
+  const struct values v = soft_values(w);
+  double at[STATES] = {1};
+  memset(out, 0, sizeof(double) * STATES * ACTIONS);
+  for (int t = 0; t < STEPS; t++) {
+    double next[STATES] = {0};
+    for (int s = 0; s < STATES; s++) {
+      for (int a = 0; a < ACTIONS; a++) {
+        const double met = at[s] * w->prior[s][a] * exp(v.q[t][s][a] - v.v[t][s]);
+        out[s][a] += met;
+        next[w->next[s][a]] += met;
+      }
+    }
+    memcpy(at, next, sizeof at);
+  }
+}
+
+// The gradient of the demonstrations' likelihood is a difference of counts; climbing it from 0
+// finds a reward under which the counts, and so the policy, are the demonstrations'.
+Test(inference, counts_find_a_planted_reward) {
+  const struct world planted = random_world(11, true);
+  struct world found = planted;
+  double want[STATES][ACTIONS], got[STATES][ACTIONS];
+  visits(want, &planted);
+  memset(found.reward, 0, sizeof found.reward);
+  for (int i = 0; i < 20000; i++) {
+    visits(got, &found);
+    for (int s = 0; s < STATES; s++) {
+      for (int a = 0; a < ACTIONS; a++) {
+        found.reward[s][a] += 0.2 * (want[s][a] - got[s][a]);
+      }
+    }
+  }
+  for (int s = 0; s < STATES; s++) {
+    for (int a = 0; a < ACTIONS; a++) {
+      cr_assert_float_eq(got[s][a], want[s][a], 1e-3, "state %d action %d: %g, want %g", s, a,
+                         got[s][a], want[s][a]);
+    }
+  }
+  const struct paths a = enumerate(&planted, 0, STEPS), b = enumerate(&found, 0, STEPS);
+  for (int k = 0; k < ACTIONS; k++) {
+    cr_assert_float_eq(a.first[k] / a.all, b.first[k] / b.all, 2e-2);
+  }
+}

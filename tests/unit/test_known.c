@@ -215,3 +215,39 @@ Test(known, cloning_finds_the_gaussian_of_the_actions) {
   batch_free(b);
   updater_free(u);
 }
+
+// a reward planted in demonstrations: their actions are exp(r) likely, with r = -((u - x / 2) /
+// 0.3)^2 / 2 of the number before tanh. The learned one has the same differences between actions.
+Test(known, irl_finds_the_planted_reward) {
+  struct config cfg = small("irl");
+  snprintf(cfg.demos_digest, sizeof cfg.demos_digest, "given");
+  cfg.agent_lr = 1e-3;
+  cfg.agent_alpha = 1;
+  struct updater *u = updater_new(rules_of(&cfg), &cfg, &DIMS, NULL);
+  struct rng rng;
+  rng_init(&rng, 5, RNG_TEST, 0);
+  struct batch *b = batch_new(&DIMS, B);
+  float head_noise[B], logp[B];
+  for (int i = 0; i < 6000; i++) {
+    fill(b, quadratic, 1, &rng);
+    // the others' actions are the policy's own, as when it has acted in these states
+    const float goal[1] = {0};
+    agent_sample(&u->agent, head_noise, logp, b->obs, goal, &rng, B);
+    for (int k = 0; k < B; k++) {
+      b->demo[k] = k % 2 == 0 ? 1.0f : 0.0f;
+      const float shown = tanhf(0.5f * b->obs[2 * k + 1] + 0.3f * rng_normal(&rng));
+      b->act[k] = k % 2 == 0 ? shown : head_noise[k];
+    }
+    cr_assert(i > 0 || minibatch_prepare(u, b) == ERR_OK);
+    cr_assert_eq(updater_update(u, b, (uint64_t)i), ERR_OK);
+  }
+  // the policy is that of the demonstrations
+  for (int i = -1; i <= 1; i++) {
+    double mean, sd;
+    policy_at(&mean, &sd, u, 0, 0.8f * (float)i);
+    cr_assert_float_eq(mean, 0.95 * tanh(0.4 * i), 0.08, "at %g: mean %g", 0.8 * i, mean);
+    cr_assert_float_eq(sd, 0.27, 0.08, "at %g: sd %g", 0.8 * i, sd);
+  }
+  batch_free(b);
+  updater_free(u);
+}

@@ -284,6 +284,17 @@ Test(policy, fit_equals_closed_form) {
           closed_form(x, (double)head[b * 2 * ACT + i], clip((double)head[b * 2 * ACT + ACT + i]));
     }
   }
+  float logp[ROWS];
+  policy_density(logp, head, a, ROWS, ACT);
+  for (int b = 0; b < ROWS; b++) {
+    double sum = 0;
+    for (int i = 0; i < ACT; i++) {
+      const double x = fmin(fmax((double)a[b * ACT + i], -0.999), 0.999);
+      sum +=
+          closed_form(x, (double)head[b * 2 * ACT + i], clip((double)head[b * 2 * ACT + ACT + i]));
+    }
+    cr_assert_float_eq(logp[b], sum, 2e-4 * fmax(1, fabs(sum)));
+  }
   const double got = policy_fit(dhead, head, a, weight, 0.25f, ROWS, ACT);
   cr_assert_float_eq(got, want, 1e-4 * fabs(want), "%g, want %g", got, want);
   for (int i = 0; i < 2 * ACT; i++) {

@@ -17,6 +17,7 @@
 #include "learner/nn/gemm.h"
 #include "learner/replay/batch.h"
 #include "learner/rules/odac.h"
+#include "learner/rules/rule.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/minibatch.h"
 
@@ -44,11 +45,12 @@ static const char *named(struct config *cfg, int r) {
   cfg->net_hidden = (struct widths){.n = 2, .v = {6, 5}};
   cfg->outcome_hidden = (struct widths){.n = 1, .v = {4}};
   cfg->outcome_prefit = 5;
+  cfg->outcome_scale_min = 1e-3;  // behind a clip a gradient is not the loss's derivative
   if (cfg->worth_reward == WORTH_REWARD_AUTO) {
     cfg->worth_reward = WORTH_REWARD_DISTANCE;
   }
   cfg->worth_radius = 1;
-  if (cfg->train_rule == TRAIN_RULE_CLONE) {
+  if (rules_of(cfg)->needs & RULE_DEMOS) {
     show(cfg);
   }
   cfg->drive_hidden = (struct widths){.n = 1, .v = {7}};
@@ -369,6 +371,9 @@ static int arrays_read(float **out, const struct batch *b, const struct config *
     return n;
   }
   out[n++] = b->next_obs;
+  if (cfg->train_rule == TRAIN_RULE_IRL) {
+    return n;
+  }
   if (cfg->train_rule == TRAIN_RULE_ODAC || cfg->train_rule == TRAIN_RULE_UVD) {
     out[n++] = b->achieved;
     if (cfg->outcome_model == OUTCOME_MODEL_LEARNED) {
