@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,14 +76,17 @@ static int run_verb(int argc, char **argv) {
   return err_exit_code(ERR_USAGE);
 }
 
-// what was printed has to have arrived, unless its reader wants no more
-static int finish(int exit_code) {
+static int exit_code;
+
+// what was printed has to have arrived, unless its reader wants no more; also when a verb ends by
+// itself, having printed its help
+static void check_output(void) {
   const bool written = fflush(stdout) == 0 && !ferror(stdout);
   if (written || errno == EPIPE || exit_code != 0) {
-    return exit_code;
+    return;
   }
   log_error("cannot write standard output: %s; make room, or write it elsewhere", strerror(errno));
-  return err_exit_code(ERR_IO);
+  _exit(err_exit_code(ERR_IO));
 }
 
 int main(int argc, char **argv) {
@@ -92,6 +96,7 @@ int main(int argc, char **argv) {
     return err_exit_code(err);
   }
   log_set_name("telos");
+  atexit(check_output);
   process_ignore_sigpipe();
   if (argc < 2) {
     fputs(help, stderr);
@@ -100,7 +105,9 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "help") == 0 && argc > 2) {
     char option[] = "--help";
     char *words[] = {argv[2], option, NULL};
-    return finish(run_verb(2, words));
+    exit_code = run_verb(2, words);
+    return exit_code;
   }
-  return finish(run_verb(argc - 1, argv + 1));
+  exit_code = run_verb(argc - 1, argv + 1);
+  return exit_code;
 }

@@ -41,6 +41,7 @@ struct child {
   bool given_up;  // its exit code says that another try is useless
   int open;       // handles not closed yet: process and pipes
   uint64_t pause_ms, started_ms;
+  int falls;  // short lives in a row
 };
 
 struct train {

@@ -15,6 +15,7 @@
 
 enum {
   LEARNER_RESTARTS = 5,  // of a learner that was killed by a signal
+  ACTOR_FALLS = 6,       // short lives in a row; then another one would end like them
   RESTART_MAX_MS = 10000,
   FAREWELL_MS = 5000,  // actors that are still there after this are killed
 };
@@ -149,9 +150,13 @@ static void on_restart(uv_timer_t *timer) {
   }
 }
 
+static bool lived_long(const struct child *c) {
+  return uv_now(&c->train->loop) - c->started_ms > c->pause_ms;
+}
+
 // the pause doubles from one short life to the next; a life longer than its pause was a good one
 static void restart_later(struct child *c) {
-  if (uv_now(&c->train->loop) - c->started_ms > c->pause_ms) {
+  if (lived_long(c)) {
     c->pause_ms = TRAIN_RESTART_MIN_MS;
   }
   CHECK(uv_timer_start(&c->restart, on_restart, c->pause_ms, 0) == 0);
@@ -176,6 +181,22 @@ static bool useless_to_retry(int64_t status) {
   return status == 64 || status == 65 || status == 77 || status == 78;
 }
 
+// the learner is told to save and stop when no actor is left
+static void give_up(struct child *c, int code) {
+  struct train *t = c->train;
+  int left = 0;
+  c->given_up = true;
+  for (int i = 0; i < t->nactors; i++) {
+    left += !t->actors[i].given_up;
+  }
+  log_error("actor %d ended with exit code %d%s and is not started again; %d left", c->index, code,
+            c->falls == ACTOR_FALLS ? ", right after each start," : "", left);
+  if (left == 0) {
+    t->exit_code = code;
+    uv_process_kill(&t->learner.process, SIGTERM);
+  }
+}
+
 static void on_actor_exit(uv_process_t *process, int64_t status, int term_signal) {
   struct child *c = process->data;
   struct train *t = c->train;
@@ -185,18 +206,10 @@ static void on_actor_exit(uv_process_t *process, int64_t status, int term_signal
     train_end_if_all_gone(t);
     return;
   }
-  if (term_signal == 0 && useless_to_retry(status)) {
-    c->given_up = true;
-    int left = 0;
-    for (int i = 0; i < t->nactors; i++) {
-      left += !t->actors[i].given_up;
-    }
-    log_error("actor %d ended with exit code %d and is not started again; %d left", c->index,
-              (int)status, left);
-    if (left == 0) {
-      t->exit_code = (int)status;
-      uv_process_kill(&t->learner.process, SIGTERM);
-    }
+  const int code = term_signal != 0 ? 128 + term_signal : (int)status;
+  c->falls = code == 0 || lived_long(c) ? 0 : c->falls + 1;
+  if ((term_signal == 0 && useless_to_retry(status)) || c->falls == ACTOR_FALLS) {
+    give_up(c, code);
     return;
   }
   if (status != 0 || term_signal != 0) {

@@ -471,3 +471,34 @@ Test(train, eval_of_random_actions) {
   cr_expect_not_null(strstr(proc_stdout(p), "\nreturn "), "%s", proc_stdout(p));
   cr_expect_null(strstr(proc_stdout(p), "score"), "a task without a goal has no score");
 }
+
+// actors that end right after each start are given up, and with the last of them the run stops,
+// saved
+Test(train, actors_that_only_fall_are_given_up) {
+  const char *bin = harness_path("bin"), *actor = harness_path("bin/telos-actor");
+  struct proc *copy =
+      proc_start(NULL, "cp", "-r", harness_text("%s", getenv("TELOS_BIN")), bin, NULL);
+  cr_assert_eq(proc_wait_exit(copy), 0, "%s", proc_stderr(copy));
+  harness_write(actor, "#!/bin/sh\nexit 3\n", 17);
+  struct proc *p = proc_start(NULL, harness_path("bin/telos"), "train", "box2d", "--runs",
+                              harness_path("runs"), "--name", "a", "--actors", "2", NULL);
+  cr_assert_eq(proc_wait_exit(p), 3, "%s", proc_stderr(p));
+  cr_assert(strstr(proc_stderr(p), "right after each start, and is not started again; 0 left"),
+            "%s", proc_stderr(p));
+}
+
+// help that cannot be printed is an error like any other output
+Test(train, help_that_is_lost_is_an_error) {
+  static const char *const words[] = {"--help",        "train --help", "sweep --help",
+                                      "record --help", "eval --help",  "rules"};
+  if (access("/dev/full", W_OK) != 0) {
+    cr_skip_test("there is no /dev/full here");
+  }
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    struct proc *p =
+        proc_start(NULL, "sh", "-c",
+                   harness_text("exec %s %s >/dev/full", harness_program("telos"), words[i]), NULL);
+    cr_assert_eq(proc_wait_exit(p), 74, "%s", words[i]);
+    cr_assert(strstr(proc_stderr(p), "cannot write standard output"), "%s", proc_stderr(p));
+  }
+}
