@@ -12,6 +12,11 @@
 
 static const double GAMMA_MIN = 0.5;
 
+// any rule's object, as far as this file knows it
+struct actor_critic_first {
+  struct actor_critic base;
+};
+
 double actor_critic_gamma(const struct config *cfg, int horizon, double max) {
   return isnan(cfg->agent_gamma) ? fmin(fmax(1 - 1.0 / horizon, GAMMA_MIN), max) : cfg->agent_gamma;
 }
@@ -63,6 +68,14 @@ void actor_critic_value(struct actor_critic *ac, struct agent *ag, const struct 
   }
 }
 
+void actor_critic_descend(struct actor_critic *ac, struct agent *ag, const struct batch *b,
+                          float alpha, struct rng *rng) {
+  agent_critic_loss(ag, b, ac->y);
+  agent_policy_loss(ag, b, alpha, rng);
+  agent_temperature_loss(ag);
+  actor_critic_report(ac, ag, alpha, b->B);
+}
+
 void actor_critic_report(struct actor_critic *ac, const struct agent *ag, float alpha, int B) {
   double loss_q = 0;
   for (int i = 0; i < ag->parts.critics; i++) {
@@ -87,3 +100,11 @@ void actor_critic_stepped(struct actor_critic *ac, const struct agent *ag, float
   }
   ac->figures.alpha = actor_critic_alpha(ac, ag);
 }
+
+void actor_critic_rule_stepped(void *self, const struct agent *ag) {
+  struct actor_critic *ac = self;
+  actor_critic_stepped(ac, ag, ac->figures.loss_q);
+}
+
+const struct kept_number actor_critic_kept[ACTOR_CRITIC_NKEPT] = {
+    ACTOR_CRITIC_KEPT(struct actor_critic_first)};

@@ -81,11 +81,24 @@ float actor_critic_alpha(const struct actor_critic *ac, const struct agent *ag);
 void actor_critic_value(struct actor_critic *ac, struct agent *ag, const struct batch *b,
                         float alpha, struct rng *rng);
 
+// What is left of an update once y is known: the losses of critics, policy and temperature with
+// this alpha and actions drawn from rng, and the figures.
+void actor_critic_descend(struct actor_critic *ac, struct agent *ag, const struct batch *b,
+                          float alpha, struct rng *rng);
+
 // The figures, after the losses of agent.h with this alpha.
 void actor_critic_report(struct actor_critic *ac, const struct agent *ag, float alpha, int B);
 
 // After a step of all nets: (3) for e = error, and the figure of alpha.
 void actor_critic_stepped(struct actor_critic *ac, const struct agent *ag, float error);
+
+// The same for e = mean_i F_Qi, as the function of a rule (rule.h) whose object begins with this
+// one.
+void actor_critic_rule_stepped(void *self, const struct agent *ag);
+
+// The kept numbers of such a rule that has no others.
+enum { ACTOR_CRITIC_NKEPT = 1 };
+extern const struct kept_number actor_critic_kept[ACTOR_CRITIC_NKEPT];
 
 // The rows of a rule's tables of figures and of kept numbers, for an object whose first member,
 // base, this is.

@@ -106,8 +106,6 @@ static const struct figure figures[] = {
     {"residual", "", "e", offsetof(struct beta, residual), FIGURE_MEAN},
 };
 
-static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct beta)};
-
 const struct rule beta_rule = {
     .name = "beta",
     .needs = RULE_REWARD,
@@ -118,6 +116,6 @@ const struct rule beta_rule = {
     .release = release,
     .figure = figures,
     .nfigure = sizeof figures / sizeof *figures,
-    .kept = kept,
-    .nkept = sizeof kept / sizeof *kept,
+    .kept = actor_critic_kept,
+    .nkept = ACTOR_CRITIC_NKEPT,
 };

@@ -50,19 +50,11 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   clip_rows(d->r, d->l, d->floor, b->B);                        // (2)
   actor_critic_value(ac, ag, b, alpha, &rng);                   // (3)
   backup_reward(ac->y, d->r, ac->V, b->done, ac->gamma, b->B);  // (4)
-  agent_critic_loss(ag, b, ac->y);
-  agent_policy_loss(ag, b, alpha, &rng);
-  agent_temperature_loss(ag);
+  actor_critic_descend(ac, ag, b, alpha, &rng);
   discriminator_loss(d->discriminator);
-  actor_critic_report(ac, ag, alpha, b->B);
   d->mean_reward = (float)rows_mean(d->r, b->B);
   d->log_lik = (float)rows_mean(d->l, b->B);
   d->size = discriminator_size(d->discriminator);
-}
-
-static void stepped(void *self, const struct agent *ag) {
-  struct discern *d = self;
-  actor_critic_stepped(&d->base, ag, d->base.figures.loss_q);
 }
 
 static const struct figure figures[] = {
@@ -74,18 +66,16 @@ static const struct figure figures[] = {
     {"embedding_size", "", "|xi|", offsetof(struct discern, size), FIGURE_MEAN},
 };
 
-static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct discern)};
-
 const struct rule discern_rule = {
     .name = "discern",
     .needs = RULE_GOAL,
     .size = sizeof(struct discern),
     .init = init,
     .losses = losses,
-    .stepped = stepped,
+    .stepped = actor_critic_rule_stepped,
     .release = release,
     .figure = figures,
     .nfigure = sizeof figures / sizeof *figures,
-    .kept = kept,
-    .nkept = sizeof kept / sizeof *kept,
+    .kept = actor_critic_kept,
+    .nkept = ACTOR_CRITIC_NKEPT,
 };

@@ -42,16 +42,8 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   o->loss = (float)adversary_loss(o->adversary, b, o->logp);
   actor_critic_value(ac, ag, b, alpha, &rng);                   // (2)
   backup_reward(ac->y, o->f, ac->V, b->done, ac->gamma, b->B);  // (3)
-  agent_critic_loss(ag, b, ac->y);
-  agent_policy_loss(ag, b, alpha, &rng);
-  agent_temperature_loss(ag);
-  actor_critic_report(ac, ag, alpha, b->B);
+  actor_critic_descend(ac, ag, b, alpha, &rng);
   o->mean_reward = (float)rows_mean(o->f, b->B);
-}
-
-static void stepped(void *self, const struct agent *ag) {
-  struct irl *o = self;
-  actor_critic_stepped(&o->base, ag, o->base.figures.loss_q);
 }
 
 static const struct figure figures[] = {
@@ -62,18 +54,16 @@ static const struct figure figures[] = {
     {"loss_f", "nats", "F_f", offsetof(struct irl, loss), FIGURE_MEAN},
 };
 
-static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct irl)};
-
 const struct rule irl_rule = {
     .name = "irl",
     .needs = RULE_DEMOS,
     .size = sizeof(struct irl),
     .init = init,
     .losses = losses,
-    .stepped = stepped,
+    .stepped = actor_critic_rule_stepped,
     .release = release,
     .figure = figures,
     .nfigure = sizeof figures / sizeof *figures,
-    .kept = kept,
-    .nkept = sizeof kept / sizeof *kept,
+    .kept = actor_critic_kept,
+    .nkept = ACTOR_CRITIC_NKEPT,
 };

@@ -176,11 +176,6 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   actor_critic_report(ac, ag, alpha, b->B);
 }
 
-static void stepped(void *self, const struct agent *ag) {
-  struct mpo *m = self;
-  actor_critic_stepped(&m->base, ag, m->base.figures.loss_q);
-}
-
 static const struct figure figures[] = {
 #define F(name, unit, help, combine) ACTOR_CRITIC_FIGURE(struct mpo, name, unit, help, combine)
     ACTOR_CRITIC_FIGURES(F)
@@ -191,18 +186,16 @@ static const struct figure figures[] = {
 #undef F
 };
 
-static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct mpo)};
-
 const struct rule mpo_rule = {
     .name = "mpo",
     .needs = RULE_REWARD,
     .size = sizeof(struct mpo),
     .init = init,
     .losses = losses,
-    .stepped = stepped,
+    .stepped = actor_critic_rule_stepped,
     .release = release,
     .figure = figures,
     .nfigure = sizeof figures / sizeof *figures,
-    .kept = kept,
-    .nkept = sizeof kept / sizeof *kept,
+    .kept = actor_critic_kept,
+    .nkept = ACTOR_CRITIC_NKEPT,
 };

@@ -33,16 +33,8 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   reward_rows(s->r, &s->reward, b);                             // (1)
   actor_critic_value(ac, ag, b, alpha, &rng);                   // (2)
   backup_reward(ac->y, s->r, ac->V, b->done, ac->gamma, b->B);  // (3)
-  agent_critic_loss(ag, b, ac->y);                              // (4)
-  agent_policy_loss(ag, b, alpha, &rng);                        // (5)
-  agent_temperature_loss(ag);                                   // (6)
-  actor_critic_report(ac, ag, alpha, b->B);
+  actor_critic_descend(ac, ag, b, alpha, &rng);                 // (4) - (6)
   s->mean_reward = (float)rows_mean(s->r, b->B);
-}
-
-static void stepped(void *self, const struct agent *ag) {
-  struct sac *s = self;
-  actor_critic_stepped(&s->base, ag, s->base.figures.loss_q);
 }
 
 static const struct figure figures[] = {
@@ -52,18 +44,16 @@ static const struct figure figures[] = {
         {"reward", "", "r, mean of the minibatch", offsetof(struct sac, mean_reward), FIGURE_MEAN},
 };
 
-static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct sac)};
-
 const struct rule sac_rule = {
     .name = "sac",
     .needs = RULE_REWARD,
     .size = sizeof(struct sac),
     .init = init,
     .losses = losses,
-    .stepped = stepped,
+    .stepped = actor_critic_rule_stepped,
     .release = release,
     .figure = figures,
     .nfigure = sizeof figures / sizeof *figures,
-    .kept = kept,
-    .nkept = sizeof kept / sizeof *kept,
+    .kept = actor_critic_kept,
+    .nkept = ACTOR_CRITIC_NKEPT,
 };

@@ -44,18 +44,10 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   }
   actor_critic_value(ac, ag, b, alpha, &rng);                 // (3)
   backup_best(ac->y, u->r, ac->V, b->done, ac->gamma, b->B);  // (4)
-  agent_critic_loss(ag, b, ac->y);
-  agent_policy_loss(ag, b, alpha, &rng);
-  agent_temperature_loss(ag);
+  actor_critic_descend(ac, ag, b, alpha, &rng);
   u->nll = (float)outcome_loss(u->outcome, b);
-  actor_critic_report(ac, ag, alpha, b->B);
   u->mean_reward = (float)rows_mean(u->r, b->B);
   u->log_lik = (float)rows_mean(u->l, b->B);
-}
-
-static void stepped(void *self, const struct agent *ag) {
-  struct uvd *u = self;
-  actor_critic_stepped(&u->base, ag, u->base.figures.loss_q);
 }
 
 static const struct figure figures[] = {
@@ -67,18 +59,16 @@ static const struct figure figures[] = {
     {"nll", "nats", "F_p", offsetof(struct uvd, nll), FIGURE_MEAN},
 };
 
-static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct uvd)};
-
 const struct rule uvd_rule = {
     .name = "uvd",
     .needs = RULE_GOAL,
     .size = sizeof(struct uvd),
     .init = init,
     .losses = losses,
-    .stepped = stepped,
+    .stepped = actor_critic_rule_stepped,
     .release = release,
     .figure = figures,
     .nfigure = sizeof figures / sizeof *figures,
-    .kept = kept,
-    .nkept = sizeof kept / sizeof *kept,
+    .kept = actor_critic_kept,
+    .nkept = ACTOR_CRITIC_NKEPT,
 };
