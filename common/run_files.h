@@ -7,6 +7,9 @@
 // Demonstrations that the run learns from, too (common/demos.h).
 #define DEMOS_FILE "demos.tfrecord"
 
+// The policy that the run started from.
+#define START_FILE "start.safetensors"
+
 // Path of a file in the folder, must_alloc'd; free with free().
 char *run_files_path(const char *run, const char *name);
 

@@ -11,7 +11,6 @@
 
 #include "common/base/check.h"
 #include "common/base/cpu.h"
-#include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/options.h"
@@ -21,10 +20,9 @@
 #include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "common/config/table.h"
-#include "common/demos.h"
-#include "common/run_files.h"
 #include "common/task/task.h"
 #include "learner/fleet.h"
+#include "learner/given.h"
 #include "learner/memory.h"
 #include "learner/nn/gemm.h"
 #include "learner/ranks/ranks.h"
@@ -36,7 +34,8 @@
 #include "proto/version.h"
 
 struct arguments {
-  const char *task, *rule, *preset, *config, *demos, *run;
+  const char *task, *rule, *preset, *config, *run;
+  struct given_paths given;
   enum resume resume;
   bool insecure;
   bool told;             // --help or --version: nothing else to do
@@ -65,6 +64,7 @@ static const char help[] =
     "  --preset NAME       settings that go together; listed below\n"
     "  --config FILE       YAML settings; see `telos config` for all of them\n"
     "  --demos FILE        demonstrations to learn from, too; telos record makes them\n"
+    "  --from RUN|FILE     a policy to start from\n"
     "  --resume WHEN       auto (default): if there is a run; must; never\n"
     "  --insecure          allow an address beyond this machine (no encryption yet)\n"
     "  --video-every N     keep the policy of an evaluation every N steps in FOLDER/videos\n"
@@ -95,8 +95,8 @@ static bool keep_text(struct arguments *a, int c) {
   const struct {
     int c;
     const char **at;
-  } texts[] = {{'t', &a->task},   {'c', &a->config}, {'u', &a->rule},
-               {'P', &a->preset}, {'r', &a->run},    {'D', &a->demos}};
+  } texts[] = {{'t', &a->task}, {'c', &a->config},      {'u', &a->rule},      {'P', &a->preset},
+               {'r', &a->run},  {'D', &a->given.demos}, {'F', &a->given.from}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     if (texts[i].c == c) {
       *texts[i].at = optarg;
@@ -113,6 +113,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       {"rule", required_argument, NULL, 'u'},
       {"preset", required_argument, NULL, 'P'},
       {"demos", required_argument, NULL, 'D'},
+      {"from", required_argument, NULL, 'F'},
       {"run", required_argument, NULL, 'r'},
       {"resume", required_argument, NULL, 'R'},
       {"insecure", no_argument, NULL, 'i'},
@@ -171,6 +172,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
     log_error("--task and --run are needed; see telos-learner --help");
     err = ERR_USAGE;
   }
+  a->given.run = a->run;
   a->settings = argv + optind;
   a->nsettings = argc - optind;
   return err;
@@ -221,52 +223,15 @@ static void tell_how_to_resume(const struct arguments *a, char *program) {
   free(command);
 }
 
-// The demonstrations that are given, or that the run was begun with; their digest is a setting.
-static enum err load_demos(struct demos **demos, struct config *cfg, const struct arguments *a,
-                           const struct task *task, const struct dims *dims) {
-  char *kept = run_files_path(a->run, DEMOS_FILE);
-  enum err err = ERR_OK;
-  if (a->demos == NULL && config_has_demos(cfg) && !fsio_exists(kept)) {
-    log_error("demos.digest=%s, but there is no %s; give the demonstrations with --demos FILE",
-              cfg->demos_digest, kept);
-    err = ERR_CONFIG;
-  } else if (a->demos != NULL || config_has_demos(cfg)) {
-    err = demos_read(demos, a->demos != NULL ? a->demos : kept, dims, task->digest);
-  }
-  if (err == ERR_OK && *demos != NULL && a->demos == NULL &&
-      strcmp((*demos)->digest, cfg->demos_digest) != 0) {
-    log_error(
-        "%s is not the file that the run began with (demos.digest=%s); restore it from a copy",
-        kept, cfg->demos_digest);
-    err = ERR_FORMAT;
-  } else if (err == ERR_OK && *demos != NULL) {
-    snprintf(cfg->demos_digest, sizeof cfg->demos_digest, "%s", (*demos)->digest);
-    log_info("%d demonstrations of %lld steps", (*demos)->n, (long long)(*demos)->steps);
-  }
-  free(kept);
-  return err;
-}
-
-// the run has its demonstrations beside it, wherever they were given from
-static enum err keep_demos(const struct demos *demos, const struct arguments *a) {
-  if (demos == NULL || a->demos == NULL) {
-    return ERR_OK;
-  }
-  char *path = run_files_path(a->run, DEMOS_FILE);
-  const enum err err = fsio_write_atomic(path, demos->bytes, demos->nbytes);
-  free(path);
-  return err;
-}
-
 // a task that the update rule can learn, which may decide some settings
-static enum err load_task(struct task **task, struct demos **demos, struct config *cfg,
+static enum err load_task(struct task **task, struct given *given, struct config *cfg,
                           const struct arguments *a) {
   enum err err = task_load(task, a->task);
   if (err != ERR_OK) {
     return err;
   }
   const struct dims dims = task_dims(*task, (int)cfg->replay_hindsight_k);
-  if ((err = load_demos(demos, cfg, a, *task, &dims)) == ERR_OK) {
+  if ((err = given_load(given, cfg, &a->given, *task, &dims)) == ERR_OK) {
     err = rules_resolve(cfg, &dims, (*task)->success_radius, a->task);
   }
   return err;
@@ -286,7 +251,7 @@ static int learn(int argc, char **argv, struct team *team) {
   struct arguments a = {.resume = RESUME_AUTO};
   struct config cfg;
   struct task *task = NULL;
-  struct demos *demos = NULL;
+  struct given given = {0};
   struct rundir run;
   enum err err = parse_arguments(&a, argc, argv);
   if (err != ERR_OK || a.told) {
@@ -297,8 +262,8 @@ static int learn(int argc, char **argv, struct team *team) {
   }
   if ((err = read_config(&cfg, &a)) != ERR_OK ||
       (err = gemm_init(cfg.net_backend, cfg.net_precision)) != ERR_OK ||
-      (err = load_task(&task, &demos, &cfg, &a)) != ERR_OK) {
-    demos_free(demos);
+      (err = load_task(&task, &given, &cfg, &a)) != ERR_OK) {
+    given_release(&given);
     task_free(task);
     return err_exit_code(err);
   }
@@ -306,7 +271,7 @@ static int learn(int argc, char **argv, struct team *team) {
   if ((err = fleet_check_sizes(&cfg, task)) != ERR_OK ||
       (err = check_memory(&cfg, &dims, team)) != ERR_OK ||
       (err = team_gather(team, &cfg, &dims)) != ERR_OK) {
-    demos_free(demos);
+    given_release(&given);
     task_free(task);
     return err_exit_code(err);
   }
@@ -319,14 +284,14 @@ static int learn(int argc, char **argv, struct team *team) {
                                        .task = task,
                                        .run = &run,
                                        .team = team,
-                                       .demos = demos,
+                                       .given = &given,
                                        .insecure = a.insecure,
                                        .video_every = a.video_every,
                                        .listening = on_listening,
                                        .ctx = &run};
     // never freed: see server.h; static, so that a leak checker finds what it holds
     static struct server *server;
-    err = keep_demos(demos, &a);
+    err = given_keep(&given, &a.given);
     if (err == ERR_OK) {
       err = server_run(&server, &opt);
     }
@@ -336,7 +301,7 @@ static int learn(int argc, char **argv, struct team *team) {
     }
     rundir_close(&run);
   }
-  demos_free(demos);
+  given_release(&given);
   task_free(task);
   return err_exit_code(err);
 }

@@ -337,8 +337,8 @@ static enum err open_sockets(struct server *s, const struct server_options *opt)
   return err;
 }
 
-static enum err make_ledger(struct server *s) {
-  enum err err = trainer_new(&s->trainer, s->cfg, s->task, s->run, s->team, wake_loop, s);
+static enum err make_ledger(struct server *s, const struct given *given) {
+  enum err err = trainer_new(&s->trainer, s->cfg, s->task, s->run, s->team, given, wake_loop, s);
   if (err != ERR_OK) {
     return err;
   }
@@ -433,12 +433,9 @@ enum err server_run(struct server **out, const struct server_options *opt) {
   CHECK(uv_loop_init(&s->loop) == 0);
   CHECK(uv_async_init(&s->loop, &s->wake, on_wake) == 0);
   s->wake.data = s;
-  enum err err = make_ledger(s);
+  enum err err = make_ledger(s, opt->given);
   if (err == ERR_OK) {
     trainer_set_videos(s->trainer, opt->video_every);
-    if (opt->demos != NULL) {
-      trainer_set_demos(s->trainer, opt->demos);
-    }
   }
   if (err == ERR_OK && trainer_complete(s->trainer) && ledger_evals_pending(s->ledger) == 0) {
     log_info("%s is complete: %" PRId64 " steps; raise run.steps to go on", s->run->path,

@@ -25,6 +25,7 @@
 #include "learner/checkpoint.h"
 #include "learner/export.h"
 #include "learner/fold.h"
+#include "learner/given.h"
 #include "learner/manifest.h"
 #include "learner/memory.h"
 #include "learner/replay/batch.h"
@@ -406,6 +407,13 @@ static double hindsight_share(const struct trainer *t) {
   return t->dims.goal > 0 ? t->cfg->replay_hindsight : 0;
 }
 
+static void take_demos(struct trainer *t, const struct demos *demos) {
+  t->demos = replay_new(&t->dims, demos->steps, hindsight_share(t));
+  for (int i = 0; i < demos->n; i++) {
+    replay_add(t->demos, demos->ep[i]);
+  }
+}
+
 static void reset_replay(struct trainer *t) {
   replay_free(t->replay);
   t->replay = replay_new(&t->dims, t->cfg->replay_capacity, hindsight_share(t));
@@ -475,8 +483,8 @@ static int crew_size(struct trainer *t, const struct team *team) {
 }
 
 enum err trainer_new(struct trainer **out, const struct config *cfg, const struct task *task,
-                     const struct rundir *run, struct team *team, void (*notify)(void *ctx),
-                     void *ctx) {
+                     const struct rundir *run, struct team *team, const struct given *given,
+                     void (*notify)(void *ctx), void *ctx) {
   struct trainer *t = must_alloc(1, sizeof *t);
   t->cfg = cfg;
   t->task = task;
@@ -500,6 +508,12 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->crew = crew_new(crew_size(t, team));
   t->updater = team_updater(team, cfg, &t->dims, t->crew);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
+  if (given->demos) {
+    take_demos(t, given->demos);
+  }
+  if (given->start.weights) {
+    updater_start(t->updater, given->start.weights->data);
+  }
   const enum err err = restore(t);
   if (err != ERR_OK) {
     trainer_free(t);
@@ -541,14 +555,6 @@ void trainer_free(struct trainer *t) {
 void trainer_set_videos(struct trainer *t, uint64_t every) {
   CHECK(!t->started);
   t->video_every = every;
-}
-
-void trainer_set_demos(struct trainer *t, const struct demos *demos) {
-  CHECK(!t->started && !t->demos);
-  t->demos = replay_new(&t->dims, demos->steps, hindsight_share(t));
-  for (int i = 0; i < demos->n; i++) {
-    replay_add(t->demos, demos->ep[i]);
-  }
 }
 
 void trainer_start(struct trainer *t) {

@@ -29,9 +29,9 @@
 #include "learner/fold.h"
 #include "learner/rundir.h"
 
-struct demos;
 struct dims;
 struct episode;
+struct given;
 struct team;
 struct trainer;
 
@@ -53,10 +53,11 @@ struct trainer_event {
 };
 
 // Builds or restores the state. cfg, task, run and team (NULL: this process alone) are borrowed and
-// must outlive it. notify is called on the trainer's thread after each event.
+// must outlive it; given is read by this call alone. notify is called on the trainer's thread after
+// each event.
 NODISCARD enum err trainer_new(struct trainer **out, const struct config *cfg,
                                const struct task *task, const struct rundir *run, struct team *team,
-                               void (*notify)(void *ctx), void *ctx);
+                               const struct given *given, void (*notify)(void *ctx), void *ctx);
 void trainer_free(struct trainer *t);  // joins the thread; NULL is allowed
 
 // Floats that go along with each version of the policy (common/nn/weights.h).
@@ -72,9 +73,6 @@ bool trainer_complete(const struct trainer *t);
 // videos/step_<steps>.safetensors in the run's folder, for somebody else to draw. Before
 // trainer_start. Nothing of this enters the fold; when it fails, it is told and given up.
 void trainer_set_videos(struct trainer *t, uint64_t every);
-
-// Demonstrations for the minibatches, copied. Before trainer_start.
-void trainer_set_demos(struct trainer *t, const struct demos *demos);
 
 void trainer_start(struct trainer *t);
 

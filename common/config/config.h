@@ -76,6 +76,9 @@ bool config_explain_option(char *out, size_t n, const char *name, const char *va
 // Whether the run has demonstrations: demos.digest is not "none".
 bool config_has_demos(const struct config *cfg);
 
+// Whether the run starts from a policy: start.policy is not "none".
+bool config_has_start(const struct config *cfg);
+
 // Rules between settings (e.g. replay.capacity >= train.warmup_steps). Call after all sources.
 NODISCARD enum err config_check(const struct config *cfg);
 

@@ -166,6 +166,10 @@ bool config_has_demos(const struct config *cfg) {
   return strcmp(cfg->demos_digest, "none") != 0;
 }
 
+bool config_has_start(const struct config *cfg) {
+  return strcmp(cfg->start_policy, "none") != 0;
+}
+
 enum err config_check(const struct config *cfg) {
   static const char place[] = "configuration";
   if (cfg->train_warmup_steps >= cfg->run_steps) {

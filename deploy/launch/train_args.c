@@ -44,6 +44,7 @@ static const char help[] =
     "  --preset NAME    settings that go together: fleet, for many actors\n"
     "  --config FILE    YAML settings; `telos config --help` lists them\n"
     "  --demos FILE     demonstrations to learn from, too; `telos record` makes them\n"
+    "  --from RUN|FILE  a policy to start from: a run, or a policy.safetensors\n"
     "  --resume WHEN    auto (default), must, never\n"
     "  --video-every N  a video of an evaluation every N env steps, in RUN/videos\n"
     "  --insecure       allow wire.bind beyond this machine (no encryption yet)\n"
@@ -136,6 +137,7 @@ static const struct option options[] = {
     {"rule", required_argument, NULL, 'u'},
     {"preset", required_argument, NULL, 'P'},
     {"demos", required_argument, NULL, 'D'},
+    {"from", required_argument, NULL, 'F'},
     {"resume", required_argument, NULL, 'R'},
     {"insecure", no_argument, NULL, 'i'},
     {"video-every", required_argument, NULL, 'V'},
@@ -150,8 +152,8 @@ static bool keep_text(struct train *t, int c) {
   const struct {
     int c;
     const char **at;
-  } texts[] = {{'r', &t->runs},   {'c', &t->config}, {'u', &t->rule},
-               {'P', &t->preset}, {'R', &t->resume}, {'D', &t->demos}};
+  } texts[] = {{'r', &t->runs},   {'c', &t->config}, {'u', &t->rule}, {'P', &t->preset},
+               {'R', &t->resume}, {'D', &t->demos},  {'F', &t->from}};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     if (texts[i].c == c) {
       *texts[i].at = optarg;

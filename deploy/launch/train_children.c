@@ -295,7 +295,7 @@ static void on_learner_exit(uv_process_t *process, int64_t status, int term_sign
 
 void train_start_learner(struct train *t) {
   char program[PATH_MAX + 16], parent[24], video_every[24], insecure[] = "--insecure",
-                                                            demos[] = "--demos";
+                                                            demos[] = "--demos", from[] = "--from";
   snprintf(program, sizeof program, "%s/telos-learner", commands_program_dir());
   snprintf(parent, sizeof parent, "%ld", (long)getpid());
   char *args[TRAIN_MAX_SETTINGS + 24];
@@ -321,6 +321,10 @@ void train_start_learner(struct train *t) {
   if (t->demos != NULL) {
     args[n++] = demos;
     args[n++] = (char *)(uintptr_t)t->demos;
+  }
+  if (t->from != NULL) {
+    args[n++] = from;
+    args[n++] = (char *)(uintptr_t)t->from;
   }
   if (t->insecure) {
     args[n++] = insecure;

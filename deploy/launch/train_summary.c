@@ -66,7 +66,7 @@ static void print_next_seed(const struct train *t) {
   struct config cfg;
   config_defaults(&cfg);
   char *path = run_files_path(t->run, "config.yaml");
-  char *demos = run_files_path(t->run, DEMOS_FILE);
+  char *demos = run_files_path(t->run, DEMOS_FILE), *start = run_files_path(t->run, START_FILE);
   const bool known = config_read_file(&cfg, path) == ERR_OK;
   print_train(t);
   // a resumed run was begun by another command
@@ -74,6 +74,7 @@ static void print_next_seed(const struct train *t) {
   print_option("--preset", t->resumed ? NULL : t->preset);
   print_option("--config", t->resumed ? path : t->config);
   print_option("--demos", t->resumed && fsio_exists(demos) ? demos : t->demos);
+  print_option("--from", t->resumed && fsio_exists(start) ? start : t->from);
   for (int i = 0; i < t->nsettings; i++) {
     if (!starts_with(t->settings[i], "run.seed=")) {
       print_word(t->settings[i]);
@@ -81,6 +82,7 @@ static void print_next_seed(const struct train *t) {
   }
   printf(" run.seed=%" PRId64 "\n", known ? cfg.run_seed + 1 : 1);
   free(demos);
+  free(start);
   free(path);
 }
 

@@ -128,6 +128,20 @@ void scaling_fold(const struct scaling *s, float *theta, int width1) {
   }
 }
 
+void scaling_unfold(const struct scaling *s, float *theta, int width1) {
+  const int n = s->obs + s->goal;
+  float *bias = theta + (size_t)width1 * (size_t)n;
+  for (int j = 0; j < width1; j++) {
+    float *row = theta + (size_t)j * (size_t)n;
+    double shift = 0;
+    for (int i = 0; i < n; i++) {
+      shift += (double)row[i] * (double)s->mean[i];
+      row[i] = (float)((double)row[i] / (double)s->inv[i]);
+    }
+    bias[j] = (float)((double)bias[j] + shift);
+  }
+}
+
 void scaling_tensors(struct scaling *s, struct tensor_list *list) {
   const size_t n = (size_t)s->obs + (size_t)s->goal;
   tensor_list_add(list, "scaling", "mean", ST_F32, s->mean, n);

@@ -45,6 +45,9 @@ float scaling_spread(const struct scaling *s);
 // plain ones. width1: outputs of its first layer.
 void scaling_fold(const struct scaling *s, float *theta, int width1);
 
+// The reverse: of a network on plain numbers, one on scaled ones.
+void scaling_unfold(const struct scaling *s, float *theta, int width1);
+
 // Its state for checkpoints.
 void scaling_tensors(struct scaling *s, struct tensor_list *list);
 

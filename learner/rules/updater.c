@@ -85,6 +85,7 @@ struct updater *updater_new_share(const struct rule *rule, const struct config *
       .nets = &u->nets,
   };
   u->standardize = cfg->net_standardize;
+  u->started = config_has_start(cfg);
   rule->init(u->self, &u->agent, &setup);
   init_shards(u, &setup);
   return u;
@@ -118,10 +119,31 @@ void updater_free(struct updater *u) {
 
 // ---- before the first update ----
 
+void updater_start(struct updater *u, const float *theta) {
+  const struct net *net = &u->agent.policy;
+  CHECK(u->started && theta);
+  memcpy(net->theta, theta, net->n * sizeof *theta);
+  if (net->target) {
+    memcpy(net->target, theta, net->n * sizeof *theta);
+  }
+}
+
+// the policy, and its slow copy, as a function of scaled numbers
+static void start_scaled(struct updater *u) {
+  const struct net *net = &u->agent.policy;
+  scaling_unfold(u->scaling, net->theta, net->mlp.width[1]);
+  if (net->target) {
+    memcpy(net->target, net->theta, net->n * sizeof *net->theta);
+  }
+}
+
 static enum err prepare(struct updater *u, const struct draws *draws) {
   const enum err err = u->standardize ? scaling_measure(u->scaling, draws) : ERR_OK;
   if (err != ERR_OK) {
     return err;
+  }
+  if (u->started) {
+    start_scaled(u);
   }
   agent_begin(&u->agent);
   return u->rule->prepare ? u->rule->prepare(u->self, &u->agent, draws) : ERR_OK;

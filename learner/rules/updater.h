@@ -56,6 +56,7 @@ struct updater {
   struct nets nets;
   struct scaling *scaling;  // of what networks see; the identity before updater_prepare
   bool standardize;         // net.standardize
+  bool started;             // from a policy: updater_start
 
   struct crew *crew;  // borrowed
   int nshard;         // parts of a minibatch; those from first on, nown of them, are ours
@@ -91,6 +92,11 @@ int updater_shards(const struct config *cfg);
 // cores, less one when there are more than two, for the loop that feeds the fleet. Never more than
 // parts.
 int updater_threads(const struct config *cfg, int parts, int cores);
+
+// In place of the policy's initial weights: parameters (theta, layout of mlp_shape.h) of a policy
+// of the same layers on plain numbers, which updater_prepare translates into scaled ones. Before
+// both, when config_has_start.
+void updater_start(struct updater *u, const float *theta);
 
 // Once, before the first update of a run: measures the scaling, then prepares the rule.
 // ERR_NUMERIC: logged; training cannot begin, and the whole state is as before the call.

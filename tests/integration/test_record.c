@@ -1,5 +1,6 @@
-// test_record.c - demonstrations with real programs: recorded, learned from to the same bits by any
-// fleet, kept in the run's folder; and every mistake with them told.
+// test_record.c - what a run is given, with real programs: demonstrations, recorded and learned
+// from to the same bits by any fleet, and a policy to start from; kept in the run's folder, and
+// every mistake with them told.
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,11 +38,11 @@ Test(record, equal_seeds_record_equal_files) {
 }
 
 // the learner is killed and started again without the file that it was given
-static void kill_and_go_on(struct fleet *f) {
+static void kill_and_go_on(struct fleet *f, const char *option) {
   proc_signal(f->learner, SIGKILL);
   cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
   int i = 0;
-  while (strcmp(f->settings[i], "--demos") != 0) {
+  while (strcmp(f->settings[i], option) != 0) {
     i++;
   }
   for (; i + 2 <= f->nsettings; i++) {
@@ -69,7 +70,7 @@ static void expect_same(const char *rule) {
   fleet_wait_checkpoint(f->learner, f->run, 1000);
   cr_assert(proc_running(f->learner), "the run was too short");
   unlink(given);
-  kill_and_go_on(f);
+  kill_and_go_on(f, "--demos");
   fleet_wait_listening(f);
   fleet_end(f);
   harness_assert_same(one, fleet_policy(f));
@@ -105,7 +106,7 @@ Test(record, a_mistake_is_told) {
   expect_refused(learner(run, "--demos", script(), NULL, NULL), 65, "byte 0");
   expect_refused(learner(run, "--demos", harness_path("none"), NULL, NULL), 74, "none");
   expect_refused(learner(run, "demos.digest=0123456789abcdef", NULL, NULL, NULL), 78,
-                 "give the demonstrations with --demos FILE");
+                 "give the file with --demos FILE");
   cr_assert_neq(access(run, F_OK), 0, "nothing may be made of a run that is refused");
   // a run that was begun with one file does not go on with another one
   const char *const settings[] = {"--demos", given, "run.steps=1500", NULL};
@@ -137,4 +138,49 @@ Test(record, a_recording_that_cannot_be_is_told) {
                  "0 of 40 episodes succeeded");
   expect_refused(telos_record("box2d", "--script", script(), "--out", "no/such/folder"), 74,
                  "no/such/folder");
+}
+
+// ---- a policy to start from ----
+
+// a run with a step size of 0 ends with the policy that it started from, wherever that is given;
+// any fleet trains it alike, and the run goes on without the file
+Test(record, a_run_starts_from_a_policy) {
+  const char *const first[] = {"run.steps=1500", NULL};
+  const char *teacher = fleet_train("teacher", first, 1, 1);
+  const char *const still[] = {"--from", harness_path("teacher"), "agent.lr=0", "run.steps=1500",
+                               NULL};
+  const char *kept = fleet_train("still", still, 1, 1);
+  struct proc *a = proc_start(NULL, harness_program("telos"), "eval", teacher, "--json", NULL);
+  struct proc *b = proc_start(NULL, harness_program("telos"), "eval", kept, "--json", NULL);
+  cr_assert_eq(proc_wait_exit(a), 0);
+  cr_assert_eq(proc_wait_exit(b), 0);
+  double score[2];
+  cr_assert_eq(sscanf(strstr(proc_stdout(a), "\"score\""), "\"score\": %lf", &score[0]), 1);
+  cr_assert_eq(sscanf(strstr(proc_stdout(b), "\"score\""), "\"score\": %lf", &score[1]), 1);
+  cr_assert(score[1] > score[0] - 0.01 && score[1] < score[0] + 0.01, "%g, then %g", score[0],
+            score[1]);
+  const char *const on[] = {
+      "--from", teacher, "run.steps=2500", "train.warmup_steps=500", "train.updates_per_step=4",
+      NULL};
+  const char *one = fleet_train("on", on, 1, 1);
+  struct fleet *f = fleet_new("on-killed", on);
+  fleet_start(f, 2, 1);
+  fleet_wait_checkpoint(f->learner, f->run, 1000);
+  cr_assert(proc_running(f->learner), "the run was too short");
+  unlink(teacher);
+  kill_and_go_on(f, "--from");
+  fleet_wait_listening(f);
+  fleet_end(f);
+  harness_assert_same(one, fleet_policy(f));
+  free(f);
+}
+
+Test(record, a_policy_that_does_not_fit_is_told) {
+  const char *const settings[] = {"run.steps=1500", NULL};
+  const char *policy = fleet_train("teacher", settings, 1, 1), *run = harness_path("run");
+  expect_refused(learner(run, "--from", policy, "net.hidden=32,32", NULL), 78, "net.hidden=16");
+  expect_refused(learner(run, "--from", script(), NULL, NULL), 65, "box2d.txt");
+  expect_refused(learner(run, "--from", harness_path("none"), NULL, NULL), 74, "none");
+  expect_refused(learner(run, "start.policy=0123456789abcdef", NULL, NULL, NULL), 78,
+                 "give the file with --from RUN");
 }

@@ -737,3 +737,30 @@ Test(rules, a_task_without_what_a_rule_needs_aborts, .signal = SIGABRT) {
   config_defaults(&cfg);
   updater_new(&odac_rule, &cfg, &rewards, NULL);
 }
+
+// a policy to start from is published as it was, before and after its numbers are scaled
+Test(rules, a_run_that_starts_from_a_policy_publishes_it) {
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    snprintf(cfg.start_policy, sizeof cfg.start_policy, "given");
+    struct updater *u = updater_new(rules_of(&cfg), &cfg, &DIMS, NULL);
+    const size_t n = u->agent.policy.n;
+    float *given = must_alloc(n, sizeof *given), *got = must_alloc(n, sizeof *got);
+    struct rng rng;
+    rng_init(&rng, 8, RNG_TEST, 0);
+    rng_fill_uniform(&rng, given, n, -1, 1);
+    updater_start(u, given);
+    updater_publish(u, got);
+    cr_assert_arr_eq(got, given, n * sizeof *got);
+    struct batch *b = minibatch_random(&DIMS, B, 44);
+    cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
+    updater_publish(u, got);
+    for (size_t i = 0; i < n; i++) {
+      cr_assert_float_eq(got[i], given[i], 1e-5, "%s: number %zu", rules_of(&cfg)->name, i);
+    }
+    batch_free(b);
+    free(given);
+    free(got);
+    updater_free(u);
+  }
+}

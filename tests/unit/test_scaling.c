@@ -204,6 +204,14 @@ Test(scaling, a_folded_policy_acts_alike_on_plain_numbers) {
     // inputs of size 10 in single precision
     cr_assert_float_eq(before[i], after[i], 1e-4);
   }
+  // and back
+  scaling_unfold(s, net->theta, width[1]);
+  rows_set_scaled(mlp_input(tape), in, 0, b->obs, s->mean, s->inv, OBS, B);
+  rows_set_scaled(mlp_input(tape), in, OBS, b->goal, s->mean + OBS, s->inv + OBS, GOAL, B);
+  const float *again = mlp_forward(net, tape, B);
+  for (int i = 0; i < B * 2 * ACT; i++) {
+    cr_assert_float_eq(before[i], again[i], 1e-4);
+  }
   mlp_tape_free(tape);
   mlp_free(net);
   scaling_free(s);

@@ -15,6 +15,7 @@
 #include "common/run_files.h"
 #include "learner/agent/scaling.h"
 #include "learner/fold.h"
+#include "learner/given.h"
 #include "learner/ledger.h"
 #include "learner/nn/gemm.h"
 #include "learner/replay/batch.h"
@@ -207,7 +208,9 @@ static void open_life(struct bench *b, const char *folder) {
   b->rollout = rollout_new(
       b->task, &(struct rollout_options){.least = 1, .random = 0.3, .repeat = 0.5, .hindsight = 4});
   cr_assert_eq(rundir_open(&b->run, folder, RESUME_AUTO, &b->cfg, b->task, "test"), ERR_OK);
-  cr_assert_eq(trainer_new(&b->trainer, &b->cfg, b->task, &b->run, NULL, on_notify, b), ERR_OK);
+  cr_assert_eq(
+      trainer_new(&b->trainer, &b->cfg, b->task, &b->run, NULL, &(struct given){0}, on_notify, b),
+      ERR_OK);
   const struct ledger_options opt = {.seed = (uint64_t)b->cfg.run_seed,
                                      .timeout_ms = 1000,
                                      .eval_episodes = (int)b->cfg.eval_episodes};
