@@ -52,7 +52,7 @@ static struct size rule_network(const struct config *cfg, const struct dims *dim
     case TRAIN_RULE_UVD:
       return network(dims->obs + dims->act, &cfg->outcome_hidden, 2 * dims->goal);
     case TRAIN_RULE_IRL:
-      return network(seen + dims->act, &cfg->irl_hidden, 1);
+      return network(seen + dims->act, &cfg->adversary_hidden, 1);
     case TRAIN_RULE_DISCERN:
       return network(dims->goal, &cfg->discern_hidden, (int)cfg->discern_embedding);
     case TRAIN_RULE_DRIVE:  // a model; the prior and the value are as large as two critics

@@ -20,6 +20,7 @@
 #include "common/task/convention_goal.h"
 #include "common/task/hook.h"
 #include "common/task/mj.h"
+#include "common/task/randomise.h"
 #include "common/task/task.h"
 #include "common/task/tryout.h"
 
@@ -32,7 +33,7 @@ enum kind { NUMERIC, TEXT };
 static const char *const kind_name[] = {"numeric", "text"};
 
 // every name of the convention, for look-up and for the nearest one; one that ends in '.' is
-// followed by the name of a sensor
+// followed by the name of a sensor, or of another element
 static const struct known {
   const char *name;
   enum kind kind;
@@ -56,6 +57,10 @@ static const struct known {
     {"telos.reset_velocity_normal", NUMERIC},
     {"telos.reset_apart", NUMERIC},
     {"telos.max_overlap", NUMERIC},
+    {"telos.random.mass.", NUMERIC},
+    {"telos.random.friction.", NUMERIC},
+    {"telos.random.damping.", NUMERIC},
+    {"telos.random.gain.", NUMERIC},
     {"telos.goal", NUMERIC},
     {"telos.goal_low", NUMERIC},
     {"telos.goal_high", NUMERIC},
@@ -124,6 +129,27 @@ static bool has_role(const char *sensor) {
   return false;
 }
 
+// what follows the name of a family
+static const struct element {
+  const char *family;
+  int object;
+  const char *word;
+} elements[] = {
+    {"telos.random.mass.", mjOBJ_BODY, "body"},
+    {"telos.random.friction.", mjOBJ_GEOM, "geom"},
+    {"telos.random.damping.", mjOBJ_JOINT, "joint"},
+    {"telos.random.gain.", mjOBJ_ACTUATOR, "actuator"},
+    {"", mjOBJ_SENSOR, "sensor"},  // of all other families
+};
+
+static const struct element *element_of(const struct known *known) {
+  const struct element *e = elements;
+  while (e->object != mjOBJ_SENSOR && strcmp(e->family, known->name) != 0) {
+    e++;
+  }
+  return e;
+}
+
 // one custom element: a telos.* name that is unknown, of the other kind, or about no sensor of ours
 static void check_name(struct checker *c, const char *name, enum kind kind) {
   if (!name || !starts_with(name, "telos.")) {
@@ -131,17 +157,20 @@ static void check_name(struct checker *c, const char *name, enum kind kind) {
   }
   bool exact;
   const struct known *near = nearest_known(name, &exact);
+  const struct element *element = element_of(near);
+  const char *of = exact ? name + strlen(near->name) : "";
   if (!exact) {
-    checker_mistake(c, "%s \"%s\" is unknown; the nearest name is \"%s%s\"", kind_name[kind], name,
-                    near->name, is_family(near->name) ? "<sensor>" : "");
+    const bool family = is_family(near->name);
+    checker_mistake(c, "%s \"%s\" is unknown; the nearest name is \"%s%s%s%s\"", kind_name[kind],
+                    name, near->name, family ? "<" : "", family ? element->word : "",
+                    family ? ">" : "");
   } else if (near->kind != kind) {
     checker_mistake(c, "\"%s\" is a <%s>; expected a <%s>", name, kind_name[kind],
                     kind_name[near->kind]);
-  } else if (is_family(near->name) &&
-             mj_name2id(c->m, mjOBJ_SENSOR, name + strlen(near->name)) < 0) {
-    checker_mistake(c, "%s \"%s\": there is no sensor \"%s\"", kind_name[kind], name,
-                    name + strlen(near->name));
-  } else if (is_family(near->name) && !has_role(name + strlen(near->name))) {
+  } else if (is_family(near->name) && mj_name2id(c->m, element->object, of) < 0) {
+    checker_mistake(c, "%s \"%s\": there is no %s \"%s\"", kind_name[kind], name, element->word,
+                    of);
+  } else if (is_family(near->name) && element->object == mjOBJ_SENSOR && !has_role(of)) {
     checker_mistake(
         c,
         "%s \"%s\" is not used: expected a sensor named obs.*, goal.*, reward.*, rate.*, "
@@ -358,6 +387,7 @@ int convention_read(struct task *task, const char *label) {
   read_all_sensors(&c);
   convention_read_action(&c);
   read_reset(&c);
+  randomise_read(&c);
   convention_read_goal(&c);
   read_reward(&c);
   read_alive(&c);

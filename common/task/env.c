@@ -14,7 +14,9 @@
 enum { MAX_DRAWS = 1000 };  // of a reset or a goal that rules reject
 
 struct env {
-  const struct task *task;
+  const struct task *task;  // with a model of its own, when that differs from episode to episode
+  const struct task *given;
+  struct task own;
   mjData *d;
   mjData *goal;  // TASK_GOAL_JOINTS: where goals are posed, else NULL
   double *rate;  // rate.* sensors before the step
@@ -23,7 +25,13 @@ struct env {
 
 struct env *env_new(const struct task *task) {
   struct env *env = must_alloc(1, sizeof *env);
-  env->task = task;
+  env->task = env->given = task;
+  if (task->nrandom > 0) {
+    env->own = *task;
+    env->own.model = mj_copyModel(NULL, task->model);
+    CHECK(env->own.model);
+    env->task = &env->own;
+  }
   env->d = mj_makeData(task->model);
   CHECK(env->d);
   if (task->target.base == TASK_GOAL_JOINTS) {
@@ -31,7 +39,7 @@ struct env *env_new(const struct task *task) {
     CHECK(env->goal);
   }
   env->rate = must_alloc((size_t)task->sensors[TASK_RATE].width + 1, sizeof *env->rate);
-  sense_init(&env->sense, task);
+  sense_init(&env->sense, env->task);
   return env;
 }
 
@@ -39,6 +47,9 @@ void env_free(struct env *env) {
   if (env) {
     mj_deleteData(env->d);
     mj_deleteData(env->goal);
+    if (env->own.model) {
+      mj_deleteModel(env->own.model);
+    }
     free(env->rate);
     free(env);
   }
@@ -272,6 +283,9 @@ static enum err draw_goal(struct env *env, float *goal, struct rng *rng) {
 }
 
 enum err env_reset(struct env *env, float *desired, struct rng *reset) {
+  if (env->own.model) {
+    randomise(env->own.model, env->d, env->given, reset);
+  }
   enum err err = draw_state(env, reset);
   if (err == ERR_OK) {
     err = draw_goal(env, desired, reset);

@@ -138,6 +138,7 @@ void task_free(struct task *task) {
   free(task->reset_velocity_noise);
   free(task->reset_velocity_normal);
   free(task->reset_apart);
+  free(task->random);
   free(task->reward_weight);
   free(task->rate_weight);
   free(task->alive_low);

@@ -16,6 +16,7 @@
 
 #include "common/base/err.h"
 #include "common/episode.h"
+#include "common/task/randomise.h"
 #include "common/task/tether.h"
 
 struct evaluation_part;
@@ -114,6 +115,8 @@ struct task {
   double *reset_velocity_noise;   // (nv) half-width of a uniform
   double *reset_velocity_normal;  // (nv) standard deviation of a normal
   double *reset_apart;            // (apart sensors) metres
+  struct task_random *random;     // (nrandom) what differs from episode to episode
+  int nrandom;
   double max_overlap;  // of two geoms at reset and at a goal by joints [m], or TASK_NO_LIMIT
   bool has_reward;
   double *reward_weight, *rate_weight;  // (width of reward.*), (width of rate.*)

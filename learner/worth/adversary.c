@@ -33,11 +33,11 @@ struct adversary *adversary_new(struct nets *nets, const struct config *cfg,
   m->max_batch = (int)cfg->train_batch;
   net_init(&m->net, nets,
            &(struct net_setup){.name = "reward",
-                               .remedy = "lower irl.lr",
-                               .hidden = &cfg->irl_hidden,
+                               .remedy = "lower adversary.lr",
+                               .hidden = &cfg->adversary_hidden,
                                .in = policy_inputs(shape) + shape->act,
                                .out = 1,
-                               .lr = (float)cfg->irl_lr});
+                               .lr = (float)cfg->adversary_lr});
   m->tape = mlp_tape_new(&m->net.mlp, m->max_batch, 0);
   m->df = must_alloc((size_t)m->max_batch, sizeof *m->df);
   return m;

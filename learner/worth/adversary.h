@@ -23,7 +23,7 @@ struct nets;
 struct policy_shape;
 struct scaling;
 
-// Appends its net, "reward", to the list. Settings: the group irl, train.batch. scaling is
+// Appends its net, "reward", to the list. Settings: the group adversary, train.batch. scaling is
 // borrowed. Free with adversary_free.
 struct adversary *adversary_new(struct nets *nets, const struct config *cfg,
                                 const struct policy_shape *shape, const struct scaling *scaling);

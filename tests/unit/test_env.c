@@ -541,3 +541,71 @@ Test(env, every_sensor_shows_the_present_state) {
     task_free(task);
   }
 }
+
+// ---- randomisation ----
+
+#define RANDOM_TASK(names)                                                                       \
+  "<mujoco model=\"r\"><option timestep=\"0.01\" gravity=\"0 0 0\"/><worldbody>"                 \
+  "<body name=\"b\"><joint name=\"j\" type=\"slide\" axis=\"1 0 0\" damping=\"0.5\"/>"           \
+  "<geom name=\"g\" size=\"0.1\" mass=\"2\"/></body></worldbody>"                                \
+  "<actuator><motor name=\"a\" joint=\"j\" ctrllimited=\"true\" ctrlrange=\"-1 1\"/></actuator>" \
+  "<sensor><jointpos name=\"obs.x\" joint=\"j\"/><jointvel name=\"obs.v\" joint=\"j\"/>"         \
+  "<jointpos name=\"goal.x\" joint=\"j\"/></sensor><custom>"                                     \
+  "<numeric name=\"telos.horizon\" data=\"10\"/><numeric name=\"telos.frame_skip\" data=\"1\"/>" \
+  "<numeric name=\"telos.goal\" data=\"1\"/>" names "</custom></mujoco>"
+
+#define RANDOM(name, data) "<numeric name=\"telos.random." name "\" data=\"" data "\"/>"
+
+// velocity after a step of full force from rest
+static double pushed(struct env *env, uint64_t seed) {
+  struct rng reset, dynamics;
+  rng_init(&reset, seed, RNG_RESET, 0);
+  rng_init(&dynamics, seed, RNG_DYNAMICS, 0);
+  float goal[1], obs[2], achieved[1];
+  const float a[1] = {1};
+  start(env, goal, &reset);
+  cr_assert_eq(step(env, a, &dynamics), ERR_OK);
+  env_observe(env, obs, achieved);
+  return (double)obs[1];
+}
+
+// v = dt force / (mass + dt damping): the factors of many resets, from what they do
+static void expect_factors(const char *names, double low, double high, bool force) {
+  struct task *task = load_text(names);
+  struct env *env = env_new(task);
+  double least = INFINITY, most = 0;
+  for (uint64_t seed = 0; seed < 200; seed++) {
+    const double v = pushed(env, seed);
+    const double factor = force ? v * (2 + 0.01 * 0.5) / 0.01 : (0.01 / v - 0.01 * 0.5) / 2;
+    cr_assert_float_eq(pushed(env, seed), v, 1e-12, "a reset is a function of its generator");
+    least = fmin(least, factor);
+    most = fmax(most, factor);
+  }
+  cr_assert(least >= low - 1e-4 && least < low + 0.1 * (high - low), "%g", least);
+  cr_assert(most <= high + 1e-4 && most > high - 0.1 * (high - low), "%g", most);
+  env_free(env);
+  task_free(task);
+}
+
+Test(env, masses_and_gains_differ_from_episode_to_episode) {
+  expect_factors(RANDOM_TASK(RANDOM("mass.b", "0.5 2")), 0.5, 2, false);
+  expect_factors(RANDOM_TASK(RANDOM("gain.a", "0.25 3")), 0.25, 3, true);
+}
+
+// the task's own model stays as it is; frictions and dampings are drawn, too
+Test(env, factors_are_on_the_models_own_values) {
+  struct task *task = load_text(RANDOM_TASK(RANDOM("mass.b", "0.5 2") RANDOM("friction.g", "2 2")
+                                                RANDOM("damping.j", "3 3")));
+  cr_assert_eq(task->nrandom, 3);
+  struct env *env = env_new(task), *other = env_new(task);
+  for (uint64_t seed = 0; seed < 5; seed++) {
+    const double v = pushed(env, seed);
+    // damping 1.5 and the same mass at both
+    cr_assert_float_eq(pushed(other, seed), v, 1e-12);
+    cr_assert(v > 0.01 / (4 + 0.015) - 1e-6 && v < 0.01 / (1 + 0.015) + 1e-6);
+  }
+  cr_assert(task->model->body_mass[1] == 2 && task->model->dof_damping[0] == 0.5);
+  env_free(env);
+  env_free(other);
+  task_free(task);
+}
