@@ -2,6 +2,7 @@
 #include "common/task/randomise.h"
 
 #include <mujoco/mujoco.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -11,12 +12,18 @@
 static const struct {
   const char *prefix;
   int object;
+  const char *words;
 } kinds[TASK_RANDOM_KINDS] = {
-    [TASK_RANDOM_MASS] = {"telos.random.mass.", mjOBJ_BODY},
-    [TASK_RANDOM_FRICTION] = {"telos.random.friction.", mjOBJ_GEOM},
-    [TASK_RANDOM_DAMPING] = {"telos.random.damping.", mjOBJ_JOINT},
-    [TASK_RANDOM_GAIN] = {"telos.random.gain.", mjOBJ_ACTUATOR},
+    [TASK_RANDOM_MASS] = {"telos.random.mass.", mjOBJ_BODY, "mass of body"},
+    [TASK_RANDOM_FRICTION] = {"telos.random.friction.", mjOBJ_GEOM, "friction of geom"},
+    [TASK_RANDOM_DAMPING] = {"telos.random.damping.", mjOBJ_JOINT, "damping of joint"},
+    [TASK_RANDOM_GAIN] = {"telos.random.gain.", mjOBJ_ACTUATOR, "gain of actuator"},
 };
+
+void randomise_words(char *out, size_t n, const struct task *task, const struct task_random *r) {
+  snprintf(out, n, "%s %s", kinds[r->kind].words,
+           mj_id2name(task->model, kinds[r->kind].object, r->id));
+}
 
 // ---- reading ----
 

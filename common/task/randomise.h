@@ -6,6 +6,8 @@
 #ifndef COMMON_TASK_RANDOMISE_H
 #define COMMON_TASK_RANDOMISE_H
 
+#include <stddef.h>
+
 #include "common/base/rng.h"
 
 struct checker;
@@ -26,6 +28,9 @@ struct task_random {
   int id;  // of the body, geom, joint or actuator
   double low, high;
 };
+
+// "mass of body cube": what a factor is on, into out (n bytes).
+void randomise_words(char *out, size_t n, const struct task *task, const struct task_random *r);
 
 // Reads all numerics of these names into the task.
 void randomise_read(struct checker *c);

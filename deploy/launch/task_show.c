@@ -380,6 +380,11 @@ static void show_reset(FILE *out, const struct task *task) {
   if (task->max_overlap < TASK_NO_LIMIT) {
     fprintf(out, "  overlap    of two geoms at most %g\n", task->max_overlap);
   }
+  for (int i = 0; i < task->nrandom; i++) {
+    const struct task_random *r = &task->random[i];
+    randomise_words(words, sizeof words, task, r);
+    fprintf(out, "  random     %s x %g to %g\n", words, r->low, r->high);
+  }
 }
 
 static void show_reward(FILE *out, const struct task *task) {

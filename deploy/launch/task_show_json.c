@@ -117,6 +117,15 @@ static json_t *reset_json(const struct task *task) {
   put(reset, "apart", numbers(task->reset_apart, task->sensors[TASK_APART].n));
   put(reset, "max_overlap",
       task->max_overlap < TASK_NO_LIMIT ? json_real(task->max_overlap) : json_null());
+  json_t *random = json_array();
+  for (int k = 0; k < task->nrandom; k++) {
+    const struct task_random *r = &task->random[k];
+    char words[256];
+    randomise_words(words, sizeof words, task, r);
+    CHECK(json_array_append_new(random, json_pack("{s:s, s:f, s:f}", "what", words, "low", r->low,
+                                                  "high", r->high)) == 0);
+  }
+  put(reset, "random", random);
   return reset;
 }
 
