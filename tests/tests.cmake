@@ -185,7 +185,7 @@ telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
 telos_integration(test_sweep TIMEOUT 300)
-foreach(t test_record test_determinism test_train test_train_tasks test_bad_input test_damaged_runs
+foreach(t test_record test_determinism_rules test_determinism test_train test_train_tasks test_bad_input test_damaged_runs
           test_messages test_sizes test_report_lines test_chaos test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()

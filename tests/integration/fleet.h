@@ -196,4 +196,15 @@ static inline void fleet_wait_checkpoint(struct proc *p, const char *run, long s
   cr_assert_fail("no checkpoint of %ld steps", steps);
 }
 
+// The learner is killed when its last checkpoint has so many steps, and started again.
+static inline void fleet_kill_learner(struct fleet *f, long at_least, long at_most) {
+  proc_signal(f->learner, SIGKILL);
+  cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
+  const long steps = fleet_checkpoint(f->run);
+  cr_assert(steps >= at_least && steps <= at_most,
+            "killed with a checkpoint of %ld steps, not within %ld .. %ld", steps, at_least,
+            at_most);
+  fleet_start_learner(f);
+}
+
 #endif

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/bundle.h"
 #include "tests/integration/fleet.h"
 #include "tests/integration/harness.h"
 
@@ -42,16 +41,6 @@ Test(determinism, number_of_actors_and_threads) {
   cr_assert_neq(harness_digest(reference), harness_digest(fleet_train("seed", seed, 1, 2)));
 }
 
-static void kill_learner(struct fleet *f, long at_least, long at_most) {
-  proc_signal(f->learner, SIGKILL);
-  cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
-  const long steps = fleet_checkpoint(f->run);
-  cr_assert(steps >= at_least && steps <= at_most,
-            "killed with a checkpoint of %ld steps, not within %ld .. %ld", steps, at_least,
-            at_most);
-  fleet_start_learner(f);
-}
-
 // More threads than cores, and than parts of a minibatch; a learner that is killed, and goes on
 // with another number of them.
 Test(determinism, number_of_learner_threads) {
@@ -72,7 +61,7 @@ Test(determinism, number_of_learner_threads) {
     fleet_wait_checkpoint(f->learner, f->run, 1000 * (kills + 1));
     cr_assert(proc_running(f->learner), "the run was too short: %d kills", kills);
     fleet_set(f, next[kills]);
-    kill_learner(f, 1000 * (kills + 1), 1000000);
+    fleet_kill_learner(f, 1000 * (kills + 1), 1000000);
     fleet_wait_listening(f);
   }
   fleet_end(f);
@@ -93,63 +82,6 @@ Test(determinism, every_kind_of_task) {
   }
 }
 
-// a rule on a task: one actor, three of them, and a learner that is killed and resumed
-static void expect_rule(const char *rule, const char *task) {
-  const char *const settings[] = {
-      "--rule", rule, "run.steps=2500", "train.warmup_steps=500", "train.updates_per_step=4", NULL};
-  const char *one = fleet_train_task(task, harness_text("%s-one", rule), settings, 1, 1);
-  harness_assert_same(one, fleet_train_task(task, harness_text("%s-three", rule), settings, 3, 1));
-  struct fleet *f = fleet_new(harness_text("%s-killed", rule), settings);
-  f->task = task;
-  fleet_start(f, 2, 1);
-  fleet_wait_checkpoint(f->learner, f->run, 1000);
-  cr_assert(proc_running(f->learner), "%s on %s: the run was too short", rule, task);
-  kill_learner(f, 1000, 2500 - 1);
-  fleet_wait_listening(f);
-  fleet_end(f);
-  harness_assert_same(one, fleet_policy(f));
-  free(f);
-}
-
-// every row of common/config/rules.def
-Test(determinism, every_rule) {
-  const struct named_rule *rule;
-  for (int r = 0; (rule = config_rule_at(r)) != NULL; r++) {
-    if (strcmp(rule->bundle.name, "bc") != 0 && strcmp(rule->bundle.name, "irl") != 0) {
-      // those learn from demonstrations: test_record.c
-      expect_rule(rule->bundle.name, "box2d");
-    }
-  }
-}
-
-// the reward of the task, episodes that end, and no goal
-Test(determinism, rules_with_a_reward) {
-  expect_rule("sac", "hopper");
-  expect_rule("virel", "hopper");
-  expect_rule("beta", "hopper");
-  expect_rule("mpo", "hopper");
-  expect_rule("drive", "hopper");
-}
-
-// goals of the learner go along with the policy
-Test(determinism, goals_of_the_learner) {
-  static const char *const settings[] = {"goals.share=0.5", "run.steps=2500",
-                                         "train.warmup_steps=500", "train.updates_per_step=4",
-                                         NULL};
-  const char *one = fleet_train("goals-one", settings, 1, 1);
-  harness_assert_same(one, fleet_train("goals-three", settings, 3, 1));
-  struct fleet *f = fleet_new("goals-killed", settings);
-  fleet_start(f, 2, 1);
-  fleet_wait_checkpoint(f->learner, f->run, 1000);
-  cr_assert(proc_running(f->learner), "the run was too short");
-  kill_learner(f, 1000, 2500 - 1);
-  fleet_wait_listening(f);
-  fleet_end(f);
-  harness_assert_same(one, fleet_policy(f));
-  free(f);
-  cr_assert_neq(harness_digest(one), harness_digest(fleet_train("goals-none", settings + 1, 1, 1)));
-}
-
 // Episodes that end early, so that commits issue no ticket, one, or several: one actor, three,
 // actors that are killed, and a learner that is, too.
 Test(determinism, episodes_of_any_length) {
@@ -167,7 +99,7 @@ Test(determinism, episodes_of_any_length) {
     fleet_wait_checkpoint(f->learner, f->run, 800 * (kills + 1));
     cr_assert(proc_running(f->learner), "the run was too short: %d kills", kills);
     if (kills % 2 == 0) {
-      kill_learner(f, 800 * (kills + 1), 6000 - 200);
+      fleet_kill_learner(f, 800 * (kills + 1), 6000 - 200);
       fleet_wait_listening(f);
     } else {
       proc_signal(f->actors[kills / 2], SIGKILL);
@@ -232,9 +164,9 @@ Test(determinism, learner_is_killed_in_every_phase) {
 
   // before it listens, and as soon as it does
   fleet_start_learner(f);
-  kill_learner(f, 0, 0);
+  fleet_kill_learner(f, 0, 0);
   fleet_wait_listening(f);
-  kill_learner(f, 0, 0);
+  fleet_kill_learner(f, 0, 0);
   fleet_wait_listening(f);
   for (int i = 0; i < 2; i++) {
     fleet_start_actor(f, i, "telos-actor", 1);
@@ -242,19 +174,19 @@ Test(determinism, learner_is_killed_in_every_phase) {
 
   // in the warm-up, right after its checkpoint; again before the resumed one got anywhere
   fleet_wait_checkpoint(f->learner, f->run, 1000);
-  kill_learner(f, 1000, WARMUP - EVERY);
+  fleet_kill_learner(f, 1000, WARMUP - EVERY);
   fleet_wait_listening(f);
-  kill_learner(f, 1000, WARMUP - EVERY);
+  fleet_kill_learner(f, 1000, WARMUP - EVERY);
 
   // in training: right after a checkpoint, and somewhere in between
   fleet_wait_checkpoint(f->learner, f->run, WARMUP + EVERY);
-  kill_learner(f, WARMUP + EVERY, STEPS - EVERY);
+  fleet_kill_learner(f, WARMUP + EVERY, STEPS - EVERY);
   fleet_wait_steps(f->learner, WARMUP + 4 * EVERY, &m);
-  kill_learner(f, WARMUP + EVERY, STEPS - EVERY);
+  fleet_kill_learner(f, WARMUP + EVERY, STEPS - EVERY);
 
   // all is trained, the last evaluation runs
   fleet_wait_checkpoint(f->learner, f->run, STEPS);
-  kill_learner(f, STEPS, STEPS);
+  fleet_kill_learner(f, STEPS, STEPS);
   proc_wait_line(f->learner, "evaluation of version");
   cr_assert_eq(proc_wait_exit(f->learner), 0);
   for (int i = 0; i < 2; i++) {
