@@ -85,7 +85,12 @@ void memory_estimate(struct memory *out, const struct config *cfg, const struct 
   const struct size policy = network(seen, &cfg->net_hidden, 2 * dims->act);
   const struct size critic = network(seen + dims->act, &cfg->net_hidden, 1);
   const struct size own = rule_network(cfg, dims);
-  const uint64_t trained = policy.parameters + CRITICS * critic.parameters + own.parameters;
+  const struct size worth =
+      cfg->worth_reward == WORTH_REWARD_OUTCOME
+          ? network(dims->obs + dims->act, &cfg->outcome_hidden, 2 * dims->goal)
+          : (struct size){0};
+  const uint64_t trained =
+      policy.parameters + CRITICS * critic.parameters + own.parameters + worth.parameters;
   const uint64_t parameters = TRAINED * trained + CRITICS * critic.parameters;
   const uint64_t versions = (open_tickets(cfg, dims) + FOLD_MAX_EVALS) * policy.parameters;
   // drive keeps prior and model of each step that it looks ahead

@@ -26,6 +26,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
                                .lr = (float)cfg->agent_lr,
                                .target = true,
                                .tau = (float)cfg->agent_tau});
+  reward_begin(&o->reward, setup->nets, cfg, &setup->shape, setup->scaling);
   o->tape = mlp_tape_new(&o->value.mlp, o->base.max_batch, 0);
   const size_t B = (size_t)o->base.max_batch;
   const struct rows_part part[] = {{&o->r, B}, {&o->next_value, B}, {&o->dv, B}};
@@ -35,6 +36,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
 static void release(void *self) {
   struct beta *o = self;
   actor_critic_release(&o->base);
+  reward_release(&o->reward);
   net_release(&o->value);
   mlp_tape_free(o->tape);
   free(o->block);
@@ -74,6 +76,12 @@ static double residual(const struct beta *o, const struct agent *ag, const struc
   return sum / b->B;
 }
 
+static enum err prepare(void *self, struct agent *ag, const struct draws *draws) {
+  (void)ag;
+  struct beta *o = self;
+  return reward_prepare(&o->reward, draws);
+}
+
 static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t key) {
   struct beta *o = self;
   struct actor_critic *ac = &o->base;
@@ -90,6 +98,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   value_loss(o, ag, b);                     // (5)
   o->residual = (float)residual(o, ag, b);  // (6)
   actor_critic_report(ac, ag, alpha, b->B);
+  reward_loss(&o->reward, b);
   o->mean_reward = (float)rows_mean(o->r, b->B);
 }
 
@@ -106,16 +115,20 @@ static const struct figure figures[] = {
     {"residual", "", "e", offsetof(struct beta, residual), FIGURE_MEAN},
 };
 
+static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct beta),
+                                          REWARD_KEPT(struct beta, reward)};
+
 const struct rule beta_rule = {
     .name = "beta",
     .needs = RULE_REWARD,
     .size = sizeof(struct beta),
     .init = init,
+    .prepare = prepare,
     .losses = losses,
     .stepped = stepped,
     .release = release,
     .figure = figures,
     .nfigure = sizeof figures / sizeof *figures,
-    .kept = actor_critic_kept,
-    .nkept = ACTOR_CRITIC_NKEPT,
+    .kept = kept,
+    .nkept = sizeof kept / sizeof *kept,
 };

@@ -88,6 +88,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   d->max_batch = (int)cfg->train_batch;
   agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling, &parts);
   init_nets(d, setup);
+  reward_begin(&d->reward, setup->nets, cfg, &setup->shape, setup->scaling);
   init_steps(d);
   const int all = d->obs + d->goal + d->act;
   d->value_tape = mlp_tape_new(&d->value.mlp, d->max_batch, all);
@@ -125,6 +126,7 @@ static void release(void *self) {
   mlp_tape_free(d->value_tape);
   mlp_tape_free(d->slow_tape);
   mlp_tape_free(d->fit_tape);
+  reward_release(&d->reward);
   net_release(&d->prior);
   net_release(&d->model);
   net_release(&d->value);
@@ -144,6 +146,10 @@ static double change(const struct drive *d, const struct agent *ag, const struct
 // D and R
 static enum err prepare(void *self, struct agent *ag, const struct draws *draws) {
   struct drive *d = self;
+  const enum err err = reward_prepare(&d->reward, draws);
+  if (err != ERR_OK) {
+    return err;
+  }
   const struct batch *b = draws->draw(draws->ctx, RNG_BATCH, 0);
   double changes = 0, rewards = 0;
   for (int i = 0; i < b->B; i++) {
@@ -470,6 +476,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   policy_loss(d, ag, b, kl_value);  // (5), (7)
   reward_rows(d->r, &d->reward, b);
   model_loss(d, ag, b);  // (9)
+  reward_loss(&d->reward, b);
   d->figures.loss_pi = (float)ag->policy.loss;
   d->figures.loss_q = (float)d->value.loss;
   d->figures.loss_model = (float)d->model.loss;
@@ -486,7 +493,8 @@ static const struct figure figures[] = {
 };
 
 static const struct kept_number kept[] = {{"drive", "change", offsetof(struct drive, D)},
-                                          {"drive", "reward", offsetof(struct drive, R)}};
+                                          {"drive", "reward", offsetof(struct drive, R)},
+                                          REWARD_KEPT(struct drive, reward)};
 
 const struct rule drive_rule = {
     .name = "drive",

@@ -21,6 +21,9 @@
 // One sample of every action; the model is followed without noise. (7) goes back through all of (2)
 // to (6) by hand; value, its copy and model stay as they are in it.
 //
+// `telos rules` has it as drive, on the task's reward or on minus the distance, and as
+// drive-outcome, on the log-likelihood of the goal (learner/worth/reward.h, eq. 4).
+//
 // Choices where the note has none, [ours]: D and R are the root mean squares of x' - x and of r in
 // the first minibatch, so that everything is of order 1; floor = 0.1 keeps (6) finite where an
 // episode ends; sigma is at least drive.sigma_min: the policy stops to improve where m - mu =

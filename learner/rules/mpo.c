@@ -31,6 +31,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
                                .lowest = TRUST_LOWEST,
                                .highest = TRUST_HIGHEST,
                                .lr = (float)cfg->mpo_trust_lr});
+  reward_begin(&m->reward, setup->nets, cfg, &setup->shape, setup->scaling);
   m->M = (int)cfg->mpo_actions;
   m->kl = cfg->mpo_kl;
   m->kl_mean = cfg->mpo_kl_mean;
@@ -45,6 +46,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
 static void release(void *self) {
   struct mpo *m = self;
   actor_critic_release(&m->base);
+  reward_release(&m->reward);
   net_release(&m->trust);
   free(m->block);
 }
@@ -158,6 +160,12 @@ static void fit(struct mpo *m, struct agent *ag, const struct batch *b) {
   m->trust.grad[1] = (float)(nu_std * left_std);
 }
 
+static enum err prepare(void *self, struct agent *ag, const struct draws *draws) {
+  (void)ag;
+  struct mpo *m = self;
+  return reward_prepare(&m->reward, draws);
+}
+
 static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t key) {
   struct mpo *m = self;
   struct actor_critic *ac = &m->base;
@@ -172,6 +180,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   sample(m, ag, b, &rng);
   weigh(m, ag, alpha, b->B);  // (3), (4)
   fit(m, ag, b);              // (5) - (8)
+  reward_loss(&m->reward, b);
   m->figures.reward = (float)rows_mean(m->r, b->B);
   actor_critic_report(ac, ag, alpha, b->B);
 }
@@ -186,16 +195,20 @@ static const struct figure figures[] = {
 #undef F
 };
 
+static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct mpo),
+                                          REWARD_KEPT(struct mpo, reward)};
+
 const struct rule mpo_rule = {
     .name = "mpo",
     .needs = RULE_REWARD,
     .size = sizeof(struct mpo),
     .init = init,
+    .prepare = prepare,
     .losses = losses,
     .stepped = actor_critic_rule_stepped,
     .release = release,
     .figure = figures,
     .nfigure = sizeof figures / sizeof *figures,
-    .kept = actor_critic_kept,
-    .nkept = ACTOR_CRITIC_NKEPT,
+    .kept = kept,
+    .nkept = sizeof kept / sizeof *kept,
 };

@@ -76,25 +76,6 @@ static void scale_rows(float *cl, double c, const float *l, int B) {
 
 // ---- the rule ----
 
-// (12) alone, o->prefit steps on minibatches of their own
-static enum err fit_outcome(struct odac *o, const struct draws *draws) {
-  struct net *net = outcome_net(o->outcome);
-  for (uint64_t i = 0; i < o->prefit && !net->constant; i++) {
-    const struct batch *b = draws->draw(draws->ctx, RNG_PREFIT, i);
-    outcome_loglik(o->outcome, o->l, b);
-    const float loss = (float)outcome_loss(o->outcome, b);
-    if (!rows_finite(&loss, 1) || !rows_finite(net->grad, net->n)) {
-      log_error(
-          "odac: step %llu of the outcome model alone is not finite; %s or look for unbounded "
-          "observations",
-          (unsigned long long)i, net->remedy);
-      return ERR_NUMERIC;
-    }
-    net_step(net);
-  }
-  return ERR_OK;
-}
-
 // what log pi weighs in a value
 static double start_alpha(const struct actor_critic *ac, const struct agent *ag) {
   return !ac->soft ? 0 : ac->residual ? ac->alpha : exp((double)ag->log_alpha.theta[0]);
@@ -104,7 +85,7 @@ static double start_alpha(const struct actor_critic *ac, const struct agent *ag)
 // Its noise, for all rows at once, begins as that of the first part of the first update
 static enum err prepare(void *self, struct agent *ag, const struct draws *draws) {
   struct odac *o = self;
-  const enum err err = fit_outcome(o, draws);
+  const enum err err = outcome_fit(o->outcome, draws, o->prefit, o->l);
   if (err != ERR_OK) {
     return err;
   }

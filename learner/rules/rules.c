@@ -46,7 +46,7 @@ const struct rule *rules_of(const struct config *cfg) {
 // where its reward comes from stands in worth.reward
 static bool needs_goal(const struct config *cfg) {
   return (rules_of(cfg)->needs & RULE_GOAL) || cfg->worth_reward == WORTH_REWARD_DISTANCE ||
-         cfg->worth_reward == WORTH_REWARD_SPARSE;
+         cfg->worth_reward == WORTH_REWARD_SPARSE || cfg->worth_reward == WORTH_REWARD_OUTCOME;
 }
 
 static bool needs_reward(const struct config *cfg) {

@@ -29,8 +29,13 @@
 #ifndef LEARNER_WORTH_OUTCOME_H
 #define LEARNER_WORTH_OUTCOME_H
 
+#include <stdint.h>
+
+#include "common/base/err.h"
+
 struct batch;
 struct config;
+struct draws;
 struct net;
 struct nets;
 struct outcome;
@@ -52,6 +57,11 @@ void outcome_loglik(struct outcome *m, float *loglik, const struct batch *b);
 // p / max_g p in [0, 1], the density at the goals relative to its mode, exp(-rho): closeness (B) of
 // the batch last given to outcome_loglik.
 void outcome_closeness(struct outcome *m, float *closeness, const struct batch *b);
+
+// So many steps of the model alone on minibatches of RNG_PREFIT, before the first update; none
+// where it is fixed. l (train.batch) is room to work in. ERR_NUMERIC: one was not finite (logged).
+NODISCARD enum err outcome_fit(struct outcome *m, const struct draws *draws, uint64_t steps,
+                               float *l);
 
 // (7) and its gradient, on the batch last given to outcome_loglik; returns (7).
 double outcome_loss(struct outcome *m, const struct batch *b);

@@ -1,13 +1,19 @@
-// reward.c - equations (1) to (3) of reward.h.
+// reward.c - equations (1) to (4) of reward.h.
 #include "learner/worth/reward.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/episode.h"
+#include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
+#include "learner/worth/outcome.h"
+
+// smallest N: equal log-likelihoods must not divide by zero
+static const double RANGE_MIN = 1e-6;
 
 enum err reward_resolve(struct config *cfg, const struct dims *dims, double radius) {
   if (cfg->worth_reward == WORTH_REWARD_AUTO) {
@@ -40,7 +46,50 @@ struct reward reward_of(const struct config *cfg, int goal) {
   return (struct reward){.kind = (int)cfg->worth_reward,
                          .scale = cfg->worth_scale,
                          .radius = cfg->worth_radius,
-                         .goal = goal};
+                         .goal = goal,
+                         .range = 1,
+                         .prefit = (uint64_t)cfg->outcome_prefit};
+}
+
+void reward_begin(struct reward *reward, struct nets *nets, const struct config *cfg,
+                  const struct policy_shape *shape, const struct scaling *scaling) {
+  if (reward->kind == WORTH_REWARD_OUTCOME) {
+    reward->model = outcome_new(nets, cfg, shape, scaling);
+    reward->l = must_alloc((size_t)cfg->train_batch, sizeof *reward->l);
+  }
+}
+
+void reward_release(struct reward *reward) {
+  outcome_free(reward->model);
+  free(reward->l);
+}
+
+enum err reward_prepare(struct reward *reward, const struct draws *draws) {
+  if (!reward->model) {
+    return ERR_OK;
+  }
+  const enum err err = outcome_fit(reward->model, draws, reward->prefit, reward->l);
+  if (err != ERR_OK) {
+    return err;
+  }
+  const struct batch *b = draws->draw(draws->ctx, RNG_BATCH, 0);
+  outcome_loglik(reward->model, reward->l, b);
+  float lowest = INFINITY, highest = -INFINITY;
+  for (int i = 0; i < b->B; i++) {
+    lowest = fminf(lowest, reward->l[i]);
+    highest = fmaxf(highest, reward->l[i]);
+  }
+  const double range = fmax((double)highest - (double)lowest, RANGE_MIN);
+  const float number = (float)range;
+  if (!rows_finite(reward->l, (size_t)b->B) || !rows_finite(&number, 1)) {
+    log_error(
+        "the first minibatch has outcome log-likelihoods over a range of %g: not finite; look for "
+        "unbounded observations",
+        range);
+    return ERR_NUMERIC;
+  }
+  reward->range = range;
+  return ERR_OK;
 }
 
 double reward_gamma_max(const struct reward *reward) {
@@ -56,7 +105,14 @@ static double distance(const float *a, const float *b, int n) {
   return sqrt(sum);
 }
 
-void reward_rows(float *r, const struct reward *reward, const struct batch *b) {
+void reward_rows(float *r, struct reward *reward, const struct batch *b) {
+  if (reward->model) {
+    outcome_loglik(reward->model, reward->l, b);
+    for (int i = 0; i < b->B; i++) {
+      r[i] = (float)(reward->scale * (double)reward->l[i] / reward->range);
+    }
+    return;
+  }
   const float *next = b->next_achieved, *goal = b->goal;
   for (int i = 0; i < b->B; i++, next += reward->goal, goal += reward->goal) {
     double value;
@@ -68,5 +124,11 @@ void reward_rows(float *r, const struct reward *reward, const struct batch *b) {
       value = distance(next, goal, reward->goal) <= reward->radius ? 0 : -1;
     }
     r[i] = (float)(reward->scale * value);
+  }
+}
+
+void reward_loss(struct reward *reward, const struct batch *b) {
+  if (reward->model) {
+    outcome_loss(reward->model, b);
   }
 }

@@ -17,16 +17,16 @@ Test(reward, rewards_are_the_tasks_or_by_distance) {
   memcpy(b->next_achieved, next, sizeof next);
   memcpy(b->goal, goal, sizeof goal);
   memcpy(b->reward, reward, sizeof reward);
-  const struct {
+  struct {
     struct reward reward;
     float want[2];
   } cases[] = {
-      {{WORTH_REWARD_TASK, 2, 0, 2}, {14, -4}},
-      {{WORTH_REWARD_DISTANCE, 1, 0, 2}, {-5, -0.5f}},
-      {{WORTH_REWARD_DISTANCE, 3, 0, 2}, {-15, -1.5f}},
-      {{WORTH_REWARD_SPARSE, 1, 0.5001, 2}, {-1, 0}},
-      {{WORTH_REWARD_SPARSE, 4, 0.4999, 2}, {-4, -4}},
-      {{WORTH_REWARD_SPARSE, 1, 5.0001, 2}, {0, 0}},
+      {{.kind = WORTH_REWARD_TASK, .scale = 2, .radius = 0, .goal = 2}, {14, -4}},
+      {{.kind = WORTH_REWARD_DISTANCE, .scale = 1, .radius = 0, .goal = 2}, {-5, -0.5f}},
+      {{.kind = WORTH_REWARD_DISTANCE, .scale = 3, .radius = 0, .goal = 2}, {-15, -1.5f}},
+      {{.kind = WORTH_REWARD_SPARSE, .scale = 1, .radius = 0.5001, .goal = 2}, {-1, 0}},
+      {{.kind = WORTH_REWARD_SPARSE, .scale = 4, .radius = 0.4999, .goal = 2}, {-4, -4}},
+      {{.kind = WORTH_REWARD_SPARSE, .scale = 1, .radius = 5.0001, .goal = 2}, {0, 0}},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     float r[2];
