@@ -15,7 +15,8 @@ static const struct bundle presets[] = {
 };
 
 static const struct named_rule rules[] = {
-#define R(name, nets, help, source, ...) {{name, help, {__VA_ARGS__, NULL}}, nets, source},
+#define R(name, nets, needs, help, source, ...) \
+  {{name, help, {__VA_ARGS__, NULL}}, nets, needs, source},
 #include "common/config/rules.def"
 #undef R
 };

@@ -21,7 +21,7 @@ struct bundle {
 // An update rule by name: see rules.def.
 struct named_rule {
   struct bundle bundle;
-  const char *nets, *source;
+  const char *nets, *needs, *source;
 };
 
 // ERR_CONFIG (logged): there is none of this name.

@@ -18,12 +18,12 @@ static const char help[] =
     "\n"
     "Usage: telos rules [--json]\n"
     "\n"
-    "Lists the update rules: what each does, the networks that it learns, the settings\n"
+    "Lists the update rules: what each does and needs, the networks that it learns, the settings\n"
     "that its name stands for, and its source.\n";
 
 static void print_text(const struct named_rule *rule) {
   printf("%s\n  %s\n", rule->bundle.name, rule->bundle.help);
-  printf("  networks  %s\n  settings ", rule->nets);
+  printf("  needs     %s\n  networks  %s\n  settings ", rule->needs, rule->nets);
   for (const char *const *setting = rule->bundle.settings; *setting; setting++) {
     printf(" %s", *setting);
   }
@@ -35,9 +35,9 @@ static json_t *to_json(const struct named_rule *rule) {
   for (const char *const *setting = rule->bundle.settings; *setting; setting++) {
     json_array_append_new(settings, json_string(*setting));
   }
-  return json_pack("{s:s, s:s, s:s, s:o, s:s}", "name", rule->bundle.name, "help",
-                   rule->bundle.help, "networks", rule->nets, "settings", settings, "source",
-                   rule->source);
+  return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "name", rule->bundle.name, "help",
+                   rule->bundle.help, "needs", rule->needs, "networks", rule->nets, "settings",
+                   settings, "source", rule->source);
 }
 
 int verb_rules(int argc, char **argv) {

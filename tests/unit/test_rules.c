@@ -158,6 +158,23 @@ Test(rules, have_the_nets_that_the_table_tells) {
   }
 }
 
+// .. and what it needs
+Test(rules, need_what_the_table_tells) {
+  struct config cfg;
+  for (int r = 0; named(&cfg, r); r++) {
+    struct config plain;
+    config_defaults(&plain);
+    cr_assert_eq(config_rule(&plain, config_rule_at(r)->bundle.name), ERR_OK);
+    const unsigned needs = rules_of(&cfg)->needs;
+    const bool goal = (needs & RULE_GOAL) || plain.worth_reward != WORTH_REWARD_AUTO;
+    cr_assert_str_eq(config_rule_at(r)->needs,
+                     needs & RULE_DEMOS ? "demonstrations"
+                     : goal             ? "a goal"
+                                        : "rewards or a goal",
+                     "%s", config_rule_at(r)->bundle.name);
+  }
+}
+
 // a configuration is known by the row that made it, whatever its numbers are
 Test(rules, are_known_by_their_settings) {
   struct config cfg;
