@@ -1,7 +1,7 @@
 // demos.h - demonstrations: episodes of a script or a policy, in a file of their own.
 //
-//   header   "telos-demos 1 task <16 hex digits> obs 3 act 2 goal 2 horizon 8 reward 0" and a
-//   newline record   u64 digest, little-endian | content of the episode (common/episode.h)
+//   header   "telos-demos 1 task <16 hex digits> obs 3 act 2 goal 2 horizon 8 reward 0\n"
+//   record   u64 digest, little-endian | content of the episode (common/episode.h)
 //
 // Records are framed as in the replay's log (common/tfrecord.h), and hold the same bytes but for
 // the hindsight indices, of which a record has at most one a step: a reader draws as many as its

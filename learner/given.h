@@ -1,6 +1,4 @@
-// given.h - what a run is given beside its task: demonstrations (--demos), and a policy to start
-// from
-// (--from).
+// given.h - what a run is given beside its task: demonstrations, and a policy to start from.
 //
 // Each has its digest among the settings (demos.digest, start.policy), which no resumed run may
 // change, and a copy in the run's folder, so that the run goes on without the file that was given.

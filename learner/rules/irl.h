@@ -3,9 +3,9 @@
 // Ziebart, Maas, Bagnell, Dey 2008 (the principle); Finn, Christiano, Abbeel, Levine 2016,
 // arXiv:1611.03852 (its form as a discriminator).
 //
-//   f      = the learned reward                                            (1)
-//   learner/worth/adversary.h V      = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g) (2)
-//   actor_critic.h y      = f + gamma (1 - d) V                                           (3)
+//   f      = the learned reward, learner/worth/adversary.h                 (1)
+//   V      = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g)            (2)
+//   y      = f + gamma (1 - d) V                                           (3)
 // then F_Q, F_pi and F_alpha of soft actor-critic (learner/rules/sac.h, (4) to (6)), and the
 // discriminator's loss with log pi(a | s, g) of the minibatch's actions.
 //

@@ -2,8 +2,8 @@
 // Haarnoja, Zhou, Hartikainen, Tucker, Ha, Tan, Kumar, Zhu, Gupta, Abbeel, Levine, "Soft
 // Actor-Critic Algorithms and Applications", 2018, arXiv:1812.05905.
 //
-//   r      = the task's reward, minus a distance, or sparse                (1)
-//   learner/worth/reward.h V      = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g) (2)  [SAC 3]
+//   r      = the task's reward, or one of a goal, learner/worth/reward.h   (1)
+//   V      = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g)            (2)  [SAC 3]
 //   y      = r + gamma (1 - d) V,  d = 1 at a true end                     (3)  [SAC 2]
 //   F_Q    = mean (Q_i(s, a, g) - y)^2,  i = 1, 2                          (4)  [SAC 5]
 //   F_pi   = mean (alpha log pi(a~ | s, g) - min_i Q_i(s, a~, g))          (5)  [SAC 9]

@@ -2,14 +2,13 @@
 // policy's own.
 //
 //   D(s, a, g) = exp f / (exp f + pi(a | s, g)),  so  logit D = f(s, a, g) - log pi(a | s, g)   (1)
-//   F_f    = -mean over demonstrations of log D - mean over other rows of log(1 - D), each kind
-//   with
-//            half of the weight                                                               (2)
+//   F_f    = -1/2 mean log D over demonstrations - 1/2 mean log(1 - D) over other rows       (2)
 // with the policy as it is now, whoever chose the action. At the best f, exp f is the density of
 // the demonstrations' actions where both kinds have the same states: their reward, up to what does
-// not change the choice of actions. Finn, Christiano, Abbeel, Levine 2016, arXiv:1611.03852
-// (maximum entropy inverse reinforcement learning as a discriminator); Fu, Luo, Levine 2018,
-// arXiv:1710.11248.
+// not change the choice of actions.
+//
+// Finn, Christiano, Abbeel, Levine 2016, arXiv:1611.03852: maximum entropy inverse reinforcement
+// learning as a discriminator; Fu, Luo, Levine 2018, arXiv:1710.11248.
 //
 // Losses and gradients go into its net; nothing here steps a parameter. Not thread-safe; only
 // adversary_new allocates.
