@@ -48,8 +48,8 @@ void policy_density(float *logp, const float *head, const float *a, int B, int a
 
 // Maximum likelihood of actions that somebody else chose: with u = atanh(clip(a, +-0.999)),
 //   F = scale sum_b w_b (-log pi(a_b))                                                    (6)
-//   dF/dmu_i = -scale w_b (u_i - mu_i) / sigma_i^2,  dF/ds_i = scale w_b (1 - ((u_i - mu_i) /
-//   sigma_i)^2)
+//   z_i = (u_i - mu_i) / sigma_i,  dF/dmu_i = -scale w_b z_i / sigma_i,
+//   dF/ds_i = scale w_b (1 - z_i^2)
 // where actions at the ends of their range would otherwise outweigh all others. Adds these to dhead
 // (B x 2 act), returns F. a (B x act), weight w (B).
 double policy_fit(float *dhead, const float *head, const float *a, const float *weight, float scale,
