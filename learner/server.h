@@ -26,7 +26,7 @@ struct server_options {
   const struct task *task;
   const struct rundir *run;
   struct team *team;                                   // NULL: this process alone
-  const struct given *given;                           // trainer_new
+  const struct given *given;                           // trainer_new; NULL: nothing
   bool insecure;                                       // allow addresses other than loopback
   uint64_t video_every;                                // trainer_set_videos; 0: none
   void (*listening)(void *ctx, const char *endpoint);  // called once, when actors can connect

@@ -508,10 +508,10 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
   t->crew = crew_new(crew_size(t, team));
   t->updater = team_updater(team, cfg, &t->dims, t->crew);
   t->batch = batch_new(&t->dims, (int)cfg->train_batch);
-  if (given->demos) {
+  if (given && given->demos) {
     take_demos(t, given->demos);
   }
-  if (given->start.weights) {
+  if (given && given->start.weights) {
     updater_start(t->updater, given->start.weights->data);
   }
   const enum err err = restore(t);

@@ -53,8 +53,8 @@ struct trainer_event {
 };
 
 // Builds or restores the state. cfg, task, run and team (NULL: this process alone) are borrowed and
-// must outlive it; given is read by this call alone. notify is called on the trainer's thread after
-// each event.
+// must outlive it; given (NULL: nothing) is read by this call alone. notify is called on the
+// trainer's thread after each event.
 NODISCARD enum err trainer_new(struct trainer **out, const struct config *cfg,
                                const struct task *task, const struct rundir *run, struct team *team,
                                const struct given *given, void (*notify)(void *ctx), void *ctx);

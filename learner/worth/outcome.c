@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/base/log.h"
 #include "common/config/config.h"
 #include "common/nn/policy.h"
 #include "learner/agent/net.h"
@@ -277,21 +276,4 @@ double outcome_loss(struct outcome *m, const struct batch *b) {
   m->net.loss = sum / b->B;
   mlp_backward(&m->net.mlp, m->tape, m->net.grad, m->dout, b->B);
   return m->net.loss;
-}
-
-enum err outcome_fit(struct outcome *m, const struct draws *draws, uint64_t steps, float *l) {
-  for (uint64_t i = 0; i < steps && !m->net.constant; i++) {
-    const struct batch *b = draws->draw(draws->ctx, RNG_PREFIT, i);
-    outcome_loglik(m, l, b);
-    const float loss = (float)outcome_loss(m, b);
-    if (!rows_finite(&loss, 1) || !rows_finite(m->net.grad, m->net.n)) {
-      log_error(
-          "step %llu of the outcome model alone is not finite; %s or look for unbounded "
-          "observations",
-          (unsigned long long)i, m->net.remedy);
-      return ERR_NUMERIC;
-    }
-    net_step(&m->net);
-  }
-  return ERR_OK;
 }
