@@ -180,10 +180,10 @@ static int attempt_episode(struct rollout *r, struct episode *ep, const struct w
   if (env_reset(r->env, ep->desired, &reset) != ERR_OK || !observe(r, ep, 0)) {
     return 0;
   }
+  set_goal(ep, w);
   if (r->hooks->desired) {
     memcpy(ep->desired, r->hooks->desired, (size_t)r->task->goal * sizeof(float));
   }
-  set_goal(ep, w);
   show(r, ep, 0);
   for (int t = 0; t < r->task->horizon; t++) {
     choose_action(r, ep, t, w, &action);

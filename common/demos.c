@@ -106,9 +106,8 @@ static enum err read_header(struct reader *r, const struct dims *dims, uint64_t 
   if (format != FORMAT || d.obs != dims->obs || d.act != dims->act || d.goal != dims->goal ||
       d.horizon != dims->horizon || d.reward != dims->reward) {
     log_error(
-        "%s is of format %d, obs %d, act %d, goal %d, horizon %d, reward %d; the task needs %d, "
-        "%d, "
-        "%d, %d, %d, %d; record demonstrations of this task (telos record)",
+        "%s is of format %d, obs %d, act %d, goal %d, horizon %d, reward %d; the task needs "
+        "%d, %d, %d, %d, %d, %d; record demonstrations of this task (telos record)",
         r->path, format, d.obs, d.act, d.goal, d.horizon, d.reward, FORMAT, dims->obs, dims->act,
         dims->goal, dims->horizon, dims->reward);
     return ERR_CONFIG;

@@ -92,18 +92,10 @@ static enum err parse_resume(enum resume *out, const char *text) {
 
 // an option that is kept as it is; false: c is none
 static bool keep_text(struct arguments *a, int c) {
-  const struct {
-    int c;
-    const char **at;
-  } texts[] = {{'t', &a->task}, {'c', &a->config},      {'u', &a->rule},      {'P', &a->preset},
-               {'r', &a->run},  {'D', &a->given.demos}, {'F', &a->given.from}};
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-    if (texts[i].c == c) {
-      *texts[i].at = optarg;
-      return true;
-    }
-  }
-  return false;
+  const struct options_text texts[] = {
+      {'t', &a->task}, {'c', &a->config},      {'u', &a->rule},      {'P', &a->preset},
+      {'r', &a->run},  {'D', &a->given.demos}, {'F', &a->given.from}};
+  return options_keep(texts, sizeof texts / sizeof *texts, c, optarg);
 }
 
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {

@@ -139,8 +139,10 @@ endforeach()
 foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
-foreach(t test_crew test_rows test_gemm test_mlp test_adam test_replay test_goals test_scaling test_agent test_outcome test_discriminator test_reward test_backup
-          test_rules test_known test_inference test_mpo test_drive test_odac test_tabular test_theorems test_units test_segments test_fold
+foreach(t test_crew test_rows test_gemm test_mlp test_adam test_replay test_goals test_scaling
+          test_agent test_outcome test_discriminator test_reward test_backup
+          test_rules test_known test_inference test_mpo test_drive test_odac test_tabular
+          test_theorems test_units test_segments test_fold
           test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)
 endforeach()
@@ -185,7 +187,8 @@ telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
 telos_integration(test_sweep TIMEOUT 300)
-foreach(t test_record test_determinism_rules test_determinism test_train test_train_tasks test_bad_input test_damaged_runs
+foreach(t test_record test_determinism_rules test_determinism
+          test_train test_train_tasks test_bad_input test_damaged_runs
           test_messages test_sizes test_report_lines test_chaos test_disk test_signals)
   telos_integration(${t} TIMEOUT 900)
 endforeach()

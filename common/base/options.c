@@ -74,3 +74,13 @@ void options_complain(int c, const struct option *options, char *const *argv, co
     log_error("-%c: unknown option; see %s --help", optopt, program);
   }
 }
+
+bool options_keep(const struct options_text *texts, size_t n, int c, const char *value) {
+  for (size_t i = 0; i < n; i++) {
+    if (texts[i].c == c) {
+      *texts[i].at = value;
+      return true;
+    }
+  }
+  return false;
+}

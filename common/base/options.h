@@ -9,6 +9,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// An option whose value is kept as it is.
+struct options_text {
+  int c;  // what getopt_long returns for it
+  const char **at;
+};
+
+// Keeps value where the option of texts (n) that c is has it; false: it is none of them.
+bool options_keep(const struct options_text *texts, size_t n, int c, const char *value);
+
 // Logs what is wrong with the option at which getopt_long returned c, ':' or '?': unknown (with the
 // option that is near), ambiguous, without its value, or with one that it does not take. program is
 // for "see <program> --help". explain, if not NULL, is asked about an unknown option that is near

@@ -78,6 +78,11 @@ static float clip_action(float a) {
   return a < -ACT_MAX ? -ACT_MAX : a > ACT_MAX ? ACT_MAX : a;
 }
 
+// -log of the density at a = tanh(u), when u is z deviations exp(s) from its mean
+static float surprise(float z, float s, float a) {
+  return 0.5f * z * z + s + HALF_LOG_2PI + logf(1.0f - a * a);
+}
+
 void policy_density(float *logp, const float *head, const float *a, int B, int act) {
   CHECK(logp && head && a && B >= 1 && act >= 1);
   for (int b = 0; b < B; b++, head += 2 * act, a += act) {
@@ -85,7 +90,7 @@ void policy_density(float *logp, const float *head, const float *a, int B, int a
     for (int i = 0; i < act; i++) {
       const float x = clip_action(a[i]), s = policy_log_std(head[act + i]);
       const float z = (atanhf(x) - head[i]) * expf(-s);
-      sum -= 0.5f * z * z + s + HALF_LOG_2PI + logf(1.0f - x * x);
+      sum -= surprise(z, s, x);
     }
     logp[b] = sum;
   }
@@ -101,7 +106,7 @@ double policy_fit(float *dhead, const float *head, const float *a, const float *
       const float x = clip_action(a[i]);
       const float s = policy_log_std(head[act + i]), inverse = expf(-s);
       const float z = (atanhf(x) - head[i]) * inverse;
-      sum += (double)(w * (0.5f * z * z + s + HALF_LOG_2PI + logf(1.0f - x * x)));
+      sum += (double)(w * surprise(z, s, x));
       dhead[i] -= w * z * inverse;
       dhead[act + i] += policy_inward(head[act + i], w * (1.0f - z * z));
     }

@@ -129,25 +129,14 @@ static bool has_role(const char *sensor) {
   return false;
 }
 
-// what follows the name of a family
-static const struct element {
-  const char *family;
-  int object;
-  const char *word;
-} elements[] = {
-    {"telos.random.mass.", mjOBJ_BODY, "body"},
-    {"telos.random.friction.", mjOBJ_GEOM, "geom"},
-    {"telos.random.damping.", mjOBJ_JOINT, "joint"},
-    {"telos.random.gain.", mjOBJ_ACTUATOR, "actuator"},
-    {"", mjOBJ_SENSOR, "sensor"},  // of all other families
-};
-
-static const struct element *element_of(const struct known *known) {
-  const struct element *e = elements;
-  while (e->object != mjOBJ_SENSOR && strcmp(e->family, known->name) != 0) {
-    e++;
+// The element whose name follows that of a family; NULL: a sensor.
+static const struct randomise_kind *element_of(const struct known *known) {
+  for (int i = 0; i < TASK_RANDOM_KINDS; i++) {
+    if (strcmp(randomise_kinds[i].prefix, known->name) == 0) {
+      return &randomise_kinds[i];
+    }
   }
-  return e;
+  return NULL;
 }
 
 // one custom element: a telos.* name that is unknown, of the other kind, or about no sensor of ours
@@ -157,20 +146,20 @@ static void check_name(struct checker *c, const char *name, enum kind kind) {
   }
   bool exact;
   const struct known *near = nearest_known(name, &exact);
-  const struct element *element = element_of(near);
+  const struct randomise_kind *element = element_of(near);
+  const int object = element ? element->object : (int)mjOBJ_SENSOR;
+  const char *word = element ? element->element : "sensor";
   const char *of = exact ? name + strlen(near->name) : "";
   if (!exact) {
     const bool family = is_family(near->name);
     checker_mistake(c, "%s \"%s\" is unknown; the nearest name is \"%s%s%s%s\"", kind_name[kind],
-                    name, near->name, family ? "<" : "", family ? element->word : "",
-                    family ? ">" : "");
+                    name, near->name, family ? "<" : "", family ? word : "", family ? ">" : "");
   } else if (near->kind != kind) {
     checker_mistake(c, "\"%s\" is a <%s>; expected a <%s>", name, kind_name[kind],
                     kind_name[near->kind]);
-  } else if (is_family(near->name) && mj_name2id(c->m, element->object, of) < 0) {
-    checker_mistake(c, "%s \"%s\": there is no %s \"%s\"", kind_name[kind], name, element->word,
-                    of);
-  } else if (is_family(near->name) && element->object == mjOBJ_SENSOR && !has_role(of)) {
+  } else if (is_family(near->name) && mj_name2id(c->m, object, of) < 0) {
+    checker_mistake(c, "%s \"%s\": there is no %s \"%s\"", kind_name[kind], name, word, of);
+  } else if (is_family(near->name) && !element && !has_role(of)) {
     checker_mistake(
         c,
         "%s \"%s\" is not used: expected a sensor named obs.*, goal.*, reward.*, rate.*, "

@@ -9,27 +9,25 @@
 #include "common/task/checker.h"
 #include "common/task/task.h"
 
-static const struct {
-  const char *prefix;
-  int object;
-  const char *words;
-} kinds[TASK_RANDOM_KINDS] = {
-    [TASK_RANDOM_MASS] = {"telos.random.mass.", mjOBJ_BODY, "mass of body"},
-    [TASK_RANDOM_FRICTION] = {"telos.random.friction.", mjOBJ_GEOM, "friction of geom"},
-    [TASK_RANDOM_DAMPING] = {"telos.random.damping.", mjOBJ_JOINT, "damping of joint"},
-    [TASK_RANDOM_GAIN] = {"telos.random.gain.", mjOBJ_ACTUATOR, "gain of actuator"},
+const struct randomise_kind randomise_kinds[TASK_RANDOM_KINDS] = {
+    [TASK_RANDOM_MASS] = {"telos.random.mass.", "mass of", "body", mjOBJ_BODY},
+    [TASK_RANDOM_FRICTION] = {"telos.random.friction.", "friction of", "geom", mjOBJ_GEOM},
+    [TASK_RANDOM_DAMPING] = {"telos.random.damping.", "damping of", "joint", mjOBJ_JOINT},
+    [TASK_RANDOM_GAIN] = {"telos.random.gain.", "gain of", "actuator", mjOBJ_ACTUATOR},
 };
 
 void randomise_words(char *out, size_t n, const struct task *task, const struct task_random *r) {
-  snprintf(out, n, "%s %s", kinds[r->kind].words,
-           mj_id2name(task->model, kinds[r->kind].object, r->id));
+  const struct randomise_kind *kind = &randomise_kinds[r->kind];
+  snprintf(out, n, "%s %s %s", kind->what, kind->element,
+           mj_id2name(task->model, kind->object, r->id));
 }
 
 // ---- reading ----
 
 static void read_one(struct checker *c, enum task_random_kind kind, const char *name) {
   struct task *t = c->task;
-  const int id = mj_name2id(c->m, kinds[kind].object, name + strlen(kinds[kind].prefix));
+  const int id =
+      mj_name2id(c->m, randomise_kinds[kind].object, name + strlen(randomise_kinds[kind].prefix));
   int n;
   const double *range = checker_numeric(c, name, &n);
   if (id < 0 || !range) {
@@ -48,7 +46,7 @@ void randomise_read(struct checker *c) {
   for (int i = 0; i < c->m->nnumeric; i++) {
     const char *name = mj_id2name(c->m, mjOBJ_NUMERIC, i);
     for (int kind = 0; name && kind < TASK_RANDOM_KINDS; kind++) {
-      if (strncmp(name, kinds[kind].prefix, strlen(kinds[kind].prefix)) == 0) {
+      if (strncmp(name, randomise_kinds[kind].prefix, strlen(randomise_kinds[kind].prefix)) == 0) {
         read_one(c, (enum task_random_kind)kind, name);
       }
     }

@@ -23,6 +23,13 @@ enum task_random_kind {
   TASK_RANDOM_KINDS,
 };
 
+struct randomise_kind {
+  const char *prefix;          // of the numerics' names; the element's own name follows
+  const char *what, *element;  // "mass of", "body"
+  int object;                  // mjOBJ_BODY ..
+};
+extern const struct randomise_kind randomise_kinds[TASK_RANDOM_KINDS];
+
 struct task_random {
   enum task_random_kind kind;
   int id;  // of the body, geom, joint or actuator

@@ -69,8 +69,7 @@ static int run_verb(int argc, char **argv) {
   } else {
     log_error(
         "unknown verb '%s'; expected train, eval, play, record, sweep, task, rules, config or "
-        "version "
-        "(telos --help)",
+        "version (telos --help)",
         verb);
   }
   return err_exit_code(ERR_USAGE);

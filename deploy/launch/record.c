@@ -11,12 +11,10 @@
 #include "actor/rollout.h"
 #include "actor/script.h"
 #include "common/base/check.h"
-#include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/base/options.h"
 #include "common/base/rng.h"
-#include "common/config/config.h"
 #include "common/demos.h"
 #include "common/evaluation.h"
 #include "common/task/env.h"
@@ -34,7 +32,7 @@ static const char help[] =
     "Records episodes of a task as demonstrations. Of a task that tells success, those\n"
     "that succeed are kept.\n"
     "\n"
-    "  --script FILE      set-points and actions as text (actor/tasks/README.md)\n"
+    "  --script FILE      set-points: rows of one number per action, then how many steps\n"
     "  --policy RUN|FILE  a trained policy, its actions drawn as in training\n"
     "  --episodes N       to keep (default 20)\n"
     "  --noise S          deviation of the noise on a script's actions (default 0.1)\n"
@@ -197,8 +195,8 @@ static enum err run_episodes(struct recorder *r) {
 }
 
 static enum err write_file(struct recorder *r) {
-  char path[4096];
-  snprintf(path, sizeof path, "%.4000s.tfrecord", r->source.task->name);
+  char path[TASK_MAX_NAME + 16];
+  snprintf(path, sizeof path, "%s.tfrecord", r->source.task->name);
   const char *out = r->a.out != NULL ? r->a.out : path;
   int64_t steps = 0;
   double distance = 0;

@@ -149,18 +149,10 @@ static const struct option options[] = {
 
 // an option that is kept as it is; false: c is none
 static bool keep_text(struct train *t, int c) {
-  const struct {
-    int c;
-    const char **at;
-  } texts[] = {{'r', &t->runs},   {'c', &t->config}, {'u', &t->rule}, {'P', &t->preset},
-               {'R', &t->resume}, {'D', &t->demos},  {'F', &t->from}};
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-    if (texts[i].c == c) {
-      *texts[i].at = optarg;
-      return true;
-    }
-  }
-  return false;
+  const struct options_text texts[] = {{'r', &t->runs},   {'c', &t->config}, {'u', &t->rule},
+                                       {'P', &t->preset}, {'R', &t->resume}, {'D', &t->demos},
+                                       {'F', &t->from}};
+  return options_keep(texts, sizeof texts / sizeof *texts, c, optarg);
 }
 
 enum err train_parse(struct train *t, int argc, char **argv) {

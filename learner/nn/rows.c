@@ -1,6 +1,7 @@
 // rows.c - one pass over the numbers each.
 #include "learner/nn/rows.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -41,6 +42,15 @@ double rows_mean(const float *x, int n) {
 }
 
 // integer comparison of the bits vectorises; a sum of floats would not
+struct rows_range rows_range(const float *x, int n) {
+  struct rows_range r = {INFINITY, -INFINITY};
+  for (int i = 0; i < n; i++) {
+    r.lowest = fminf(r.lowest, x[i]);
+    r.highest = fmaxf(r.highest, x[i]);
+  }
+  return r;
+}
+
 bool rows_finite(const float *x, size_t n) {
   const uint32_t sign = 0x80000000u, limit = (127u + 60u) << 23;
   uint32_t bad = 0;

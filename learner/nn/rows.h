@@ -19,6 +19,12 @@ void rows_set_scaled(float *restrict x, int width, int at, const float *restrict
 // Mean of n numbers, summed in double in their order.
 double rows_mean(const float *x, int n);
 
+// Smallest and largest of n numbers.
+struct rows_range {
+  float lowest, highest;
+};
+struct rows_range rows_range(const float *x, int n);
+
 // True when every |x_i| < 2^60: finite, and its square, which Adam keeps, finite too.
 bool rows_finite(const float *x, size_t n);
 

@@ -9,13 +9,14 @@
 #include "common/config/config.h"
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
+#include "learner/worth/reward.h"
 
+const double actor_critic_gamma_goal = 0.97, actor_critic_gamma_reward = 0.99;
 static const double GAMMA_MIN = 0.5;
 
-// any rule's object, as far as this file knows it
-struct actor_critic_first {
-  struct actor_critic base;
-};
+double actor_critic_gamma_of(const struct reward *reward) {
+  return reward->kind == WORTH_REWARD_TASK ? actor_critic_gamma_reward : actor_critic_gamma_goal;
+}
 
 double actor_critic_gamma(const struct config *cfg, int horizon, double max) {
   return isnan(cfg->agent_gamma) ? fmin(fmax(1 - 1.0 / horizon, GAMMA_MIN), max) : cfg->agent_gamma;
@@ -107,4 +108,4 @@ void actor_critic_rule_stepped(void *self, const struct agent *ag) {
 }
 
 const struct kept_number actor_critic_kept[ACTOR_CRITIC_NKEPT] = {
-    ACTOR_CRITIC_KEPT(struct actor_critic_first)};
+    {"temperature", "residual", offsetof(struct actor_critic, alpha)}};

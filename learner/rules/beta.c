@@ -16,7 +16,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct beta *o = self;
   const struct config *cfg = setup->cfg;
   o->reward = reward_of(cfg, setup->shape.goal);
-  actor_critic_init(&o->base, ag, setup, reward_gamma_max(&o->reward), &parts);
+  actor_critic_init(&o->base, ag, setup, actor_critic_gamma_of(&o->reward), &parts);
   net_init(&o->value, setup->nets,
            &(struct net_setup){.name = "value",
                                .remedy = "lower agent.lr",

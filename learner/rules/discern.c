@@ -11,12 +11,9 @@
 #include "learner/rules/backup.h"
 #include "learner/worth/discriminator.h"
 
-// as in ODAC, so that the two compare
-static const double GAMMA_MAX = 0.97;
-
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct discern *d = self;
-  actor_critic_init(&d->base, ag, setup, GAMMA_MAX, &agent_twin);
+  actor_critic_init(&d->base, ag, setup, actor_critic_gamma_goal, &agent_twin);
   d->discriminator = discriminator_new(setup->nets, setup->cfg, &setup->shape, setup->scaling);
   d->floor = setup->cfg->discern_floor;
   const size_t B = (size_t)d->base.max_batch;

@@ -76,7 +76,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   const struct config *cfg = setup->cfg;
   d->seed = (uint64_t)cfg->run_seed;
   d->reward = reward_of(cfg, setup->shape.goal);
-  d->gamma = actor_critic_gamma(cfg, setup->horizon, reward_gamma_max(&d->reward));
+  d->gamma = actor_critic_gamma(cfg, setup->horizon, actor_critic_gamma_of(&d->reward));
   d->H = (int)cfg->drive_steps;
   d->eta_prior = cfg->drive_eta_prior;
   d->eta_value = cfg->drive_eta_value;

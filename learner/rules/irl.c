@@ -10,12 +10,9 @@
 #include "learner/rules/backup.h"
 #include "learner/worth/adversary.h"
 
-// the largest gamma that follows from a horizon: as in ODAC, so that the two compare
-static const double GAMMA_MAX = 0.97;
-
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct irl *o = self;
-  actor_critic_init(&o->base, ag, setup, GAMMA_MAX, &agent_twin);
+  actor_critic_init(&o->base, ag, setup, actor_critic_gamma_goal, &agent_twin);
   o->adversary = adversary_new(setup->nets, setup->cfg, &setup->shape, setup->scaling);
   const size_t B = (size_t)o->base.max_batch;
   const struct rows_part part[] = {{&o->f, B}, {&o->logp, B}};

@@ -22,7 +22,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct mpo *m = self;
   const struct config *cfg = setup->cfg;
   m->reward = reward_of(cfg, setup->shape.goal);
-  actor_critic_init(&m->base, ag, setup, reward_gamma_max(&m->reward), &parts);
+  actor_critic_init(&m->base, ag, setup, actor_critic_gamma_of(&m->reward), &parts);
   net_init(&m->trust, setup->nets,
            &(struct net_setup){.name = "trust",
                                .remedy = "lower mpo.trust_lr",

@@ -18,17 +18,12 @@
 // smallest N: a minibatch of equal log-likelihoods must not divide by zero
 static const double N_MIN = 1e-6;
 
-// A gamma that follows from a horizon is at most this, which is measured: with 0.99 on tasks of 100
-// steps an action is worth a third as much beside the noise of the critics, and the tasks in which
-// a hand has to touch something are found, lost and found again.
-static const double GAMMA_MAX = 0.97;
-
 // ---- construction ----
 
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct odac *o = self;
   const struct config *cfg = setup->cfg;
-  actor_critic_init(&o->base, ag, setup, GAMMA_MAX, &agent_twin);
+  actor_critic_init(&o->base, ag, setup, actor_critic_gamma_goal, &agent_twin);
   o->backup.gamma = o->base.gamma;
   o->backup.fixed = cfg->odac_discount == ODAC_DISCOUNT_FIXED;
   o->backup.q_max = isnan(cfg->odac_discount_max) ? o->backup.gamma : cfg->odac_discount_max;
@@ -53,19 +48,6 @@ static void release(void *self) {
 }
 
 // ---- pieces of an update ----
-
-struct range {
-  float lowest, highest;
-};
-
-static struct range range(const float *x, int n) {
-  struct range r = {INFINITY, -INFINITY};
-  for (int i = 0; i < n; i++) {
-    r.lowest = fminf(r.lowest, x[i]);
-    r.highest = fmaxf(r.highest, x[i]);
-  }
-  return r;
-}
 
 // eq. (3)
 static void scale_rows(float *cl, double c, const float *l, int B) {
@@ -94,7 +76,7 @@ static enum err prepare(void *self, struct agent *ag, const struct draws *draws)
   struct rng rng;
   actor_critic_noise(&rng, &o->base, 0);
   outcome_loglik(o->outcome, o->l, b);
-  const struct range l = range(o->l, B);
+  const struct rows_range l = rows_range(o->l, B);
   const double N = fmax((double)l.highest - (double)l.lowest, N_MIN);
   scale_rows(o->cl, o->reward_scale / N, o->l, B);
   agent_sample(ag, o->base.next_act, o->base.next_logp, b->next_obs, b->goal, &rng, B);
@@ -117,7 +99,7 @@ static enum err prepare(void *self, struct agent *ag, const struct draws *draws)
 }
 
 static void report(struct odac *o, double c, double nll, int B) {
-  const struct range l = range(o->l, B);
+  const struct rows_range l = rows_range(o->l, B);
   o->figures = (struct odac_figures){
       .nll = (float)nll,
       .q0 = (float)rows_mean(o->q0, B),

@@ -13,7 +13,7 @@
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct sac *s = self;
   s->reward = reward_of(setup->cfg, setup->shape.goal);
-  actor_critic_init(&s->base, ag, setup, reward_gamma_max(&s->reward), &agent_twin);
+  actor_critic_init(&s->base, ag, setup, actor_critic_gamma_of(&s->reward), &agent_twin);
   reward_begin(&s->reward, setup->nets, setup->cfg, &setup->shape, setup->scaling);
   s->r = must_alloc((size_t)s->base.max_batch, sizeof *s->r);
 }

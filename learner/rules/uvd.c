@@ -10,13 +10,11 @@
 #include "learner/rules/backup.h"
 #include "learner/worth/outcome.h"
 
-// the largest gamma that follows from a horizon: as in ODAC, so that the two compare
-static const double GAMMA_MAX = 0.97;
 static const float K = 10.0f;  // of (2)
 
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   struct uvd *u = self;
-  actor_critic_init(&u->base, ag, setup, GAMMA_MAX, &agent_twin);
+  actor_critic_init(&u->base, ag, setup, actor_critic_gamma_goal, &agent_twin);
   u->outcome = outcome_new(setup->nets, setup->cfg, &setup->shape, setup->scaling);
   const size_t B = (size_t)u->base.max_batch;
   const struct rows_part part[] = {{&u->l, B}, {&u->r, B}};

@@ -74,12 +74,8 @@ enum err reward_prepare(struct reward *reward, const struct draws *draws) {
   }
   const struct batch *b = draws->draw(draws->ctx, RNG_BATCH, 0);
   outcome_loglik(reward->model, reward->l, b);
-  float lowest = INFINITY, highest = -INFINITY;
-  for (int i = 0; i < b->B; i++) {
-    lowest = fminf(lowest, reward->l[i]);
-    highest = fmaxf(highest, reward->l[i]);
-  }
-  const double range = fmax((double)highest - (double)lowest, RANGE_MIN);
+  const struct rows_range l = rows_range(reward->l, b->B);
+  const double range = fmax((double)l.highest - (double)l.lowest, RANGE_MIN);
   const float number = (float)range;
   if (!rows_finite(reward->l, (size_t)b->B) || !rows_finite(&number, 1)) {
     log_error(
@@ -90,10 +86,6 @@ enum err reward_prepare(struct reward *reward, const struct draws *draws) {
   }
   reward->range = range;
   return ERR_OK;
-}
-
-double reward_gamma_max(const struct reward *reward) {
-  return reward->kind == WORTH_REWARD_TASK ? 0.99 : 0.97;
 }
 
 static double distance(const float *a, const float *b, int n) {

@@ -50,10 +50,6 @@ void reward_release(struct reward *reward);
 // For (4): fits the model, then measures N. ERR_NUMERIC: a number is not finite (logged).
 NODISCARD enum err reward_prepare(struct reward *reward, const struct draws *draws);
 
-// The largest gamma that follows from a horizon: on the task's reward the field's own, 0.99; on a
-// goal as in ODAC, 0.97, so that the two compare.
-double reward_gamma_max(const struct reward *reward);
-
 // r (B) of the rows of b.
 void reward_rows(float *r, struct reward *reward, const struct batch *b);
 

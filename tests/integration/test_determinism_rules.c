@@ -30,8 +30,7 @@ static void expect_rule(const char *rule, const char *task) {
 Test(determinism, every_rule) {
   const struct named_rule *rule;
   for (int r = 0; (rule = config_rule_at(r)) != NULL; r++) {
-    if (strcmp(rule->bundle.name, "bc") != 0 && strcmp(rule->bundle.name, "irl") != 0) {
-      // those learn from demonstrations: test_record.c
+    if (strcmp(rule->needs, "demonstrations") != 0) {  // test_record.c has those
       expect_rule(rule->bundle.name, "box2d");
     }
   }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/config/bundle.h"
 #include "tests/integration/fleet.h"
 #include "tests/integration/harness.h"
 
@@ -52,7 +53,23 @@ static void kill_and_go_on(struct fleet *f, const char *option) {
   fleet_start_learner(f);
 }
 
-// one actor, three, and a learner that is killed and finds the file in its own folder
+// A learner is killed in the middle of the run that gave this policy with these settings, and goes
+// on without the file of the option, which it finds in its own folder.
+static void expect_same_without(const char *policy, const char *name, const char *const *settings,
+                                const char *option, const char *file) {
+  struct fleet *f = fleet_new(name, settings);
+  fleet_start(f, 2, 1);
+  fleet_wait_checkpoint(f->learner, f->run, 1000);
+  cr_assert(proc_running(f->learner), "the run was too short");
+  unlink(file);
+  kill_and_go_on(f, option);
+  fleet_wait_listening(f);
+  fleet_end(f);
+  harness_assert_same(policy, fleet_policy(f));
+  free(f);
+}
+
+// one actor, three, and a learner that is killed
 static void expect_same(const char *rule) {
   const char *given = demos();
   const char *const settings[] = {"--demos",
@@ -65,22 +82,18 @@ static void expect_same(const char *rule) {
                                   NULL};
   const char *one = fleet_train(harness_text("%s-one", rule), settings, 1, 1);
   harness_assert_same(one, fleet_train(harness_text("%s-three", rule), settings, 3, 1));
-  struct fleet *f = fleet_new(harness_text("%s-killed", rule), settings);
-  fleet_start(f, 2, 1);
-  fleet_wait_checkpoint(f->learner, f->run, 1000);
-  cr_assert(proc_running(f->learner), "the run was too short");
-  unlink(given);
-  kill_and_go_on(f, "--demos");
-  fleet_wait_listening(f);
-  fleet_end(f);
-  harness_assert_same(one, fleet_policy(f));
-  free(f);
+  expect_same_without(one, harness_text("%s-killed", rule), settings, "--demos", given);
 }
 
+// the default rule, and all that learn from nothing else
 Test(record, any_fleet_learns_the_same_from_them) {
+  const struct named_rule *rule;
   expect_same("odac");
-  expect_same("bc");
-  expect_same("irl");
+  for (int r = 0; (rule = config_rule_at(r)) != NULL; r++) {
+    if (strcmp(rule->needs, "demonstrations") == 0) {
+      expect_same(rule->bundle.name);
+    }
+  }
   const char *const without[] = {"run.steps=2500", "train.warmup_steps=500",
                                  "train.updates_per_step=4", NULL};
   cr_assert_neq(harness_digest(harness_path("odac-one/policy.safetensors")),
@@ -163,16 +176,7 @@ Test(record, a_run_starts_from_a_policy) {
       "--from", teacher, "run.steps=2500", "train.warmup_steps=500", "train.updates_per_step=4",
       NULL};
   const char *one = fleet_train("on", on, 1, 1);
-  struct fleet *f = fleet_new("on-killed", on);
-  fleet_start(f, 2, 1);
-  fleet_wait_checkpoint(f->learner, f->run, 1000);
-  cr_assert(proc_running(f->learner), "the run was too short");
-  unlink(teacher);
-  kill_and_go_on(f, "--from");
-  fleet_wait_listening(f);
-  fleet_end(f);
-  harness_assert_same(one, fleet_policy(f));
-  free(f);
+  expect_same_without(one, "on-killed", on, "--from", teacher);
 }
 
 Test(record, a_policy_that_does_not_fit_is_told) {

@@ -6,8 +6,10 @@
 #include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "learner/rules/beta.h"
+#include "learner/rules/irl.h"
 #include "learner/rules/rules.h"
 #include "learner/rules/sac.h"
+#include "learner/worth/adversary.h"
 #include "tests/unit/minibatch.h"
 
 enum { B = 128 };
@@ -93,6 +95,17 @@ static struct outcome_of quadratic(float state, float x, float a) {
   return (struct outcome_of){.reward = -error * error, .done = true};
 }
 
+// the policy's mean is x / 2 to within this, its deviation in between; frees u
+static void expect_best(struct updater *u, double tolerance, double least_sd, double most_sd) {
+  for (int i = -1; i <= 1; i++) {
+    double mean, sd;
+    policy_at(&mean, &sd, u, 0, 0.8f * (float)i);
+    cr_assert_float_eq(mean, 0.4 * i, tolerance, "at %g: mean %g", 0.8 * i, mean);
+    cr_assert(sd > least_sd && sd < most_sd, "at %g: sd %g", 0.8 * i, sd);
+  }
+  updater_free(u);
+}
+
 // the best policy at temperature alpha is proportional to exp(r / alpha): a normal one around x / 2
 // with variance alpha / 2
 Test(known, one_quadratic_step_gives_the_policy_in_closed_form) {
@@ -100,13 +113,7 @@ Test(known, one_quadratic_step_gives_the_policy_in_closed_form) {
   cfg.agent_temperature = AGENT_TEMPERATURE_CONSTANT;
   cfg.agent_alpha = 0.02;
   struct updater *u = learn(&cfg, quadratic, 1, 4000);
-  for (int i = -1; i <= 1; i++) {
-    double mean, sd;
-    policy_at(&mean, &sd, u, 0, 0.8f * (float)i);
-    cr_assert_float_eq(mean, 0.4 * i, 0.06, "at %g: mean %g", 0.8 * i, mean);
-    cr_assert_float_eq(sd, 0.1, 0.025, "at %g: sd %g", 0.8 * i, sd);
-  }
-  updater_free(u);
+  expect_best(u, 0.06, 0.075, 0.125);
 }
 
 // In state 0 the sign of a chooses what is next: a > 0 state 1, where every action is worth 0;
@@ -161,13 +168,7 @@ Test(known, mpo_moves_to_the_best_action) {
   struct config cfg = small("mpo");
   cfg.mpo_kl_std = 1e-2;
   struct updater *u = learn(&cfg, quadratic, 1, 5000);
-  for (int i = -1; i <= 1; i++) {
-    double mean, sd;
-    policy_at(&mean, &sd, u, 0, 0.8f * (float)i);
-    cr_assert_float_eq(mean, 0.4 * i, 0.08, "at %g: mean %g", 0.8 * i, mean);
-    cr_assert_lt(sd, 0.3, "at %g: sd %g", 0.8 * i, sd);
-  }
-  updater_free(u);
+  expect_best(u, 0.08, 0, 0.3);
 }
 
 // looking one step ahead in a model that it has learned
@@ -177,12 +178,7 @@ Test(known, drive_moves_to_the_best_action) {
   cfg.drive_steps = 2;
   cfg.drive_eta_prior = 0.1;
   struct updater *u = learn(&cfg, quadratic, 1, 4000);
-  for (int i = -1; i <= 1; i++) {
-    double mean, sd;
-    policy_at(&mean, &sd, u, 0, 0.8f * (float)i);
-    cr_assert_float_eq(mean, 0.4 * i, 0.08, "at %g: mean %g", 0.8 * i, mean);
-  }
-  updater_free(u);
+  expect_best(u, 0.08, 0, 1);
 }
 
 // cloning finds the Gaussian that the actions came from
@@ -240,6 +236,25 @@ Test(known, irl_finds_the_planted_reward) {
     }
     cr_assert(i > 0 || minibatch_prepare(u, b) == ERR_OK);
     cr_assert_eq(updater_update(u, b, (uint64_t)i), ERR_OK);
+  }
+  // f falls from the likeliest action, u = x / 2, to those a deviation away as the log of the
+  // density of a = tanh(u) does
+  const struct irl *o = u->self;
+  for (int i = -1; i <= 1; i++) {
+    float f[3];
+    for (int k = 0; k < 3; k++) {
+      b->obs[2 * k] = 0;
+      b->obs[2 * k + 1] = 0.8f * (float)i;
+      b->act[k] = tanhf(0.4f * (float)i + 0.3f * (float)(k - 1));
+    }
+    const struct batch three = batch_rows(b, &DIMS, 0, 3);
+    adversary_reward(o->adversary, f, &three);
+    for (int k = 0; k < 3; k += 2) {
+      const double a0 = (double)b->act[1], a = (double)b->act[k];
+      const double want = 0.5 + log1p(-a * a) - log1p(-a0 * a0);
+      cr_assert_float_eq(f[1] - f[k], want, 0.2, "at %g: falls by %g, want %g", 0.8 * i,
+                         (double)(f[1] - f[k]), want);
+    }
   }
   // the policy is that of the demonstrations
   for (int i = -1; i <= 1; i++) {
