@@ -26,11 +26,12 @@ struct rollout {
   struct rollout_options opt;
   struct env *env;
   const struct rollout_hooks *hooks;
-  double level;   // of this episode's exploration
-  float *input;   // (obs + goal) concat(s, g)
-  float *head;    // (2 act) of the policy
-  float *eps;     // (act) standard normals
-  float *random;  // (act) uniform on [-1, 1)
+  double level;       // of this episode's exploration
+  const float *bias;  // of the head that acts in it; NULL: the first
+  float *input;       // (obs + goal) concat(s, g)
+  float *head;        // (2 act) of the policy
+  float *eps;         // (act) standard normals
+  float *random;      // (act) uniform on [-1, 1)
   float *scratch;
   size_t nscratch;
 };
@@ -91,7 +92,7 @@ static void act_by_policy(struct rollout *r, float *a, const float *obs, const f
   const struct task *task = r->task;
   memcpy(r->input, obs, (size_t)task->obs * sizeof(float));
   memcpy(r->input + task->obs, desired, (size_t)task->goal * sizeof(float));
-  rowmlp_forward(r->head, w->data, w->width, w->nlayer, r->input, r->scratch);
+  rowmlp_forward(r->head, w->data, w->width, w->nlayer, r->input, r->bias, r->scratch);
   policy_act(a, r->head, eps, task->act);
 }
 
@@ -152,20 +153,23 @@ static void show(struct rollout *r, struct episode *ep, int t) {
   }
 }
 
-// one of the goals that go along with the policy, in some training episodes
-static void set_goal(struct episode *ep, const struct weights *w) {
-  float share;
-  const float *goals;
-  const int n =
-      w && ep->ticket.kind == TICKET_TRAIN ? weights_goals(&share, &goals, w, ep->dims.goal) : 0;
-  if (n == 0) {
+// What goes along with the policy is for training episodes: one of the goals in some, and a head.
+static void take_along(struct rollout *r, struct episode *ep, const struct weights *w) {
+  r->bias = NULL;
+  if (!w || ep->ticket.kind != TICKET_TRAIN) {
     return;
   }
+  const struct weights_along along = weights_along(w, ep->dims.goal);
   struct rng rng;
   rng_init(&rng, ep->ticket.seed, RNG_GOAL, 0);
-  if (rng_float(&rng) < share) {
-    const size_t i = rng_below(&rng, (uint32_t)n), goal = (size_t)ep->dims.goal;
-    memcpy(ep->desired, goals + i * goal, goal * sizeof *goals);
+  if (along.ngoal > 0 && rng_float(&rng) < along.share) {
+    const size_t i = rng_below(&rng, (uint32_t)along.ngoal), goal = (size_t)ep->dims.goal;
+    memcpy(ep->desired, along.goals + i * goal, goal * sizeof *along.goals);
+  }
+  rng_init(&rng, ep->ticket.seed, RNG_HEAD, 0);
+  const uint32_t head = rng_below(&rng, (uint32_t)along.heads);
+  if (head > 0) {
+    r->bias = along.bias + (size_t)(head - 1) * (size_t)w->width[1];
   }
 }
 
@@ -180,7 +184,7 @@ static int attempt_episode(struct rollout *r, struct episode *ep, const struct w
   if (env_reset(r->env, ep->desired, &reset) != ERR_OK || !observe(r, ep, 0)) {
     return 0;
   }
-  set_goal(ep, w);
+  take_along(r, ep, w);
   if (r->hooks->desired) {
     memcpy(ep->desired, r->hooks->desired, (size_t)r->task->goal * sizeof(float));
   }

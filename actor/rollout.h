@@ -12,6 +12,9 @@
 // tasks differ in which of the two they cannot be learned without. (One level an episode instead of
 // an actor, which Ape-X has: Horgan et al., ICLR 2018, arXiv:1803.00933, section 4.1.)
 //
+// With several heads (learner/agent/heads.h) each TICKET_TRAIN is acted by one of them, drawn from
+// its seed; TICKET_EVAL by the first.
+//
 // The hindsight table is drawn by the strategy 'future': row t holds k indices, uniform on
 // t+1..T, independent (Andrychowicz et al., NeurIPS 2017, arXiv:1707.01495, section 3.3).
 #ifndef ACTOR_ROLLOUT_H

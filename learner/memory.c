@@ -46,7 +46,9 @@ static struct size network(int in, const struct widths *hidden, int out) {
 
 // the one that a rule has beside policy and critics
 static struct size rule_network(const struct config *cfg, const struct dims *dims) {
-  const int seen = dims->obs + dims->goal;
+  // the columns of heads are as many numbers as the biases that go along with a version
+  const int heads = cfg->explore_heads > 1 ? (int)cfg->explore_heads : 0;
+  const int seen = dims->obs + dims->goal + heads;
   switch (cfg->train_rule) {
     case TRAIN_RULE_ODAC:
     case TRAIN_RULE_UVD:
@@ -81,7 +83,9 @@ static uint64_t open_tickets(const struct config *cfg, const struct dims *dims) 
 
 void memory_estimate(struct memory *out, const struct config *cfg, const struct dims *dims) {
   enum { TRAINED = 4, CRITICS = 2, NETWORKS = 6 };
-  const int seen = dims->obs + dims->goal;
+  // the columns of heads are as many numbers as the biases that go along with a version
+  const int heads = cfg->explore_heads > 1 ? (int)cfg->explore_heads : 0;
+  const int seen = dims->obs + dims->goal + heads;
   const struct size policy = network(seen, &cfg->net_hidden, 2 * dims->act);
   const struct size critic = network(seen + dims->act, &cfg->net_hidden, 1);
   const struct size own = rule_network(cfg, dims);

@@ -22,6 +22,7 @@
 #include "common/config/bundle.h"
 #include "common/demos.h"
 #include "learner/agent/crew.h"
+#include "learner/agent/heads.h"
 #include "learner/checkpoint.h"
 #include "learner/export.h"
 #include "learner/fold.h"
@@ -75,32 +76,42 @@ struct trainer {
   double wait_s, waits_since;  // ended waits; when the present one began, 0: none
 };
 
+static int along_goals(const struct config *cfg, const struct dims *dims) {
+  return cfg->goals_share > 0 && dims->goal > 0 ? GOALS : 0;
+}
+
 size_t trainer_along(const struct config *cfg, const struct dims *dims) {
-  return cfg->goals_share > 0 && dims->goal > 0 ? 1 + GOALS * (size_t)dims->goal : 0;
+  const int heads = (int)cfg->explore_heads, ngoal = along_goals(cfg, dims);
+  return heads == 1 && ngoal == 0
+             ? 0
+             : weights_along_size(heads, cfg->net_hidden.v[0], ngoal, dims->goal);
 }
 
 // Goals for the version that comes next, a function of the fold: none before there is anything to
 // choose from.
-static float *choose_goals(const struct trainer *t) {
-  const size_t n = trainer_along(t->cfg, &t->dims);
-  float *along = n > 0 ? must_alloc(n, sizeof *along) : NULL;
-  if (n > 0 && t->fold.updates > 0) {
-    struct rng rng;
-    rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_GOALS, t->fold.version + 1);
-    along[0] = (float)t->cfg->goals_share;
-    goals_choose(along + 1, GOALS, t->replay, &t->dims, &rng);
-  }
-  return along;
+static void choose_goals(const struct trainer *t, float *goals) {
+  struct rng rng;
+  rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_GOALS, t->fold.version + 1);
+  goals_choose(goals, GOALS, t->replay, &t->dims, &rng);
 }
 
 // The policy as it is now, as the version that comes next.
 static struct weights *snapshot(const struct trainer *t) {
-  const struct mlp *net = updater_policy(t->updater);
-  float *theta = must_alloc(net->nparam, sizeof *theta);
-  updater_publish(t->updater, theta);
-  float *along = choose_goals(t);
-  struct weights *w = weights_new_along(t->fold.version + 1, net->width, net->nlayer, theta, along,
-                                        trainer_along(t->cfg, &t->dims));
+  int width[MLP_MAX_LAYERS + 1];
+  const int nlayer = updater_layers(t->updater, width);
+  const size_t nalong = trainer_along(t->cfg, &t->dims);
+  float *theta = must_alloc(mlp_nparam(width, nlayer), sizeof *theta);
+  float *along = nalong > 0 ? must_alloc(nalong, sizeof *along) : NULL, *bias = NULL, *goals;
+  if (along) {
+    const bool any = along_goals(t->cfg, &t->dims) > 0 && t->fold.updates > 0;
+    weights_along_lay(along, &bias, &goals, (int)t->cfg->explore_heads,
+                      any ? (float)t->cfg->goals_share : 0, width[1]);
+    if (any) {
+      choose_goals(t, goals);
+    }
+  }
+  updater_publish(t->updater, theta, bias);
+  struct weights *w = weights_new_along(t->fold.version + 1, width, nlayer, theta, along, nalong);
   free(along);
   free(theta);
   return w;
@@ -211,6 +222,10 @@ static void draw_rows(void *ctx, int i) {
   }
   sample_rows(t->demos, &part, &t->dims, 0, shown, m->stream, &rng);
   sample_rows(t->replay, &part, &t->dims, shown, rows - shown, m->stream, &rng);
+  if (t->cfg->explore_heads > 1) {
+    rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_HEADS, m->index * (uint64_t)n + (uint64_t)i);
+    heads_assign(&part, &t->dims, (int)t->cfg->explore_heads, &rng);
+  }
 }
 
 // see struct draws of learner/replay/batch.h

@@ -265,7 +265,7 @@ static bool all_finite(const float *x, size_t n) {
 }
 
 // The sizes of a network whose parameters bytes of data begin with, and how many there are; false
-// when they do not fit each other, or what goes along is not whole goals behind one number.
+// when they do not fit each other, or what goes along is no such thing (common/nn/weights.h).
 static bool shape_read(const struct wire_decoder *d, int *width, int *nlayer, size_t *nparam,
                        const Telos__Pb__Weights *m) {
   if (m->n_width < 2 || m->n_width > MLP_MAX_LAYERS + 1) {
@@ -289,7 +289,9 @@ static bool shape_read(const struct wire_decoder *d, int *width, int *nlayer, si
     return false;
   }
   const size_t more = m->data.len / sizeof(float) - floats;
-  return more == 0 || !d->has_dims || (d->dims.goal > 0 && (more - 1) % (size_t)d->dims.goal == 0);
+  struct weights_along along;
+  const float *data = (const float *)(const void *)m->data.data;
+  return !d->has_dims || weights_along_read(&along, data + floats, more, width[1], d->dims.goal);
 }
 
 static const char *read_weights(const struct wire_decoder *d, struct wire_msg *msg,

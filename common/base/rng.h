@@ -34,6 +34,8 @@ enum rng_stream {
   RNG_RECORD = 15,    // telos record: noise on demonstrations, seeded by the ticket
   RNG_GOALS = 16,     // learner: goals that go along with version <index>
   RNG_GOAL = 17,      // actor, seeded by the ticket: does it get one of them, and which
+  RNG_HEADS = 18,     // learner: which head learns from the rows of a minibatch, as RNG_BATCH
+  RNG_HEAD = 19,      // actor, seeded by the ticket: which head acts
   RNG_TEST = 100,
 };
 

@@ -89,7 +89,7 @@ size_t rowmlp_scratch(const int *width, int nlayer) {
 }
 
 void rowmlp_forward(float *y, const float *theta, const int *width, int nlayer, const float *x,
-                    float *scratch) {
+                    const float *bias, float *scratch) {
   CHECK(y && theta && width && x && scratch && nlayer >= 1 && nlayer <= MLP_MAX_LAYERS);
   size_t half = rowmlp_scratch(width, nlayer) / 2;
   const float *W = theta, *in = x;
@@ -97,7 +97,7 @@ void rowmlp_forward(float *y, const float *theta, const int *width, int nlayer, 
     const float *b = W + (size_t)width[l + 1] * (size_t)width[l];
     int hidden = l < nlayer - 1;
     float *out = hidden ? scratch + (l & 1) * half : y;
-    layer(out, W, b, in, width[l], width[l + 1], hidden);
+    layer(out, W, bias && l == 0 ? bias : b, in, width[l], width[l + 1], hidden);
     in = out;
     W = b + width[l + 1];
   }

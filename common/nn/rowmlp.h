@@ -13,7 +13,8 @@ size_t rowmlp_scratch(const int *width, int nlayer);
 
 // y (n_L) = eq. (1) of mlp_shape.h for the row x (n_0) with parameters theta in its layout.
 // scratch is the caller's, overwritten; nothing may overlap. Allocates nothing.
+// bias: (n_1) in place of the first layer's own, or NULL.
 void rowmlp_forward(float *y, const float *theta, const int *width, int nlayer, const float *x,
-                    float *scratch);
+                    const float *bias, float *scratch);
 
 #endif

@@ -42,13 +42,48 @@ struct weights *weights_new_along(uint64_t version, const int *width, int nlayer
   return w;
 }
 
-int weights_goals(float *share, const float **goals, const struct weights *w, int goal) {
-  if (w->n == w->nparam || goal == 0) {
-    return 0;
+enum { ALONG_HEADS, ALONG_SHARE, ALONG_FIXED };
+
+size_t weights_along_size(int heads, int width1, int ngoal, int goal) {
+  CHECK(heads >= 1 && width1 >= 1 && ngoal >= 0 && goal >= 0);
+  return ALONG_FIXED + (size_t)(heads - 1) * (size_t)width1 + (size_t)ngoal * (size_t)goal;
+}
+
+void weights_along_lay(float *data, float **bias, float **goals, int heads, float share,
+                       int width1) {
+  data[ALONG_HEADS] = (float)heads;
+  data[ALONG_SHARE] = share;
+  *bias = data + ALONG_FIXED;
+  *goals = *bias + (size_t)(heads - 1) * (size_t)width1;
+}
+
+bool weights_along_read(struct weights_along *along, const float *data, size_t n, int width1,
+                        int goal) {
+  *along = (struct weights_along){.heads = 1};
+  if (n == 0) {
+    return true;
   }
-  *share = w->data[w->nparam];
-  *goals = w->data + w->nparam + 1;
-  return (int)((w->n - w->nparam - 1) / (size_t)goal);
+  // a number of heads that is none fails the comparison
+  if (n < ALONG_FIXED || !(data[ALONG_HEADS] >= 1 && data[ALONG_HEADS] <= WEIGHTS_MAX_HEADS) ||
+      !(data[ALONG_SHARE] >= 0 && data[ALONG_SHARE] <= 1)) {
+    return false;
+  }
+  along->heads = (int)data[ALONG_HEADS];
+  const size_t before = weights_along_size(along->heads, width1, 0, goal);
+  if (n < before || (goal == 0 ? n > before : (n - before) % (size_t)goal != 0)) {
+    return false;
+  }
+  along->bias = data + ALONG_FIXED;
+  along->share = data[ALONG_SHARE];
+  along->ngoal = goal == 0 ? 0 : (int)((n - before) / (size_t)goal);
+  along->goals = data + before;
+  return true;
+}
+
+struct weights_along weights_along(const struct weights *w, int goal) {
+  struct weights_along along;
+  CHECK(weights_along_read(&along, w->data + w->nparam, w->n - w->nparam, w->width[1], goal));
+  return along;
 }
 
 struct weights *weights_ref(struct weights *w) {

@@ -5,6 +5,7 @@
 #ifndef COMMON_NN_WEIGHTS_H
 #define COMMON_NN_WEIGHTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,13 +21,34 @@ struct weights {
   float *data;                    // layout of mlp_shape.h, then what goes along
 };
 
-// What goes along with a version, behind its parameters, is for rollouts: nothing, or goals that
-// the learner set (learner/replay/goals.h):
-//   share | goals (n x goal)      the share of training episodes that get one of them
-// So an episode is a function of its ticket and the version that it names, and nothing else.
-// Returns how many goals there are, each of so many numbers; *share and *goals (borrowed) when
-// there are any.
-int weights_goals(float *share, const float **goals, const struct weights *w, int goal);
+// What goes along with a version, behind its parameters, is for rollouts. So an episode is a
+// function of its ticket and the version that it names, and nothing else. Nothing goes along, or
+//   heads | share | bias ((heads - 1) x width[1]) | goals (ngoal x goal)
+enum { WEIGHTS_MAX_HEADS = 16 };
+
+struct weights_along {
+  int heads;          // policies beside each other (learner/agent/heads.h); 1: none but this one
+  const float *bias;  // of the first layer of the others, borrowed
+  float share;        // of training episodes that get one of the goals
+  int ngoal;          // goals that the learner set (learner/replay/goals.h)
+  const float *goals;
+};
+
+// Reads n floats at data, that go along with a policy whose first layer is width1 wide, in a task
+// with so many numbers of a goal. False: they are no such thing.
+bool weights_along_read(struct weights_along *along, const float *data, size_t n, int width1,
+                        int goal);
+
+// Those of w, which must have been read before.
+struct weights_along weights_along(const struct weights *w, int goal);
+
+// Floats of what goes along.
+size_t weights_along_size(int heads, int width1, int ngoal, int goal);
+
+// Lays what goes along, but for biases and goals, into data; *bias and *goals are where those
+// belong.
+void weights_along_lay(float *data, float **bias, float **goals, int heads, float share,
+                       int width1);
 
 // Copies n = mlp_nparam(width, nlayer) floats. The caller owns one reference.
 struct weights *weights_new(uint64_t version, const int *width, int nlayer, const float *data);

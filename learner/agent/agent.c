@@ -14,6 +14,7 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
+#include "learner/agent/heads.h"
 #include "learner/agent/scaling.h"
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
@@ -29,13 +30,13 @@ static void init_nets(struct agent *ag, struct nets *nets, const struct config *
   struct net_setup setup = {.name = "policy",
                             .remedy = remedy,
                             .hidden = &cfg->net_hidden,
-                            .in = policy_inputs(shape),
+                            .in = agent_inputs(ag),
                             .out = policy_outputs(shape),
                             .lr = (float)cfg->agent_lr,
                             .target = ag->parts.slow_policy,
                             .tau = (float)cfg->agent_tau};
   net_init(&ag->policy, nets, &setup);
-  setup.in = policy_inputs(shape) + shape->act;
+  setup.in = agent_inputs(ag) + shape->act;
   setup.out = 1;
   setup.target = ag->parts.slow_critics;
   for (int i = 0; i < ag->parts.critics; i++) {
@@ -65,6 +66,7 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
   ag->parts = *parts;
   ag->shape = *shape;
   ag->scaling = scaling;
+  ag->heads = (int)cfg->explore_heads;
   ag->max_batch = (int)cfg->train_batch;
   ag->entropy_target = cfg->agent_entropy_per_action * shape->act;
   ag->clone = config_has_demos(cfg) ? (float)cfg->demos_clone : 0;
@@ -99,12 +101,17 @@ void agent_release(struct agent *ag) {
 
 // ---- values and samples ----
 
-void agent_begin(struct agent *ag) {
+void agent_begin(struct agent *ag, const struct batch *b) {
   ag->laid = NULL;
+  ag->head = b ? b->head : NULL;
 }
 
 float agent_alpha(const struct agent *ag) {
   return expf(ag->log_alpha.theta[0]);
+}
+
+int agent_inputs(const struct agent *ag) {
+  return policy_inputs(&ag->shape) + (ag->heads > 1 ? ag->heads : 0);
 }
 
 void agent_lay(const struct agent *ag, float *x, int width, const float *obs, const float *goal,
@@ -113,12 +120,15 @@ void agent_lay(const struct agent *ag, float *x, int width, const float *obs, co
   const float *mean = ag->scaling->mean, *inv = ag->scaling->inv;
   rows_set_scaled(x, width, 0, obs, mean, inv, nobs, B);
   rows_set_scaled(x, width, nobs, goal, mean + nobs, inv + nobs, ag->shape.goal, B);
+  if (ag->heads > 1) {
+    heads_lay(x, width, policy_inputs(&ag->shape), ag->heads, ag->head, B);
+  }
 }
 
 // (s, g, a) into the rows of critic_tape[0]
 static void lay_critics(struct agent *ag, const float *obs, const float *goal, const float *act,
                         int B) {
-  const int condition = policy_inputs(&ag->shape), width = condition + ag->shape.act;
+  const int condition = agent_inputs(ag), width = condition + ag->shape.act;
   float *x = mlp_input(ag->critic_tape[0]);
   agent_lay(ag, x, width, obs, goal, B);
   rows_set_columns(x, width, condition, act, ag->shape.act, B);
@@ -169,7 +179,7 @@ void agent_subtract_entropy(float *V, float alpha, const float *logp, int B) {
 
 const float *agent_head(struct agent *ag, bool slow, const float *obs, const float *goal, int B) {
   CHECK(ag && obs && goal && B >= 1 && B <= ag->max_batch);
-  agent_lay(ag, mlp_input(ag->policy_tape), policy_inputs(&ag->shape), obs, goal, B);
+  agent_lay(ag, mlp_input(ag->policy_tape), agent_inputs(ag), obs, goal, B);
   if (!slow) {
     return mlp_forward(&ag->policy.mlp, ag->policy_tape, B);
   }
@@ -218,7 +228,7 @@ static int smaller_critic(const struct agent *ag, const float *const *q, int i) 
 // da = -d min_i Q_i(s, a~, g) / da~; returns the sum of the minima
 static double descend_critics(struct agent *ag, const struct batch *b) {
   CHECK(ag->parts.critics > 0);
-  const int B = b->B, act = ag->shape.act, condition = policy_inputs(&ag->shape);
+  const int B = b->B, act = ag->shape.act, condition = agent_inputs(ag);
   const int width = condition + act;
   float *x = mlp_input(ag->critic_tape[0]);
   if (ag->laid != b) {

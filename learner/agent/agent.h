@@ -7,6 +7,9 @@
 // A rule says which of these it has (struct agent_parts). Where it has one critic, min_i below is
 // that one.
 //
+// Where explore.heads is above 1, all these networks have a head as an input, too
+// (learner/agent/heads.h): each row of a minibatch is learned by its own, b->head.
+//
 // A rule decides what a value is (y) and calls the losses in its order:
 //   V       = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g),  a' ~ pi(. | s', g)  (1)  [SAC]
 //   F_Q     = mean (Q_i(s, a, g) - y)^2                                                (2)  [SAC]
@@ -46,6 +49,7 @@ struct agent {
   struct policy_shape shape;
   struct agent_parts parts;
   const struct scaling *scaling;  // borrowed
+  int heads;                      // explore.heads
   int max_batch;
   double entropy_target;  // H [nats]
   float clone;            // demos.clone; 0 where there are no demonstrations
@@ -59,6 +63,7 @@ struct agent {
 
   // work, rows of one minibatch
   struct mlp_tape *policy_tape, *critic_tape[2];
+  const float *head;         // (B) of the rows of the minibatch; NULL: all of head 0
   const struct batch *laid;  // whose (s, g) the rows of critic_tape[0] hold; NULL: nobody's
   float *block;              // holds the following
   float *eps, *act;          // (B x act)   noise and actions of the last sample; a~
@@ -80,12 +85,17 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
                 const struct agent_parts *parts);
 void agent_release(struct agent *ag);
 
-// Before the losses of each minibatch: forgets what is laid down of the last one.
-void agent_begin(struct agent *ag);
+// Before the losses of each minibatch: forgets what is laid down of the last one. The rows of all
+// that follows are those of b (borrowed) in its order; NULL: of any, for head 0.
+void agent_begin(struct agent *ag, const struct batch *b);
 
 float agent_alpha(const struct agent *ag);
 
-// (obs, goal), standardised, into the first columns of x (B x width), as networks see them.
+// Inputs of a network that sees states: observations, goals and heads.
+int agent_inputs(const struct agent *ag);
+
+// (obs, goal), standardised, and heads into the first columns of x (B x width), as networks see
+// them.
 void agent_lay(const struct agent *ag, float *x, int width, const float *obs, const float *goal,
                int B);
 

@@ -114,7 +114,7 @@ float scaling_spread(const struct scaling *s) {
   return (float)sqrt(sum / s->goal);
 }
 
-void scaling_fold(const struct scaling *s, float *theta, int width1) {
+void scaling_fold(const struct scaling *s, float *theta, int width1, float *other, int nother) {
   const int n = s->obs + s->goal;
   float *bias = theta + (size_t)width1 * (size_t)n;
   for (int j = 0; j < width1; j++) {
@@ -125,14 +125,19 @@ void scaling_fold(const struct scaling *s, float *theta, int width1) {
       shift += (double)row[i] * (double)s->mean[i];
     }
     bias[j] = (float)((double)bias[j] - shift);
+    for (int k = 0; k < nother; k++) {
+      float *b = &other[k * width1 + j];
+      *b = (float)((double)*b - shift);
+    }
   }
 }
 
-void scaling_unfold(const struct scaling *s, float *theta, int width1) {
+void scaling_unfold(const struct scaling *s, float *theta, int width0, int width1) {
   const int n = s->obs + s->goal;
-  float *bias = theta + (size_t)width1 * (size_t)n;
+  CHECK(width0 >= n);
+  float *bias = theta + (size_t)width1 * (size_t)width0;
   for (int j = 0; j < width1; j++) {
-    float *row = theta + (size_t)j * (size_t)n;
+    float *row = theta + (size_t)j * (size_t)width0;
     double shift = 0;
     for (int i = 0; i < n; i++) {
       shift += (double)row[i] * (double)s->mean[i];

@@ -1,4 +1,4 @@
-// actor_critic.c - equations (1) to (3) of actor_critic.h.
+// actor_critic.c - equations (1) to (4) of actor_critic.h.
 #include "learner/rules/actor_critic.h"
 
 #include <math.h>
@@ -9,6 +9,7 @@
 #include "common/config/config.h"
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
+#include "learner/worth/novelty.h"
 #include "learner/worth/reward.h"
 
 const double actor_critic_gamma_goal = 0.97, actor_critic_gamma_reward = 0.99;
@@ -36,17 +37,23 @@ void actor_critic_init(struct actor_critic *ac, struct agent *ag, const struct r
   ac->alpha = cfg->agent_alpha;
   ac->max_batch = (int)cfg->train_batch;
   agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling, parts);
+  if (cfg->explore_bonus > 0) {
+    ac->bonus = (float)((1 - ac->gamma) * cfg->explore_bonus);
+    ac->novelty = novelty_new(setup->nets, cfg, &setup->shape, setup->scaling);
+  }
   const size_t B = (size_t)ac->max_batch;
   const struct rows_part part[] = {
       {&ac->next_act, B * (size_t)setup->shape.act},
       {&ac->next_logp, B},
       {&ac->V, B},
       {&ac->y, B},
+      {&ac->n, B},
   };
   ac->block = rows_new(part, sizeof part / sizeof *part);
 }
 
 void actor_critic_release(struct actor_critic *ac) {
+  novelty_free(ac->novelty);
   free(ac->block);
 }
 
@@ -69,9 +76,20 @@ void actor_critic_value(struct actor_critic *ac, struct agent *ag, const struct 
   }
 }
 
+void actor_critic_values(struct actor_critic *ac, struct agent *ag, const struct batch *b) {
+  if (ac->novelty) {
+    novelty_loss(ac->novelty, ac->n, b);
+    // eq. (4)
+    for (int i = 0; i < b->B; i++) {
+      ac->y[i] += b->head[i] > 0 ? ac->bonus * ac->n[i] : 0;
+    }
+  }
+  agent_critic_loss(ag, b, ac->y);
+}
+
 void actor_critic_descend(struct actor_critic *ac, struct agent *ag, const struct batch *b,
                           float alpha, struct rng *rng) {
-  agent_critic_loss(ag, b, ac->y);
+  actor_critic_values(ac, ag, b);
   agent_policy_loss(ag, b, alpha, rng);
   agent_temperature_loss(ag);
   actor_critic_report(ac, ag, alpha, b->B);

@@ -13,6 +13,11 @@
 // greedy. Its code evaluates the error on 4,096 fresh rows an update, six times the work of the
 // update; here it is a running mean over minibatches [ours]. lambda: agent.residual_scale.
 //
+// Where explore.bonus is set, what is new is worth something to the heads after the first
+// (learner/agent/heads.h), n being the novelty of s' (learner/worth/novelty.h):
+//   y <- y + (1 - gamma) bonus n                                                            (4)
+// so that bonus is the value of living where n is 1 for ever.
+//
 // A rule has a struct actor_critic as its first member. One thread at a time for an object; only
 // actor_critic_init allocates.
 #ifndef LEARNER_RULES_ACTOR_CRITIC_H
@@ -23,6 +28,7 @@
 
 #include "learner/rules/rule.h"
 
+struct novelty;
 struct reward;
 struct rng;
 
@@ -48,11 +54,14 @@ struct actor_critic {
   bool soft;                              // (1), else (2)
   bool residual;                          // (3)
   double lambda, decay, lowest, highest;  // of (3)
+  float bonus;                            // (1 - gamma) bonus of (4)
 
   // state, beside the nets
   double alpha;  // of (3)
 
   struct actor_critic_figures figures;
+
+  struct novelty *novelty;  // NULL: no (4)
 
   // work, rows of one minibatch
   int max_batch;
@@ -61,10 +70,11 @@ struct actor_critic {
   float *next_logp;  // (B)        log pi(a' | s', g)
   float *V;          // (B)
   float *y;          // (B)        what the critics descend to
+  float *n;          // (B)        novelty
 };
 
-// Appends the nets of agent_init, of these parts. gamma_max: of actor_critic_gamma. Settings: the
-// group agent. Free with actor_critic_release.
+// Appends the nets of agent_init, of these parts, and of novelty. gamma_max: of actor_critic_gamma.
+// Settings: the groups agent and explore. Free with actor_critic_release.
 void actor_critic_init(struct actor_critic *ac, struct agent *ag, const struct rule_setup *setup,
                        double gamma_max, const struct agent_parts *parts);
 void actor_critic_release(struct actor_critic *ac);
@@ -91,8 +101,11 @@ float actor_critic_alpha(const struct actor_critic *ac, const struct agent *ag);
 void actor_critic_value(struct actor_critic *ac, struct agent *ag, const struct batch *b,
                         float alpha, struct rng *rng);
 
-// What is left of an update once y is known: the losses of critics, policy and temperature with
-// this alpha and actions drawn from rng, and the figures.
+// (4), then the losses of the critics for y.
+void actor_critic_values(struct actor_critic *ac, struct agent *ag, const struct batch *b);
+
+// What is left of an update once y is known: actor_critic_values, the losses of policy and
+// temperature with this alpha and actions drawn from rng, and the figures.
 void actor_critic_descend(struct actor_critic *ac, struct agent *ag, const struct batch *b,
                           float alpha, struct rng *rng);
 

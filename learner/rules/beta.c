@@ -21,7 +21,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
            &(struct net_setup){.name = "value",
                                .remedy = "lower agent.lr",
                                .hidden = &cfg->net_hidden,
-                               .in = policy_inputs(&setup->shape),
+                               .in = agent_inputs(ag),
                                .out = 1,
                                .lr = (float)cfg->agent_lr,
                                .target = true,
@@ -46,14 +46,14 @@ static void release(void *self) {
 static void next_values(struct beta *o, const struct agent *ag, const struct batch *b) {
   const struct mlp slow = net_target(&o->value);
   const size_t bytes = (size_t)b->B * sizeof(float);
-  agent_lay(ag, mlp_input(o->tape), policy_inputs(&ag->shape), b->next_obs, b->goal, b->B);
+  agent_lay(ag, mlp_input(o->tape), agent_inputs(ag), b->next_obs, b->goal, b->B);
   memcpy(o->base.V, mlp_forward(&slow, o->tape, b->B), bytes);
   memcpy(o->next_value, mlp_forward(&o->value.mlp, o->tape, b->B), bytes);
 }
 
 // (5) and its gradient, for the policy_q of agent_policy_loss
 static void value_loss(struct beta *o, const struct agent *ag, const struct batch *b) {
-  agent_lay(ag, mlp_input(o->tape), policy_inputs(&ag->shape), b->obs, b->goal, b->B);
+  agent_lay(ag, mlp_input(o->tape), agent_inputs(ag), b->obs, b->goal, b->B);
   const float *v = mlp_forward(&o->value.mlp, o->tape, b->B);
   double sum = 0;
   for (int i = 0; i < b->B; i++) {
@@ -92,7 +92,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   reward_rows(o->r, &o->reward, b);
   next_values(o, ag, b);
   backup_reward(ac->y, o->r, ac->V, b->done, ac->gamma, b->B);  // (1)
-  agent_critic_loss(ag, b, ac->y);                              // (2)
+  actor_critic_values(ac, ag, b);                               // (2)
   agent_policy_loss(ag, b, alpha, &rng);                        // (3), (4)
   agent_temperature_loss(ag);
   value_loss(o, ag, b);                     // (5)
@@ -121,6 +121,7 @@ static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct beta),
 const struct rule beta_rule = {
     .name = "beta",
     .needs = RULE_REWARD,
+    .heads = true,
     .size = sizeof(struct beta),
     .init = init,
     .prepare = prepare,

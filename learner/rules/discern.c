@@ -66,6 +66,7 @@ static const struct figure figures[] = {
 const struct rule discern_rule = {
     .name = "discern",
     .needs = RULE_GOAL,
+    .heads = true,
     .size = sizeof(struct discern),
     .init = init,
     .losses = losses,

@@ -54,6 +54,7 @@ static const struct figure figures[] = {
 const struct rule irl_rule = {
     .name = "irl",
     .needs = RULE_DEMOS,
+    .heads = true,
     .size = sizeof(struct irl),
     .init = init,
     .losses = losses,

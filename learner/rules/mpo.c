@@ -176,7 +176,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   reward_rows(m->r, &m->reward, b);
   actor_critic_value(ac, ag, b, alpha, &rng);
   backup_reward(ac->y, m->r, ac->V, b->done, ac->gamma, b->B);  // (1)
-  agent_critic_loss(ag, b, ac->y);                              // (2)
+  actor_critic_values(ac, ag, b);                               // (2)
   sample(m, ag, b, &rng);
   weigh(m, ag, alpha, b->B);  // (3), (4)
   fit(m, ag, b);              // (5) - (8)
@@ -201,6 +201,7 @@ static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct mpo),
 const struct rule mpo_rule = {
     .name = "mpo",
     .needs = RULE_REWARD,
+    .heads = true,
     .size = sizeof(struct mpo),
     .init = init,
     .prepare = prepare,

@@ -126,7 +126,7 @@ static void losses(void *self, struct agent *ag, const struct batch *b, uint64_t
   scale_rows(o->cl, c, o->l, B);                                  // (3)
   actor_critic_value(ac, ag, b, alpha, &rng);                     // (4)
   backup_outcome(&backup, o->cl, ac->V, b->done, &o->backup, B);  // (5) - (8)
-  agent_critic_loss(ag, b, ac->y);                                // (9)
+  actor_critic_values(ac, ag, b);                                 // (9)
   agent_policy_loss(ag, b, alpha, &rng);                          // (10)
   agent_temperature_loss(ag);                                     // (11)
   const double nll = outcome_loss(o->outcome, b);                 // (12)
@@ -161,6 +161,7 @@ static const struct kept_number kept[] = {
 const struct rule odac_rule = {
     .name = "odac",
     .needs = RULE_GOAL,
+    .heads = true,
     .size = sizeof(struct odac),
     .init = init,
     .prepare = prepare,

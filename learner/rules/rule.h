@@ -63,6 +63,7 @@ struct rule_setup {
 struct rule {
   const char *name;  // the word of train.rule; in messages
   unsigned needs;    // of enum rule_needs
+  bool heads;        // explore.heads may be above 1
   size_t size;       // bytes of its object, zeroed before init
 
   void (*init)(void *self, struct agent *ag, const struct rule_setup *setup);

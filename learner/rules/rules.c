@@ -93,5 +93,13 @@ enum err rules_resolve(struct config *cfg, const struct dims *dims, double radiu
   if (!fits(cfg, dims)) {
     return refuse(cfg, dims, task);
   }
+  if (cfg->explore_heads > 1 && !rules_of(cfg)->heads) {
+    log_error("rule %s has no heads: set explore.heads=1", config_rule_name(cfg));
+    return ERR_CONFIG;
+  }
+  if (cfg->explore_bonus > 0 && cfg->explore_heads == 1) {
+    log_error("explore.bonus is for heads after the first: set explore.heads=2, or more");
+    return ERR_CONFIG;
+  }
   return rules_of(cfg)->needs & RULE_REWARD ? reward_resolve(cfg, dims, radius) : ERR_OK;
 }

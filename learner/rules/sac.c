@@ -59,6 +59,7 @@ static const struct kept_number kept[] = {ACTOR_CRITIC_KEPT(struct sac),
 const struct rule sac_rule = {
     .name = "sac",
     .needs = RULE_REWARD,
+    .heads = true,
     .size = sizeof(struct sac),
     .init = init,
     .prepare = prepare,

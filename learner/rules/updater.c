@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "learner/agent/crew.h"
+#include "learner/agent/heads.h"
 #include "learner/agent/scaling.h"
 #include "learner/nn/gemm.h"
 #include "learner/nn/rows.h"
@@ -119,19 +120,43 @@ void updater_free(struct updater *u) {
 
 // ---- before the first update ----
 
+// the published policy's inputs
+static int plain_inputs(const struct updater *u) {
+  return policy_inputs(&u->agent.shape);
+}
+
+int updater_layers(const struct updater *u, int *width) {
+  const struct mlp *net = updater_policy(u);
+  memcpy(width, net->width, sizeof *width * ((size_t)net->nlayer + 1));
+  width[0] = plain_inputs(u);
+  return net->nlayer;
+}
+
+// numbers of the published policy
+static size_t plain_size(const struct updater *u) {
+  int width[MLP_MAX_LAYERS + 1];
+  const int n = updater_layers(u, width);
+  return mlp_nparam(width, n);
+}
+
 void updater_start(struct updater *u, const float *theta) {
   const struct net *net = &u->agent.policy;
   CHECK(u->started && theta);
-  memcpy(net->theta, theta, net->n * sizeof *theta);
+  if (u->agent.heads > 1) {
+    heads_unfold(net->theta, theta, plain_inputs(u), net->mlp.width[1], u->agent.heads,
+                 plain_size(u));
+  } else {
+    memcpy(net->theta, theta, net->n * sizeof *theta);
+  }
   if (net->target) {
-    memcpy(net->target, theta, net->n * sizeof *theta);
+    memcpy(net->target, net->theta, net->n * sizeof *theta);
   }
 }
 
 // the policy, and its slow copy, as a function of scaled numbers
 static void start_scaled(struct updater *u) {
   const struct net *net = &u->agent.policy;
-  scaling_unfold(u->scaling, net->theta, net->mlp.width[1]);
+  scaling_unfold(u->scaling, net->theta, net->mlp.width[0], net->mlp.width[1]);
   if (net->target) {
     memcpy(net->target, net->theta, net->n * sizeof *net->theta);
   }
@@ -145,7 +170,7 @@ static enum err prepare(struct updater *u, const struct draws *draws) {
   if (u->started) {
     start_scaled(u);
   }
-  agent_begin(&u->agent);
+  agent_begin(&u->agent, NULL);
   return u->rule->prepare ? u->rule->prepare(u->self, &u->agent, draws) : ERR_OK;
 }
 
@@ -198,7 +223,7 @@ static void shard_losses(void *ctx, int i) {
     const size_t at = u->rule->kept[k].at;
     memcpy((char *)shard->self + at, (const char *)u->self + at, sizeof(double));
   }
-  agent_begin(&shard->agent);
+  agent_begin(&shard->agent, &part);
   u->rule->losses(shard->self, &shard->agent, &part,
                   update->index * (uint64_t)u->nshard + (uint64_t)number);
   double *report = u->report + (size_t)number * (size_t)u->nreport;
@@ -379,10 +404,15 @@ const struct mlp *updater_policy(const struct updater *u) {
   return &u->agent.policy.mlp;
 }
 
-void updater_publish(const struct updater *u, float *theta) {
+void updater_publish(const struct updater *u, float *theta, float *bias) {
   const struct mlp *net = updater_policy(u);
-  memcpy(theta, net->theta, net->nparam * sizeof *theta);
-  scaling_fold(u->scaling, theta, net->width[1]);
+  const int heads = u->agent.heads;
+  if (heads == 1) {
+    memcpy(theta, net->theta, net->nparam * sizeof *theta);
+  } else {
+    heads_fold(theta, bias, net->theta, plain_inputs(u), net->width[1], heads, plain_size(u));
+  }
+  scaling_fold(u->scaling, theta, net->width[1], bias, heads - 1);
 }
 
 int updater_tensors(struct updater *u, struct st_tensor *out, int max) {

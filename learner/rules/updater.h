@@ -118,8 +118,13 @@ float updater_figure(const struct updater *u, int i);
 // The policy network, borrowed; it takes standardised numbers.
 const struct mlp *updater_policy(const struct updater *u);
 
-// Its parameters for plain observations and goals, in the same layout, into theta.
-void updater_publish(const struct updater *u, float *theta);
+// The published policy is one of plain observations and goals, without heads. Its layers: returns
+// their number, fills width (MLP_MAX_LAYERS + 1).
+int updater_layers(const struct updater *u, int *width);
+
+// Its parameters, those of head 0, into theta; and the first layer's biases of the other heads into
+// bias ((explore.heads - 1) x width[1]), where there are others.
+void updater_publish(const struct updater *u, float *theta, float *bias);
 
 // Every tensor of the state (parameters, slow copies, moments, counters, numbers kept), borrowed:
 // write them to save, overwrite their data to restore. 8-byte types first, as st_encode wants.

@@ -60,6 +60,7 @@ static const struct figure figures[] = {
 const struct rule uvd_rule = {
     .name = "uvd",
     .needs = RULE_GOAL,
+    .heads = true,
     .size = sizeof(struct uvd),
     .init = init,
     .losses = losses,

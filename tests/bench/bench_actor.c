@@ -91,7 +91,7 @@ static double time_bare(struct bare *b, int i) {
     for (int j = 0; j < sensed; j++) {
       b->input[j] = (float)d->sensordata[j];
     }
-    rowmlp_forward(b->head, b->w->data, b->w->width, b->w->nlayer, b->input, b->scratch);
+    rowmlp_forward(b->head, b->w->data, b->w->width, b->w->nlayer, b->input, NULL, b->scratch);
     policy_act(b->act, b->head, b->eps, task->act);
     const double *given = b->given + (size_t)t * given_width(m);
     memcpy(d->ctrl, given, (size_t)m->nu * sizeof *given);

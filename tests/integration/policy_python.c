@@ -76,7 +76,7 @@ int main(void) {
   float head[2 * ACT];
   float a[ACT];
   float *scratch = must_alloc(rowmlp_scratch(width, LAYERS), sizeof *scratch);
-  rowmlp_forward(head, theta, width, LAYERS, x, scratch);
+  rowmlp_forward(head, theta, width, LAYERS, x, NULL, scratch);
   policy_act(a, head, NULL, ACT);
 
   const char *base = getenv("TELOS_TEST_TMP");

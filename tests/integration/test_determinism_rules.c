@@ -1,5 +1,5 @@
-// test_determinism_rules.c - the promise of test_determinism.c for every update rule, and for goals
-// of the learner: one actor, three of them, and a learner that is killed and resumed.
+// test_determinism_rules.c - the promise of test_determinism.c for every update rule, and for heads
+// and goals of the learner: one actor, three of them, and a learner that is killed and resumed.
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,14 +45,18 @@ Test(determinism, rules_with_a_reward) {
   expect_rule("drive", "hopper");
 }
 
-// goals of the learner go along with the policy
-Test(determinism, goals_of_the_learner) {
-  static const char *const settings[] = {"goals.share=0.5", "run.steps=2500",
-                                         "train.warmup_steps=500", "train.updates_per_step=4",
+// heads and goals of the learner go along with the policy
+Test(determinism, heads_and_goals_of_the_learner) {
+  static const char *const settings[] = {"goals.share=0.5",
+                                         "explore.heads=3",
+                                         "explore.bonus=1",
+                                         "run.steps=2500",
+                                         "train.warmup_steps=500",
+                                         "train.updates_per_step=4",
                                          NULL};
-  const char *one = fleet_train("goals-one", settings, 1, 1);
-  harness_assert_same(one, fleet_train("goals-three", settings, 3, 1));
-  struct fleet *f = fleet_new("goals-killed", settings);
+  const char *one = fleet_train("along-one", settings, 1, 1);
+  harness_assert_same(one, fleet_train("along-three", settings, 3, 1));
+  struct fleet *f = fleet_new("along-killed", settings);
   fleet_start(f, 2, 1);
   fleet_wait_checkpoint(f->learner, f->run, 1000);
   cr_assert(proc_running(f->learner), "the run was too short");
@@ -61,5 +65,5 @@ Test(determinism, goals_of_the_learner) {
   fleet_end(f);
   harness_assert_same(one, fleet_policy(f));
   free(f);
-  cr_assert_neq(harness_digest(one), harness_digest(fleet_train("goals-none", settings + 1, 1, 1)));
+  cr_assert_neq(harness_digest(one), harness_digest(fleet_train("along-none", settings + 3, 1, 1)));
 }

@@ -12,7 +12,7 @@
 
 enum { MINIBATCH_MAX_TENSORS = 64 };
 
-// n rows of order 1, every fifth a true end. Free with batch_free.
+// n rows of order 1, every fifth a true end, of heads 0 to 2. Free with batch_free.
 static inline struct batch *minibatch_random(const struct dims *dims, int n, uint64_t index) {
   struct rng rng;
   rng_init(&rng, 6, RNG_TEST, index);
@@ -27,6 +27,7 @@ static inline struct batch *minibatch_random(const struct dims *dims, int n, uin
   rng_fill_normal(&rng, b->reward, rows * (size_t)dims->reward);
   for (int i = 0; i < n; i++) {
     b->demo[i] = i % 3 == 1 ? 1.0f : 0.0f;
+    b->head[i] = (float)(i / 2 % 3);
     b->done[i] = i % 5 == 4 ? 1.0f : 0.0f;
   }
   return b;

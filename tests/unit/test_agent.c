@@ -79,7 +79,7 @@ Test(agent, networks_see_standardised_numbers_and_nothing_else_does) {
   float V[B], act[B * 2], logp[B];
   struct rng rng;
   rng_init(&rng, 2, RNG_TEST, 0);
-  agent_begin(ag);
+  agent_begin(ag, NULL);
   agent_sample(ag, act, logp, b->next_obs, b->goal, &rng, B);
   expect_rows(s, policy, 5, b->next_obs, b->goal, NULL);
   agent_min_target(ag, V, b->next_obs, b->goal, act, B);
@@ -108,12 +108,12 @@ Test(agent, policy_loss_does_not_depend_on_what_came_before) {
   float V[B];
   const size_t bytes = ag->policy.n * sizeof(float);
   float *want = must_alloc(ag->policy.n, sizeof *want);
-  agent_begin(ag);
+  agent_begin(ag, NULL);
   policy_loss(ag, b);
   const double loss = ag->policy.loss;
   memcpy(want, ag->policy.grad, bytes);
   for (int i = 0; i < 5; i++) {
-    agent_begin(ag);
+    agent_begin(ag, NULL);
     if (i == 1 || i == 2) {
       agent_critic_loss(ag, b, y);
     }
@@ -128,7 +128,7 @@ Test(agent, policy_loss_does_not_depend_on_what_came_before) {
       agent_critic_loss(ag, other, y);
       memcpy(other->obs, b->obs, B * 3 * sizeof(float));
       memcpy(other->goal, b->goal, B * 2 * sizeof(float));
-      agent_begin(ag);
+      agent_begin(ag, NULL);
       policy_loss(ag, other);
     } else {
       policy_loss(ag, b);
@@ -163,7 +163,7 @@ Test(agent, value_is_the_smaller_slow_critic_less_the_entropy_term) {
   float V[B], Q[2][B], logp[B], act[B * 2];
   struct rng rng;
   rng_init(&rng, 4, RNG_TEST, 0);
-  agent_begin(ag);
+  agent_begin(ag, NULL);
   agent_sample(ag, act, logp, b->obs, b->goal, &rng, B);
   // equal on average, so that each is the smaller one somewhere
   for (int i = 0; i < 2; i++) {

@@ -334,7 +334,7 @@ Test(mlp, nan_shows) {
       for (int b = 0; b < 5; b++) {
         cr_assert(isnan(out[b]), "layer %d unit %d row %d", l, i, b);
       }
-      rowmlp_forward(&y, net->theta, width, 3, mlp_input(tape), scratch);
+      rowmlp_forward(&y, net->theta, width, 3, mlp_input(tape), NULL, scratch);
       cr_assert(isnan(y), "layer %d unit %d", l, i);
       *bias = 1;
     }
@@ -399,7 +399,7 @@ Test(rowmlp, equals_emulation_and_mlp) {
       memcpy(x + shift, mlp_input(tape), sizeof *x * n_in);
       scratch[shift + n_scratch] = 12345;
       got[shift + n_out] = 54321;
-      rowmlp_forward(got + shift, theta + shift, shape->width, shape->nlayer, x + shift,
+      rowmlp_forward(got + shift, theta + shift, shape->width, shape->nlayer, x + shift, NULL,
                      scratch + shift);
       cr_assert_arr_eq(got + shift, expected, sizeof *got * n_out, "shape %d shift %zu", s, shift);
       cr_assert_eq(scratch[shift + n_scratch], 12345);

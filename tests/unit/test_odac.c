@@ -539,7 +539,7 @@ Test(odac, gradients_equal_central_differences) {
     u->agent.log_alpha.theta[0] = -0.7f;
     struct reference *ref = reference_of(u, &cfg);
     ref_noise(ref, 9);
-    agent_begin(&u->agent);
+    agent_begin(&u->agent, NULL);
     u->rule->losses(u->self, &u->agent, b, 9);
     for (int k = 0; k < TRAINED; k++) {
       double want[MAX_PARAMS];

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
 #include "common/task/env.h"
@@ -61,8 +62,8 @@ Test(rollout, some_training_episodes_have_goals_of_the_learner) {
   struct task *task;
   cr_assert_eq(task_load(&task, source_path("actor/tasks/box2d.xml")), ERR_OK);
   struct weights *bare = make_weights(1, 8);
-  const float along[] = {0.25f, 1, 2, 3, 4, 5, 6};
-  struct weights *w = weights_new_along(1, bare->width, bare->nlayer, bare->data, along, 7);
+  const float along[] = {1, 0.25f, 1, 2, 3, 4, 5, 6};
+  struct weights *w = weights_new_along(1, bare->width, bare->nlayer, bare->data, along, 8);
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, 4), *without = make_episode(task, 4);
   int set = 0, of[4] = {0};
@@ -73,8 +74,8 @@ Test(rollout, some_training_episodes_have_goals_of_the_learner) {
     cr_assert_arr_eq(ep->obs, without->obs, 2 * sizeof(float));
     if (ep->desired[0] != without->desired[0]) {
       const int i = (int)(ep->desired[0] - 1) / 2;
-      cr_assert(i >= 0 && i < 3 && ep->desired[0] == along[1 + 2 * i] &&
-                ep->desired[1] == along[2 + 2 * i]);
+      cr_assert(i >= 0 && i < 3 && ep->desired[0] == along[2 + 2 * i] &&
+                ep->desired[1] == along[3 + 2 * i]);
       of[i]++;
       set++;
     }
@@ -94,6 +95,60 @@ Test(rollout, some_training_episodes_have_goals_of_the_learner) {
   episode_free(without);
   rollout_free(r);
   weights_unref(w);
+  weights_unref(bare);
+  task_free(task);
+}
+
+// each training episode is acted by a head that its ticket chooses, all about as often; evaluations
+// by the first one
+Test(rollout, a_ticket_has_a_head) {
+  enum { HEADS = 3, TICKETS = 300 };
+  struct task *task;
+  cr_assert_eq(task_load(&task, source_path("actor/tasks/box2d.xml")), ERR_OK);
+  struct weights *w[HEADS], *bare = make_weights(1, 8);
+  const size_t first = (size_t)bare->width[0] * 8;
+  float along[2 + (HEADS - 1) * 8] = {HEADS, 0};
+  for (int i = 2; i < 2 + (HEADS - 1) * 8; i++) {
+    along[i] = i < 10 ? 0.5f : -0.5f;
+  }
+  struct weights *all = weights_new_along(1, bare->width, bare->nlayer, bare->data, along,
+                                          sizeof along / sizeof *along);
+  float *theta = must_alloc(bare->nparam, sizeof *theta);
+  for (int k = 0; k < HEADS; k++) {  // a policy that is one head alone
+    memcpy(theta, bare->data, bare->nparam * sizeof *theta);
+    if (k > 0) {
+      memcpy(theta + first, along + 2 + (k - 1) * 8, 8 * sizeof *theta);
+    }
+    w[k] = weights_new(1, bare->width, bare->nlayer, theta);
+  }
+  struct rollout *r = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4), *alone = make_episode(task, 4);
+  int of[HEADS] = {0};
+  for (uint64_t seed = 0; seed < TICKETS + 20; seed++) {
+    const bool train = seed < TICKETS;
+    const struct ticket ticket = make_ticket(seed, train ? TICKET_TRAIN : TICKET_EVAL);
+    cr_assert_eq(rollout_run(r, ep, &ticket, all, NULL), ERR_OK);
+    int same = 0, head = -1;
+    for (int k = 0; k < HEADS; k++) {
+      cr_assert_eq(rollout_run(r, alone, &ticket, w[k], NULL), ERR_OK);
+      if (memcmp(ep->act, alone->act, sizeof(float) * 2 * (size_t)ep->T) == 0) {
+        same++;
+        head = k;
+      }
+    }
+    cr_assert_eq(same, 1, "ticket %d is that of %d heads", (int)seed, same);
+    cr_assert(train || head == 0);
+    of[head] += train;
+  }
+  for (int k = 0; k < HEADS; k++) {
+    cr_expect(of[k] > TICKETS / 3 - 30 && of[k] < TICKETS / 3 + 30, "head %d: %d", k, of[k]);
+    weights_unref(w[k]);
+  }
+  free(theta);
+  episode_free(ep);
+  episode_free(alone);
+  rollout_free(r);
+  weights_unref(all);
   weights_unref(bare);
   task_free(task);
 }

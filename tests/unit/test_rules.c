@@ -60,7 +60,7 @@ static const char *named(struct config *cfg, int r) {
 }
 
 // defaults, and the settings that change which parameters there are
-enum { VARIANTS = 6 };
+enum { VARIANTS = 7 };
 
 static struct config variant(struct config cfg, int i) {
   if (i == 1) {
@@ -75,6 +75,9 @@ static struct config variant(struct config cfg, int i) {
     cfg.worth_reward = WORTH_REWARD_TASK;
   } else if (i == 5) {
     show(&cfg);
+  } else if (i == 6 && rules_of(&cfg)->heads) {
+    cfg.explore_heads = 3;
+    cfg.explore_bonus = 0.5;
   }
   return cfg;
 }
@@ -88,7 +91,9 @@ static struct updater *random_rule(const struct rule *rule, const struct config 
   rng_init(&rng, 5, RNG_TEST, index);
   for (int i = 0; i < u->nets.n; i++) {
     const struct net *net = u->nets.at[i];
-    rng_fill_uniform(&rng, net->theta, net->n, -0.5f, 0.5f);
+    // what a constant network says is scaled up by those who use it
+    const float most = net->constant && net->mlp.nlayer > 0 ? 0.02f : 0.5f;
+    rng_fill_uniform(&rng, net->theta, net->n, -most, most);
     if (net->target) {
       rng_fill_uniform(&rng, net->target, net->n, -0.5f, 0.5f);
     }
@@ -189,7 +194,7 @@ Test(rules, are_known_by_their_settings) {
 // ---- gradients ----
 
 static double loss_of(struct updater *u, const struct net *net, const struct batch *b) {
-  agent_begin(&u->agent);
+  agent_begin(&u->agent, b);
   u->rule->losses(u->self, &u->agent, b, 9);
   return net->loss;
 }
@@ -658,7 +663,7 @@ Test(rules, gradients_of_the_parts_are_added_in_pairs) {
     double loss[NETS_MAX] = {0};
     for (int i = 0; i < PARTS; i++) {
       const struct batch rows = batch_rows(b, &DIMS, i * B / PARTS, B / PARTS);
-      agent_begin(&bare->agent);
+      agent_begin(&bare->agent, NULL);
       rule->losses(bare->self, &bare->agent, &rows, (uint64_t)(5 * PARTS + i));
       for (int k = 0; k < u->nets.n; k++) {
         const struct net *net = bare->nets.at[k];
@@ -767,11 +772,11 @@ Test(rules, a_run_that_starts_from_a_policy_publishes_it) {
     rng_init(&rng, 8, RNG_TEST, 0);
     rng_fill_uniform(&rng, given, n, -1, 1);
     updater_start(u, given);
-    updater_publish(u, got);
+    updater_publish(u, got, NULL);
     cr_assert_arr_eq(got, given, n * sizeof *got);
     struct batch *b = minibatch_random(&DIMS, B, 44);
     cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
-    updater_publish(u, got);
+    updater_publish(u, got, NULL);
     for (size_t i = 0; i < n; i++) {
       cr_assert_float_eq(got[i], given[i], 1e-5, "%s: number %zu", rules_of(&cfg)->name, i);
     }

@@ -97,7 +97,7 @@ static void published_heads(struct life *life, float *heads, const struct batch 
   const struct mlp *policy = updater_policy(life->u);
   struct mlp plain = *policy;
   plain.theta = must_alloc(policy->nparam, sizeof(float));
-  updater_publish(life->u, plain.theta);
+  updater_publish(life->u, plain.theta, NULL);
   struct mlp_tape *tape = mlp_tape_new(&plain, B, 0);
   rows_set_columns(mlp_input(tape), IN, 0, b->obs, OBS, B);
   rows_set_columns(mlp_input(tape), IN, OBS, b->goal, GOAL, B);
@@ -111,7 +111,7 @@ static void learner_rows(struct life *life, float *rows, float *act, const struc
   float logp[B];
   struct rng rng;
   rng_init(&rng, 2, RNG_TEST, 0);
-  agent_begin(&life->u->agent);
+  agent_begin(&life->u->agent, NULL);
   agent_sample(&life->u->agent, act, logp, b->obs, b->goal, &rng, B);
   memcpy(rows, mlp_input(life->u->agent.policy_tape), B * IN * sizeof(float));
 }

@@ -351,31 +351,55 @@ Test(wire, weights_there_and_back) {
   release(&out);
 }
 
-// goals go along behind the parameters: whole ones, behind one number
-Test(wire, goals_go_along_with_weights) {
+// heads and goals go along behind the parameters: whole ones, behind two numbers
+Test(wire, heads_and_goals_go_along_with_weights) {
   struct weights *bare = make_weights(3);
-  const float along[] = {0.5f, 1, 2, 3, 4, 5, 6};
-  for (size_t n = 0; n <= 7; n++) {
+  const int width1 = bare->width[1];
+  for (int k = 0; k < 2 * (2 + width1 + 7); k++) {
+    const int heads = k % 2 + 1;
+    const size_t n = (size_t)(k / 2), before = 2 + (heads > 1 ? (size_t)width1 : 0);
+    float along[64];
+    cr_assert_leq(n, 64);
+    for (int i = 0; i < 64; i++) {
+      along[i] = (float)i;
+    }
+    along[0] = (float)heads;
+    along[1] = 0.5f;
     struct weights *w = weights_new_along(3, bare->width, bare->nlayer, bare->data, along, n);
     struct wire_msg m = {.type = WIRE_WEIGHTS, .weights = {9, w}}, out;
     size_t bytes;
     const void *frame = wire_encode(encoder, &bytes, &m);
     cr_assert_leq(bytes, wire_weights_bytes(bare->width, bare->nlayer, n));
-    const bool whole = n == 0 || (n - 1) % (size_t)DIMS.goal == 0;
+    const bool whole = n == 0 || (n >= before && (n - before) % (size_t)DIMS.goal == 0);
     cr_assert_eq(decode(&out, frame, bytes), whole ? ERR_OK : ERR_FORMAT, "%zu", n);
     if (whole) {
       const struct weights *b = out.weights.weights;
-      float share = 0;
-      const float *goals = NULL;
-      cr_assert_eq(weights_goals(&share, &goals, b, DIMS.goal),
-                   n == 0 ? 0 : (int)((n - 1) / (size_t)DIMS.goal));
-      cr_assert(n == 0 || share == 0.5f);
+      const struct weights_along got = weights_along(b, DIMS.goal);
+      cr_assert_eq(got.heads, n == 0 ? 1 : heads);
+      cr_assert_eq(got.ngoal, n == 0 ? 0 : (int)((n - before) / (size_t)DIMS.goal));
+      cr_assert(n == 0 || got.share == 0.5f);
       cr_assert(b->digest == w->digest && b->nparam == bare->n && b->n == bare->n + n);
-      cr_assert(n < 3 || (goals[0] == 1 && goals[1] == 2));
+      cr_assert(n == 0 || heads == 1 || (got.bias[0] == 2 && got.bias[width1 - 1] == width1 + 1));
+      cr_assert(got.ngoal == 0 || (got.goals[0] == before && got.goals[1] == before + 1));
       release(&out);
     } else {
       cr_assert_str_eq(wire_fault(decoder), "weights of a wrong shape");
     }
+    weights_unref(w);
+  }
+  weights_unref(bare);
+}
+
+// neither half a head, nor more than there can be, nor a share that is none
+Test(wire, what_goes_along_is_in_range) {
+  struct weights *bare = make_weights(3);
+  const float bad[][2] = {{0, 0.5f}, {-1, 0.5f}, {17, 0.5f}, {1e30f, 0}, {1, -0.1f}, {1, 1.5f}};
+  for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+    struct weights *w = weights_new_along(3, bare->width, bare->nlayer, bare->data, bad[k], 2);
+    struct wire_msg m = {.type = WIRE_WEIGHTS, .weights = {9, w}}, out;
+    size_t bytes;
+    const void *frame = wire_encode(encoder, &bytes, &m);
+    cr_assert_eq(decode(&out, frame, bytes), ERR_FORMAT, "%zu", k);
     weights_unref(w);
   }
   weights_unref(bare);
