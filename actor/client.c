@@ -71,7 +71,8 @@ static void on_welcomed(void *ctx) {
                                       .least = settings->least,
                                       .random = settings->random,
                                       .repeat = settings->repeat,
-                                      .hindsight = (int)settings->hindsight};
+                                      .hindsight = (int)settings->hindsight,
+                                      .members = (int)settings->members};
   pool_set_run(c->pool, session_run(c->session), session_task(c->session), &opt, now_ms(c));
   send_answers(c);
 }

@@ -27,7 +27,8 @@ struct rollout {
   struct env *env;
   const struct rollout_hooks *hooks;
   double level;       // of this episode's exploration
-  const float *bias;  // of the head that acts in it; NULL: the first
+  float *first;       // biases of the first layer, when a head or a context shifts them
+  const float *bias;  // those; NULL: the policy's own
   float *input;       // (obs + goal) concat(s, g)
   float *head;        // (2 act) of the policy
   float *eps;         // (act) standard normals
@@ -40,7 +41,7 @@ static const struct rollout_hooks no_hooks;
 
 bool rollout_same_options(const struct rollout_options *a, const struct rollout_options *b) {
   return a->none == b->none && a->least == b->least && a->random == b->random &&
-         a->repeat == b->repeat && a->hindsight == b->hindsight;
+         a->repeat == b->repeat && a->hindsight == b->hindsight && a->members == b->members;
 }
 
 struct rollout *rollout_new(const struct task *task, const struct rollout_options *opt) {
@@ -66,6 +67,7 @@ void rollout_free(struct rollout *r) {
   free(r->head);
   free(r->eps);
   free(r->random);
+  free(r->first);
   free(r->scratch);
   free(r);
 }
@@ -81,7 +83,9 @@ static void prepare(struct rollout *r, const struct weights *w) {
   const size_t need = rowmlp_scratch(w->width, w->nlayer);
   if (need > r->nscratch) {
     free(r->scratch);
+    free(r->first);
     r->scratch = must_alloc(need, sizeof(float));
+    r->first = must_alloc(need, sizeof(float));
     r->nscratch = need;
   }
 }
@@ -153,29 +157,58 @@ static void show(struct rollout *r, struct episode *ep, int t) {
   }
 }
 
-// What goes along with the policy is for training episodes: one of the goals in some, and a head.
-static void take_along(struct rollout *r, struct episode *ep, const struct weights *w) {
-  r->bias = NULL;
-  if (!w || ep->ticket.kind != TICKET_TRAIN) {
-    return;
-  }
-  const struct weights_along along = weights_along(w, ep->dims.goal);
+// one of the goals that go along with the policy, in some training episodes
+static void set_goal(struct episode *ep, const struct weights_along *along) {
   struct rng rng;
   rng_init(&rng, ep->ticket.seed, RNG_GOAL, 0);
-  if (along.ngoal > 0 && rng_float(&rng) < along.share) {
-    const size_t i = rng_below(&rng, (uint32_t)along.ngoal), goal = (size_t)ep->dims.goal;
-    memcpy(ep->desired, along.goals + i * goal, goal * sizeof *along.goals);
+  if (along->ngoal > 0 && rng_float(&rng) < along->share) {
+    const size_t i = rng_below(&rng, (uint32_t)along->ngoal), goal = (size_t)ep->dims.goal;
+    memcpy(ep->desired, along->goals + i * goal, goal * sizeof *along->goals);
   }
+}
+
+static void add_shift(struct rollout *r, const float *shifts, int i, int width) {
+  for (int j = 0; j < width; j++) {
+    r->first[j] += shifts[(size_t)i * (size_t)width + (size_t)j];
+  }
+}
+
+// The head and the context of the episode, as biases of the first layer.
+static void set_bias(struct rollout *r, const struct episode *ep, const struct weights *w,
+                     const struct weights_along *along) {
+  const bool train = ep->ticket.kind == TICKET_TRAIN;
+  struct rng rng;
   rng_init(&rng, ep->ticket.seed, RNG_HEAD, 0);
-  const uint32_t head = rng_below(&rng, (uint32_t)along.heads);
-  if (head > 0) {
-    r->bias = along.bias + (size_t)(head - 1) * (size_t)w->width[1];
+  const int head = train ? (int)rng_below(&rng, (uint32_t)along->heads) : 0;
+  r->bias = NULL;
+  if (head == 0 && along->members == 0) {
+    return;
   }
+  const int width = w->width[1];
+  const float *own = w->data + (size_t)width * (size_t)w->width[0];
+  memcpy(r->first, own, (size_t)width * sizeof *r->first);
+  if (head > 0) {
+    add_shift(r, along->heads_shift, head - 1, width);
+  }
+  if (along->members > 0) {
+    const int member = ticket_member(ep->ticket.seed, along->members);
+    add_shift(r, train ? along->sample : along->mean, member, width);
+  }
+  r->bias = r->first;
+}
+
+// The task of a family that the episode is in: as the settings say, or the policy when there are no
+// settings.
+static void choose_member(struct rollout *r, const struct episode *ep,
+                          const struct weights_along *along) {
+  const int members = r->opt.members > 0 ? r->opt.members : along->members;
+  env_set_member(r->env, members > 0 ? ticket_member(ep->ticket.seed, members) : -1);
 }
 
 // one attempt; the number of steps that went well. Sets ep->unstable when the next one did not.
 static int attempt_episode(struct rollout *r, struct episode *ep, const struct weights *w,
-                           uint64_t attempt, _Atomic uint64_t *steps) {
+                           const struct weights_along *along, uint64_t attempt,
+                           _Atomic uint64_t *steps) {
   const uint64_t seed = ep->ticket.seed;
   struct rng reset, action, dynamics;
   rng_init(&reset, seed, RNG_RESET, attempt);
@@ -184,7 +217,9 @@ static int attempt_episode(struct rollout *r, struct episode *ep, const struct w
   if (env_reset(r->env, ep->desired, &reset) != ERR_OK || !observe(r, ep, 0)) {
     return 0;
   }
-  take_along(r, ep, w);
+  if (ep->ticket.kind == TICKET_TRAIN) {
+    set_goal(ep, along);
+  }
   if (r->hooks->desired) {
     memcpy(ep->desired, r->hooks->desired, (size_t)r->task->goal * sizeof(float));
   }
@@ -216,6 +251,7 @@ struct attempts {
   struct rollout *r;
   struct episode *ep;
   const struct weights *w;
+  struct weights_along along;
   _Atomic uint64_t *steps;
 };
 
@@ -225,7 +261,7 @@ static void run_attempts(void *ctx) {
   for (uint64_t attempt = 0; attempt < MAX_ATTEMPTS && a->ep->T == 0; attempt++) {
     a->ep->terminated = false;
     a->ep->unstable = false;
-    a->ep->T = attempt_episode(a->r, a->ep, a->w, attempt, a->steps);
+    a->ep->T = attempt_episode(a->r, a->ep, a->w, &a->along, attempt, a->steps);
   }
 }
 
@@ -234,12 +270,17 @@ enum err rollout_run(struct rollout *r, struct episode *ep, const struct ticket 
   const struct dims dims = task_dims(r->task, r->opt.hindsight);
   // one that was sealed has lost the room for a longer one
   CHECK(memcmp(&ep->dims, &dims, sizeof dims) == 0 && ep->room == dims.horizon);
-  if (ticket->kind != TICKET_WARMUP && !r->hooks->act) {
-    prepare(r, w);
-  }
+  struct attempts attempts = {.r = r, .ep = ep, .w = w, .along = {.heads = 1}, .steps = steps};
   ep->ticket = *ticket;
   r->level = rollout_level(&r->opt, ticket->seed);
-  struct attempts attempts = {.r = r, .ep = ep, .w = w, .steps = steps};
+  if (w) {
+    attempts.along = weights_along(w, ep->dims.goal);
+  }
+  if (ticket->kind != TICKET_WARMUP && !r->hooks->act) {
+    prepare(r, w);
+    set_bias(r, ep, w, &attempts.along);
+  }
+  choose_member(r, ep, &attempts.along);
   char text[512];
   if (!mj_try(run_attempts, &attempts, text, sizeof text)) {
     log_error("task %s: ticket %llu: MuJoCo cannot go on: %s", r->task->name,

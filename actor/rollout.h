@@ -13,7 +13,8 @@
 // an actor, which Ape-X has: Horgan et al., ICLR 2018, arXiv:1803.00933, section 4.1.)
 //
 // With several heads (learner/agent/heads.h) each TICKET_TRAIN is acted by one of them, drawn from
-// its seed; TICKET_EVAL by the first.
+// its seed; TICKET_EVAL by the first. In a family of tasks (learner/agent/context.h) each ticket is
+// in one of them, drawn from its seed, too.
 //
 // The hindsight table is drawn by the strategy 'future': row t holds k indices, uniform on
 // t+1..T, independent (Andrychowicz et al., NeurIPS 2017, arXiv:1707.01495, section 3.3).
@@ -33,6 +34,7 @@ struct rollout;  // an env, scratch for the policy; one per thread
 struct rollout_options {
   double none, least, random, repeat;  // the settings of group explore
   int hindsight;                       // k
+  int members;                         // context.members; 0: those of the policy, if it has any
 };
 
 bool rollout_same_options(const struct rollout_options *a, const struct rollout_options *b);

@@ -23,6 +23,9 @@ struct ticket {
 
 enum { TICKET_ID_BITS = 63 };  // ids are below 2^63: the rest of a word names evaluations
 
+// Which task of a family the episode of a ticket with this seed is in, below members (>= 1).
+int ticket_member(uint64_t seed, int members);
+
 // Seed of training ticket id, and of evaluation ticket index (the same list for every version).
 uint64_t ticket_seed(uint64_t run_seed, uint64_t id);
 uint64_t ticket_eval_seed(uint64_t run_seed, uint64_t index);

@@ -150,6 +150,7 @@ static struct wire_msg welcome_of(const struct fleet *f) {
                                          .random = cfg->explore_random,
                                          .repeat = cfg->explore_repeat,
                                          .hindsight = (uint32_t)cfg->replay_hindsight_k,
+                                         .members = (uint32_t)cfg->context_members,
                                          .heartbeat = (uint32_t)cfg->wire_heartbeat,
                                          .patience = (uint32_t)cfg->wire_patience,
                                          .max_message = (uint32_t)cfg->wire_max_message};

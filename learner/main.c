@@ -224,7 +224,7 @@ static enum err load_task(struct task **task, struct given *given, struct config
   }
   const struct dims dims = task_dims(*task, (int)cfg->replay_hindsight_k);
   if ((err = given_load(given, cfg, &a->given, *task, &dims)) == ERR_OK) {
-    err = rules_resolve(cfg, &dims, (*task)->success_radius, a->task);
+    err = rules_resolve(cfg, &dims, (*task)->success_radius, (*task)->nrandom > 0, a->task);
   }
   return err;
 }

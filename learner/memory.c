@@ -48,7 +48,8 @@ static struct size network(int in, const struct widths *hidden, int out) {
 static struct size rule_network(const struct config *cfg, const struct dims *dims) {
   // the columns of heads are as many numbers as the biases that go along with a version
   const int heads = cfg->explore_heads > 1 ? (int)cfg->explore_heads : 0;
-  const int seen = dims->obs + dims->goal + heads;
+  const int numbers = cfg->context_members > 0 ? (int)cfg->context_size : 0;
+  const int seen = dims->obs + dims->goal + heads + numbers;
   switch (cfg->train_rule) {
     case TRAIN_RULE_ODAC:
     case TRAIN_RULE_UVD:
@@ -85,7 +86,8 @@ void memory_estimate(struct memory *out, const struct config *cfg, const struct 
   enum { TRAINED = 4, CRITICS = 2, NETWORKS = 6 };
   // the columns of heads are as many numbers as the biases that go along with a version
   const int heads = cfg->explore_heads > 1 ? (int)cfg->explore_heads : 0;
-  const int seen = dims->obs + dims->goal + heads;
+  const int numbers = cfg->context_members > 0 ? (int)cfg->context_size : 0;
+  const int seen = dims->obs + dims->goal + heads + numbers;
   const struct size policy = network(seen, &cfg->net_hidden, 2 * dims->act);
   const struct size critic = network(seen + dims->act, &cfg->net_hidden, 1);
   const struct size own = rule_network(cfg, dims);

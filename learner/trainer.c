@@ -81,37 +81,65 @@ static int along_goals(const struct config *cfg, const struct dims *dims) {
 }
 
 size_t trainer_along(const struct config *cfg, const struct dims *dims) {
-  const int heads = (int)cfg->explore_heads, ngoal = along_goals(cfg, dims);
-  return heads == 1 && ngoal == 0
-             ? 0
-             : weights_along_size(heads, cfg->net_hidden.v[0], ngoal, dims->goal);
+  return weights_along_size((int)cfg->explore_heads, (int)cfg->context_members,
+                            cfg->net_hidden.v[0], along_goals(cfg, dims), dims->goal);
 }
 
-// Goals for the version that comes next, a function of the fold: none before there is anything to
-// choose from.
-static void choose_goals(const struct trainer *t, float *goals) {
-  struct rng rng;
-  rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_GOALS, t->fold.version + 1);
-  goals_choose(goals, GOALS, t->replay, &t->dims, &rng);
+// The contexts of all tasks of the family, from transitions that have been committed: the prior's
+// for one that has none.
+static void infer_contexts(const struct trainer *t, const struct weights_places *at, int width1) {
+  const int members = (int)t->cfg->context_members;
+  struct batch *b = batch_new(&t->dims, t->batch->B / t->updater->nshard);
+  for (int i = 0; i < members; i++) {
+    const size_t first = (size_t)i * (size_t)width1;
+    struct rng rng;
+    rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_CONTEXTS,
+             (t->fold.version + 1) * (uint64_t)members + (uint64_t)i);
+    const bool any = replay_has_member(t->replay, members, i);
+    if (any) {
+      replay_sample_member(t->replay, b, members, i, &rng);
+    }
+    updater_context_shifts(t->updater, at->mean + first, at->sample + first, any ? b : NULL, &rng);
+  }
+  batch_free(b);
+}
+
+// What goes along with the version that comes next, a function of the fold; NULL: nothing. There
+// are no goals before there is anything to choose from.
+static float *take_along(const struct trainer *t, int width1) {
+  const size_t n = trainer_along(t->cfg, &t->dims);
+  if (n == 0) {
+    return NULL;
+  }
+  const struct config *cfg = t->cfg;
+  const bool goals = along_goals(cfg, &t->dims) > 0 && t->fold.updates > 0;
+  const int heads = (int)cfg->explore_heads, members = (int)cfg->context_members;
+  float *along = must_alloc(n, sizeof *along);
+  const struct weights_places at =
+      weights_along_lay(along, heads, members, goals ? (float)cfg->goals_share : 0, width1);
+  for (int k = 1; k < heads; k++) {
+    updater_head_shift(t->updater, at.heads_shift + (size_t)(k - 1) * (size_t)width1, k);
+  }
+  if (members > 0) {
+    infer_contexts(t, &at, width1);
+  }
+  if (goals) {
+    struct rng rng;
+    rng_init(&rng, (uint64_t)cfg->run_seed, RNG_GOALS, t->fold.version + 1);
+    goals_choose(at.goals, GOALS, t->replay, &t->dims, &rng);
+  }
+  return along;
 }
 
 // The policy as it is now, as the version that comes next.
 static struct weights *snapshot(const struct trainer *t) {
   int width[MLP_MAX_LAYERS + 1];
   const int nlayer = updater_layers(t->updater, width);
-  const size_t nalong = trainer_along(t->cfg, &t->dims);
   float *theta = must_alloc(mlp_nparam(width, nlayer), sizeof *theta);
-  float *along = nalong > 0 ? must_alloc(nalong, sizeof *along) : NULL, *bias = NULL, *goals;
-  if (along) {
-    const bool any = along_goals(t->cfg, &t->dims) > 0 && t->fold.updates > 0;
-    weights_along_lay(along, &bias, &goals, (int)t->cfg->explore_heads,
-                      any ? (float)t->cfg->goals_share : 0, width[1]);
-    if (any) {
-      choose_goals(t, goals);
-    }
-  }
-  updater_publish(t->updater, theta, bias);
-  struct weights *w = weights_new_along(t->fold.version + 1, width, nlayer, theta, along, nalong);
+  updater_publish(t->updater, theta);
+  float *along = take_along(t, width[1]);
+  struct weights *w = weights_new_along(t->fold.version + 1, width, nlayer, theta, along,
+                                        trainer_along(t->cfg, &t->dims));
   free(along);
   free(theta);
   return w;
@@ -194,15 +222,17 @@ struct minibatch {
   uint64_t index;
 };
 
-// rows [first, first + n) of b from one of the two
+// rows [first, first + n) of b from one of the two; in a family (members above 0), of one task
 static void sample_rows(const struct replay *from, const struct batch *b, const struct dims *dims,
-                        int first, int n, enum rng_stream stream, struct rng *rng) {
+                        int first, int n, enum rng_stream stream, int members, struct rng *rng) {
   if (n == 0) {
     return;
   }
   struct batch rows = batch_rows(b, dims, first, n);
   if (stream == RNG_SCALING) {
     replay_sample_plain(from, &rows, rng);
+  } else if (members > 0) {
+    replay_sample_member(from, &rows, members, replay_draw_member(from, members, rng), rng);
   } else {
     replay_sample(from, &rows, rng);
   }
@@ -220,8 +250,9 @@ static void draw_rows(void *ctx, int i) {
   for (int k = 0; k < rows && t->demos; k++) {
     part.demo[k] = k < shown ? 1.0f : 0.0f;
   }
-  sample_rows(t->demos, &part, &t->dims, 0, shown, m->stream, &rng);
-  sample_rows(t->replay, &part, &t->dims, shown, rows - shown, m->stream, &rng);
+  sample_rows(t->demos, &part, &t->dims, 0, shown, m->stream, 0, &rng);
+  sample_rows(t->replay, &part, &t->dims, shown, rows - shown, m->stream,
+              (int)t->cfg->context_members, &rng);
   if (t->cfg->explore_heads > 1) {
     rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_HEADS, m->index * (uint64_t)n + (uint64_t)i);
     heads_assign(&part, &t->dims, (int)t->cfg->explore_heads, &rng);

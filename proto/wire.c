@@ -165,6 +165,7 @@ static bool settings_ok(const Telos__Pb__Settings *m) {
          in_range(SETTING_explore_random, m->random) &&
          in_range(SETTING_explore_repeat, m->repeat) &&
          in_range(SETTING_replay_hindsight_k, m->hindsight) &&
+         in_range(SETTING_context_members, m->members) &&
          in_range(SETTING_wire_heartbeat, m->heartbeat) &&
          in_range(SETTING_wire_patience, m->patience) &&
          in_range(SETTING_wire_max_message, m->max_message);
@@ -189,6 +190,7 @@ static const char *read_welcome(struct wire_msg *msg, const Telos__Pb__Welcome *
                                                     .random = m->settings->random,
                                                     .repeat = m->settings->repeat,
                                                     .hindsight = m->settings->hindsight,
+                                                    .members = m->settings->members,
                                                     .heartbeat = m->settings->heartbeat,
                                                     .patience = m->settings->patience,
                                                     .max_message = m->settings->max_message}};

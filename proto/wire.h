@@ -81,6 +81,7 @@ struct wire_settings {
   double none, least;            // explore.none, explore.least
   double random, repeat;         // explore.random, explore.repeat
   uint32_t hindsight;            // replay.hindsight_k
+  uint32_t members;              // context.members
   uint32_t heartbeat, patience;  // wire.heartbeat, wire.patience [ms]
   uint32_t max_message;          // wire.max_message [bytes]
 };

@@ -87,6 +87,7 @@ static const void *pack_welcome(struct wire_encoder *e, size_t *n, const struct 
   settings.random = w->settings.random;
   settings.repeat = w->settings.repeat;
   settings.hindsight = w->settings.hindsight;
+  settings.members = w->settings.members;
   settings.heartbeat = w->settings.heartbeat;
   settings.patience = w->settings.patience;
   settings.max_message = w->settings.max_message;

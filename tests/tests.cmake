@@ -141,7 +141,7 @@ foreach(t test_task_faucet test_task_window)
 endforeach()
 foreach(t test_crew test_rows test_gemm test_mlp test_adam test_replay test_goals test_scaling
           test_agent test_outcome test_discriminator test_reward test_backup
-          test_rules test_heads test_known test_inference test_mpo test_drive test_odac test_tabular
+          test_rules test_heads test_context test_known test_inference test_mpo test_drive test_odac test_tabular
           test_theorems test_units test_segments test_fold
           test_checkpoint)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner)

@@ -36,6 +36,10 @@ enum rng_stream {
   RNG_GOAL = 17,      // actor, seeded by the ticket: does it get one of them, and which
   RNG_HEADS = 18,     // learner: which head learns from the rows of a minibatch, as RNG_BATCH
   RNG_HEAD = 19,      // actor, seeded by the ticket: which head acts
+  RNG_MEMBER = 20,    // both sides, seeded by the ticket: which task of a family
+  RNG_FAMILY = 21,    // actor, seeded by the member: its parameters
+  RNG_CONTEXT = 22,   // learner: noise of the context in part of an update, as RNG_UPDATE
+  RNG_CONTEXTS = 23,  // learner: rows and noise of the contexts that go along with version <index>
   RNG_TEST = 100,
 };
 

@@ -21,7 +21,7 @@
 
 enum {
   MAX_FILE = 1 << 30,  // bytes
-  MAX_TENSORS = 2 * MLP_MAX_LAYERS + 2,
+  MAX_TENSORS = 2 * MLP_MAX_LAYERS + 3,
   MAX_META = 64,
   MAX_HIDDEN = 1 << 16,  // floats
 };
@@ -36,8 +36,12 @@ static struct st_tensor vector(float *data, int n) {
   return (struct st_tensor){.dtype = ST_F32, .rank = 1, .shape = {n}, .data = data};
 }
 
-// Names and windows of all tensors of a policy network. Returns how many.
-static int windows(struct st_tensor out[MAX_TENSORS], const int *width, int nlayer, float *theta) {
+static const char SHIFT[] = "context.shift";
+
+// Names and windows of all tensors of a policy: its network's, and members rows of shift. Returns
+// how many.
+static int windows(struct st_tensor out[MAX_TENSORS], const int *width, int nlayer, float *theta,
+                   int members, float *shift) {
   int n = 0;
   for (int l = 0; l + 1 < nlayer; l++) {
     out[n] = matrix(theta, width[l + 1], width[l]);
@@ -56,6 +60,10 @@ static int windows(struct st_tensor out[MAX_TENSORS], const int *width, int nlay
     out[n] = vector(bias + (size_t)i * (size_t)act, act);
     snprintf(out[n++].name, sizeof out->name, "actor.%s.bias", parts[i]);
   }
+  if (members > 0) {
+    out[n] = matrix(shift, members, width[1]);
+    snprintf(out[n++].name, sizeof out->name, "%s", SHIFT);
+  }
   return n;
 }
 
@@ -66,7 +74,10 @@ enum err policy_file_write(const char *path, const struct weights *w, int obs, i
   CHECK(obs + goal == w->width[0] && 2 * act == w->width[w->nlayer]);
   CHECK(nmeta >= 0 && nmeta <= MAX_META - 3);
   struct st_tensor tensors[MAX_TENSORS];
-  int ntensor = windows(tensors, w->width, w->nlayer, w->data);
+  const struct weights_along along = weights_along(w, goal);
+  // only read
+  int ntensor = windows(tensors, w->width, w->nlayer, w->data, along.members,
+                        w->data + (along.members > 0 ? along.mean - w->data : 0));
 
   // the caller's pairs, then ours
   const struct {
@@ -139,11 +150,11 @@ static enum err network_shape(int width[MLP_MAX_LAYERS + 1], int *nlayer,
   return ERR_OK;
 }
 
-// Fills theta from exactly the tensors that the network has.
-static enum err fill(float *theta, const int *width, int nlayer, const struct st_file *f,
-                     const char *path) {
+// Fills theta and shift from exactly the tensors that the policy has.
+static enum err fill(float *theta, const int *width, int nlayer, int members, float *shift,
+                     const struct st_file *f, const char *path) {
   struct st_tensor want[MAX_TENSORS];
-  int n = windows(want, width, nlayer, theta);
+  int n = windows(want, width, nlayer, theta, members, shift);
   for (int i = 0; i < n; i++) {
     const struct st_tensor *t = st_find(f, want[i].name);
     if (!t) {
@@ -173,6 +184,16 @@ static enum err fill(float *theta, const int *width, int nlayer, const struct st
   return ERR_OK;
 }
 
+// How many tasks its family has; 0: it is of none.
+static enum err family_size(int *members, const struct st_file *f, const char *path) {
+  const struct st_tensor *shift = st_find(f, SHIFT);
+  if (shift && (shift->rank != 2 || shift->shape[0] < 1 || shift->shape[0] > WEIGHTS_MAX_MEMBERS)) {
+    return refuse(path, SHIFT, "has a wrong shape");
+  }
+  *members = shift ? (int)shift->shape[0] : 0;
+  return ERR_OK;
+}
+
 static enum err read_tensors(struct policy_file *p, const struct st_file *f, size_t file_bytes,
                              const char *path) {
   enum err err;
@@ -190,10 +211,22 @@ static enum err read_tensors(struct policy_file *p, const struct st_file *f, siz
   if (n > file_bytes / sizeof(float)) {
     return refuse(path, "a tensor", "has a wrong shape");
   }
-  float *theta = must_alloc(n, sizeof *theta);
-  err = fill(theta, width, nlayer, f, path);
+  int members;
+  if ((err = family_size(&members, f, path)) != ERR_OK) {
+    return err;
+  }
+  const size_t nalong = weights_along_size(1, members, width[1], 0, p->goal);
+  float *theta = must_alloc(n + nalong, sizeof *theta);
+  struct weights_places at = {0};
+  if (members > 0) {
+    at = weights_along_lay(theta + n, 1, members, 0, width[1]);
+  }
+  err = fill(theta, width, nlayer, members, at.mean, f, path);
   if (err == ERR_OK) {
-    p->weights = weights_new(1, width, nlayer, theta);
+    if (members > 0) {  // a file has no samples
+      memcpy(at.sample, at.mean, (size_t)members * (size_t)width[1] * sizeof *theta);
+    }
+    p->weights = weights_new_along(1, width, nlayer, theta, theta + n, nalong);
   }
   free(theta);
   return err;

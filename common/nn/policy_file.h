@@ -5,6 +5,9 @@
 // are (out x in), row-major, as in mlp_shape.h, so a policy reads
 //   x = concat(obs, goal);  x = relu(W x + b) for each actor.net;  action = tanh(mean.W x + mean.b)
 //
+// A policy of a family of tasks has one more tensor, context.shift (members x width of the first
+// layer): what each member's context adds to the first layer's biases (learner/agent/side.h).
+//
 // Metadata are strings: obs, goal and act, the widths in floats, and what the caller adds. Nothing
 // here knows the time, the host or a path: equal policies are equal files.
 #ifndef COMMON_NN_POLICY_FILE_H

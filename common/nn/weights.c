@@ -42,19 +42,34 @@ struct weights *weights_new_along(uint64_t version, const int *width, int nlayer
   return w;
 }
 
-enum { ALONG_HEADS, ALONG_SHARE, ALONG_FIXED };
+enum { ALONG_HEADS, ALONG_MEMBERS, ALONG_SHARE, ALONG_FIXED };
 
-size_t weights_along_size(int heads, int width1, int ngoal, int goal) {
-  CHECK(heads >= 1 && width1 >= 1 && ngoal >= 0 && goal >= 0);
-  return ALONG_FIXED + (size_t)(heads - 1) * (size_t)width1 + (size_t)ngoal * (size_t)goal;
+static size_t before_goals(int heads, int members, int width1) {
+  return ALONG_FIXED + (size_t)(heads - 1 + 2 * members) * (size_t)width1;
 }
 
-void weights_along_lay(float *data, float **bias, float **goals, int heads, float share,
-                       int width1) {
+size_t weights_along_size(int heads, int members, int width1, int ngoal, int goal) {
+  CHECK(heads >= 1 && members >= 0 && width1 >= 1 && ngoal >= 0 && goal >= 0);
+  const bool any = heads > 1 || members > 0 || ngoal > 0;
+  return any ? before_goals(heads, members, width1) + (size_t)ngoal * (size_t)goal : 0;
+}
+
+struct weights_places weights_along_lay(float *data, int heads, int members, float share,
+                                        int width1) {
   data[ALONG_HEADS] = (float)heads;
+  data[ALONG_MEMBERS] = (float)members;
   data[ALONG_SHARE] = share;
-  *bias = data + ALONG_FIXED;
-  *goals = *bias + (size_t)(heads - 1) * (size_t)width1;
+  const size_t width = (size_t)width1;
+  struct weights_places at = {.heads_shift = data + ALONG_FIXED};
+  at.mean = at.heads_shift + (size_t)(heads - 1) * width;
+  at.sample = at.mean + (size_t)members * width;
+  at.goals = at.sample + (size_t)members * width;
+  return at;
+}
+
+// a NaN is in no range
+static bool in_range(float x, float least, float most) {
+  return x >= least && x <= most;
 }
 
 bool weights_along_read(struct weights_along *along, const float *data, size_t n, int width1,
@@ -63,18 +78,23 @@ bool weights_along_read(struct weights_along *along, const float *data, size_t n
   if (n == 0) {
     return true;
   }
-  // a number of heads that is none fails the comparison
-  if (n < ALONG_FIXED || !(data[ALONG_HEADS] >= 1 && data[ALONG_HEADS] <= WEIGHTS_MAX_HEADS) ||
-      !(data[ALONG_SHARE] >= 0 && data[ALONG_SHARE] <= 1)) {
+  if (n < ALONG_FIXED || !in_range(data[ALONG_HEADS], 1, WEIGHTS_MAX_HEADS) ||
+      !in_range(data[ALONG_MEMBERS], 0, WEIGHTS_MAX_MEMBERS) ||
+      !in_range(data[ALONG_SHARE], 0, 1)) {
     return false;
   }
-  along->heads = (int)data[ALONG_HEADS];
-  const size_t before = weights_along_size(along->heads, width1, 0, goal);
+  const int heads = (int)data[ALONG_HEADS], members = (int)data[ALONG_MEMBERS];
+  const size_t before = before_goals(heads, members, width1);
   if (n < before || (goal == 0 ? n > before : (n - before) % (size_t)goal != 0)) {
     return false;
   }
-  along->bias = data + ALONG_FIXED;
+  const size_t width = (size_t)width1;
+  along->heads = heads;
+  along->members = members;
   along->share = data[ALONG_SHARE];
+  along->heads_shift = data + ALONG_FIXED;
+  along->mean = along->heads_shift + (size_t)(heads - 1) * width;
+  along->sample = along->mean + (size_t)members * width;
   along->ngoal = goal == 0 ? 0 : (int)((n - before) / (size_t)goal);
   along->goals = data + before;
   return true;

@@ -21,10 +21,12 @@ struct env {
   mjData *goal;  // TASK_GOAL_JOINTS: where goals are posed, else NULL
   double *rate;  // rate.* sensors before the step
   struct sense sense;
+  int member;  // of a family; negative: none
 };
 
 struct env *env_new(const struct task *task) {
   struct env *env = must_alloc(1, sizeof *env);
+  env->member = -1;
   env->task = env->given = task;
   if (task->nrandom > 0) {
     env->own = *task;
@@ -282,9 +284,15 @@ static enum err draw_goal(struct env *env, float *goal, struct rng *rng) {
   return ERR_NUMERIC;
 }
 
+void env_set_member(struct env *env, int member) {
+  env->member = member;
+}
+
 enum err env_reset(struct env *env, float *desired, struct rng *reset) {
   if (env->own.model) {
-    randomise(env->own.model, env->d, env->given, reset);
+    struct rng own;
+    rng_init(&own, (uint64_t)env->member, RNG_FAMILY, 0);
+    randomise(env->own.model, env->d, env->given, env->member < 0 ? reset : &own);
   }
   enum err err = draw_state(env, reset);
   if (err == ERR_OK) {

@@ -18,6 +18,10 @@ struct mjData_;
 struct env *env_new(const struct task *task);
 void env_free(struct env *env);  // NULL is allowed
 
+// From now on what telos.random.* draws is that of this task of a family, for each reset the same;
+// negative: each reset draws its own.
+void env_set_member(struct env *env, int member);
+
 // The reset state (first keyframe) plus reset noise; everything else (warm start, mocap bodies,
 // time, controls) as a fresh mjData. desired (goal) receives the episode's goal. Draws again while
 // a rule rejects; ERR_NUMERIC (not logged) when 1,000 draws in a row were rejected.

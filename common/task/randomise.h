@@ -2,7 +2,8 @@
 //
 //   value = factor x the model's own,  factor uniform on [low, high]
 // drawn at each reset from the generator of the reset, so that it belongs to the ticket. A policy
-// that does not see the factors has to do for all of them.
+// that does not see the factors has to do for all of them. In a family of tasks (the settings
+// context.*) they are drawn from the number of the member instead.
 #ifndef COMMON_TASK_RANDOMISE_H
 #define COMMON_TASK_RANDOMISE_H
 

@@ -14,7 +14,7 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
-#include "learner/agent/heads.h"
+#include "learner/agent/context.h"
 #include "learner/agent/scaling.h"
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
@@ -59,30 +59,43 @@ static void init_nets(struct agent *ag, struct nets *nets, const struct config *
 
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
                 const struct policy_shape *shape, const struct scaling *scaling,
-                const struct agent_parts *parts) {
+                const struct agent_parts *parts, int horizon) {
   CHECK(ag && nets && cfg && scaling && shape->obs >= 1 && shape->goal >= 0 && shape->act >= 1);
   CHECK(parts->critics >= 0 && parts->critics <= 2);
   memset(ag, 0, sizeof *ag);
   ag->parts = *parts;
   ag->shape = *shape;
   ag->scaling = scaling;
-  ag->heads = (int)cfg->explore_heads;
+  ag->side = (struct side){.plain = policy_inputs(shape),
+                           .heads = (int)cfg->explore_heads,
+                           .numbers = cfg->context_members > 0 ? (int)cfg->context_size : 0};
   ag->max_batch = (int)cfg->train_batch;
   ag->entropy_target = cfg->agent_entropy_per_action * shape->act;
   ag->clone = config_has_demos(cfg) ? (float)cfg->demos_clone : 0;
   init_nets(ag, nets, cfg);
+  if (ag->side.numbers > 0) {
+    ag->context = context_new(nets, cfg, shape, scaling, horizon);
+  }
   ag->policy_tape = mlp_tape_new(&ag->policy.mlp, ag->max_batch, 0);
   for (int i = 0; i < parts->critics; i++) {
-    ag->critic_tape[i] = mlp_tape_new(&ag->critic[i].mlp, ag->max_batch, shape->act);
+    ag->critic_tape[i] =
+        mlp_tape_new(&ag->critic[i].mlp, ag->max_batch,
+                     shape->act > ag->side.numbers ? shape->act : ag->side.numbers);
   }
   const size_t B = (size_t)ag->max_batch, act = (size_t)shape->act;
+  const size_t numbers = (size_t)ag->side.numbers;
   const struct rows_part part[] = {
       {&ag->eps, B * act},   {&ag->act, B * act}, {&ag->logp, B},
       {&ag->q, B},           {&ag->policy_q, B},  {&ag->dq, B},
       {&ag->da_of, B * act}, {&ag->da, B * act},  {&ag->dhead, B * 2 * act},
+      {&ag->z, numbers},     {&ag->dz, numbers},  {&ag->dz_of, B * numbers},
   };
   ag->block = rows_new(part, sizeof part / sizeof *part);
   ag->row = must_alloc(B, sizeof *ag->row);
+  ag->all = must_alloc(B, sizeof *ag->all);
+  for (int i = 0; i < ag->max_batch; i++) {
+    ag->all[i] = i;
+  }
 }
 
 void agent_release(struct agent *ag) {
@@ -97,6 +110,8 @@ void agent_release(struct agent *ag) {
   }
   free(ag->block);
   free(ag->row);
+  free(ag->all);
+  context_free(ag->context);
 }
 
 // ---- values and samples ----
@@ -104,14 +119,22 @@ void agent_release(struct agent *ag) {
 void agent_begin(struct agent *ag, const struct batch *b) {
   ag->laid = NULL;
   ag->head = b ? b->head : NULL;
+  memset(ag->z, 0, (size_t)ag->side.numbers * sizeof *ag->z);
+  memset(ag->dz, 0, (size_t)ag->side.numbers * sizeof *ag->dz);
 }
 
 float agent_alpha(const struct agent *ag) {
   return expf(ag->log_alpha.theta[0]);
 }
 
+void agent_infer(struct agent *ag, const struct batch *b, struct rng *rng) {
+  if (ag->context) {
+    context_infer(ag->context, ag->z, b, rng);
+  }
+}
+
 int agent_inputs(const struct agent *ag) {
-  return policy_inputs(&ag->shape) + (ag->heads > 1 ? ag->heads : 0);
+  return policy_inputs(&ag->shape) + side_columns(&ag->side);
 }
 
 void agent_lay(const struct agent *ag, float *x, int width, const float *obs, const float *goal,
@@ -120,8 +143,8 @@ void agent_lay(const struct agent *ag, float *x, int width, const float *obs, co
   const float *mean = ag->scaling->mean, *inv = ag->scaling->inv;
   rows_set_scaled(x, width, 0, obs, mean, inv, nobs, B);
   rows_set_scaled(x, width, nobs, goal, mean + nobs, inv + nobs, ag->shape.goal, B);
-  if (ag->heads > 1) {
-    heads_lay(x, width, policy_inputs(&ag->shape), ag->heads, ag->head, B);
+  if (side_columns(&ag->side) > 0) {
+    side_lay(x, width, &ag->side, ag->head, ag->z, B);
   }
 }
 
@@ -197,6 +220,16 @@ void agent_policy_gradient(struct agent *ag, const float *dhead, int B) {
   mlp_backward(&ag->policy.mlp, ag->policy_tape, ag->policy.grad, dhead, B);
 }
 
+// dz += dF_Qi / dz of all rows, for the dq of a critic whose forward pass is in the tape
+static void add_context_slope(struct agent *ag, const struct net *critic, int B) {
+  const int n = ag->side.numbers;
+  mlp_input_gradient(&critic->mlp, ag->critic_tape[0], ag->dz_of, side_first_number(&ag->side), n,
+                     ag->dq, ag->all, B);
+  for (int i = 0; i < B * n; i++) {
+    ag->dz[i % n] += ag->dz_of[i];
+  }
+}
+
 void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) {
   CHECK(ag && b && y && b->B >= 1 && b->B <= ag->max_batch);
   const int B = b->B;
@@ -216,6 +249,9 @@ void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) 
     net->loss = sum / B;
     keep_smaller(ag->q, q, c == 0, B);
     mlp_backward(&net->mlp, tape, net->grad, ag->dq, B);
+    if (ag->context) {
+      add_context_slope(ag, net, B);
+    }
   }
   ag->mean_q = rows_mean(ag->q, B);
 }
@@ -278,6 +314,17 @@ void agent_policy_loss(struct agent *ag, const struct batch *b, float alpha, str
                   ag->shape.act);
   net->loss += agent_clone(ag, ag->dhead, head, b);
   agent_policy_gradient(ag, ag->dhead, B);
+}
+
+void agent_context_loss(struct agent *ag) {
+  // eq. (6)
+  if (ag->context) {
+    double critics = 0;
+    for (int i = 0; i < ag->parts.critics; i++) {
+      critics += ag->critic[i].loss;
+    }
+    context_loss(ag->context, critics, ag->dz);
+  }
 }
 
 void agent_temperature_loss(struct agent *ag) {

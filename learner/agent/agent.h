@@ -7,8 +7,10 @@
 // A rule says which of these it has (struct agent_parts). Where it has one critic, min_i below is
 // that one.
 //
-// Where explore.heads is above 1, all these networks have a head as an input, too
-// (learner/agent/heads.h): each row of a minibatch is learned by its own, b->head.
+// Where explore.heads is above 1 or context.members above 0, all these networks have side inputs,
+// too (side.h): each row of a minibatch is learned by its own head, b->head, and all of them with
+// one context, which an encoder learns with the critics:
+//   F_z     = sum_i F_Qi + context.kl KL                                        (6)  [context.h]
 //
 // A rule decides what a value is (y) and calls the losses in its order:
 //   V       = min_i Qbar_i(s', a', g) - alpha log pi(a' | s', g),  a' ~ pi(. | s', g)  (1)  [SAC]
@@ -29,9 +31,11 @@
 
 #include "common/nn/policy.h"
 #include "learner/agent/net.h"
+#include "learner/agent/side.h"
 
 struct batch;
 struct config;
+struct context;
 struct rng;
 struct scaling;
 
@@ -49,13 +53,14 @@ struct agent {
   struct policy_shape shape;
   struct agent_parts parts;
   const struct scaling *scaling;  // borrowed
-  int heads;                      // explore.heads
+  struct side side;               // side inputs
   int max_batch;
   double entropy_target;  // H [nats]
   float clone;            // demos.clone; 0 where there are no demonstrations
 
   struct net policy, critic[2];
   struct net log_alpha;
+  struct context *context;  // NULL: none
 
   // of the last losses
   double mean_logp;  // of agent_policy_loss: mean log pi(a~ | s, g) [nats]
@@ -75,27 +80,36 @@ struct agent {
   float *da_of;              // (B x act)   dF / da~ of those
   float *da;                 // (B x act)   dF / da~
   float *dhead;              // (B x 2 act)
+  float *z, *dz;             // (context.size) and dF / dz of (6)
+  float *dz_of;              // (B x context.size) of each row
+  int *all;                  // (B) 0, 1, ..
 };
 
-// Appends its nets to the list, as far as parts has them: policy, critic1, critic2, log_alpha,
-// whose networks see observations and goals through scaling (borrowed). Settings: net.hidden,
-// train.batch and the group agent. Free with agent_release.
+// Appends its nets to the list, as far as parts and settings have them: policy, critic1, critic2,
+// log_alpha, context, whose networks see observations and goals through scaling (borrowed).
+// Settings: net.hidden, train.batch, explore.heads and the groups agent and context. horizon: steps
+// of an episode. Free with agent_release.
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
                 const struct policy_shape *shape, const struct scaling *scaling,
-                const struct agent_parts *parts);
+                const struct agent_parts *parts, int horizon);
 void agent_release(struct agent *ag);
 
 // Before the losses of each minibatch: forgets what is laid down of the last one. The rows of all
 // that follows are those of b (borrowed) in its order; NULL: of any, for head 0.
 void agent_begin(struct agent *ag, const struct batch *b);
 
+// Where there is a context: between agent_begin and the losses of b, infers it from b, with noise
+// from rng; after the losses, (6).
+void agent_infer(struct agent *ag, const struct batch *b, struct rng *rng);
+void agent_context_loss(struct agent *ag);
+
 float agent_alpha(const struct agent *ag);
 
-// Inputs of a network that sees states: observations, goals and heads.
+// Inputs of a network that sees states: observations, goals and side inputs.
 int agent_inputs(const struct agent *ag);
 
-// (obs, goal), standardised, and heads into the first columns of x (B x width), as networks see
-// them.
+// (obs, goal), standardised, and side inputs into the first columns of x (B x width), as networks
+// see them.
 void agent_lay(const struct agent *ag, float *x, int width, const float *obs, const float *goal,
                int B);
 

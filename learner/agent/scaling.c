@@ -114,7 +114,7 @@ float scaling_spread(const struct scaling *s) {
   return (float)sqrt(sum / s->goal);
 }
 
-void scaling_fold(const struct scaling *s, float *theta, int width1, float *other, int nother) {
+void scaling_fold(const struct scaling *s, float *theta, int width1) {
   const int n = s->obs + s->goal;
   float *bias = theta + (size_t)width1 * (size_t)n;
   for (int j = 0; j < width1; j++) {
@@ -125,10 +125,6 @@ void scaling_fold(const struct scaling *s, float *theta, int width1, float *othe
       shift += (double)row[i] * (double)s->mean[i];
     }
     bias[j] = (float)((double)bias[j] - shift);
-    for (int k = 0; k < nother; k++) {
-      float *b = &other[k * width1 + j];
-      *b = (float)((double)*b - shift);
-    }
   }
 }
 

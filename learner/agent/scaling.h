@@ -42,9 +42,8 @@ float scaling_goal(const struct scaling *s, int i);
 float scaling_spread(const struct scaling *s);
 
 // theta (layout of mlp_shape.h) of a network on concat(obs, goal) in scaled numbers becomes one on
-// plain ones; width1: outputs of its first layer. other (nother x width1): other biases of
-// that layer, which become so, too.
-void scaling_fold(const struct scaling *s, float *theta, int width1, float *other, int nother);
+// plain ones; width1: outputs of its first layer.
+void scaling_fold(const struct scaling *s, float *theta, int width1);
 
 // The reverse: of a network on plain numbers, one on scaled ones. width0: its inputs, of which
 // those after obs and goal are left alone.

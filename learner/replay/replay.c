@@ -32,6 +32,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/rng.h"
+#include "common/ticket.h"
 #include "learner/replay/batch.h"
 
 enum {
@@ -203,8 +204,10 @@ void replay_add(struct replay *r, const struct episode *ep) {
   const size_t act = (size_t)r->dims.act;
   const size_t k = (size_t)r->dims.hindsight, reward = (size_t)r->dims.reward;
 
-  // states, after the row of the desired goal; the last one has no action and no reward
+  // states, after the row of the desired goal and the ticket's seed; the last one has no action and
+  // no reward
   memcpy(row_at(r, first), ep->desired, goal * sizeof(float));
+  memcpy(row_at(r, first) + goal, &ep->ticket.seed, sizeof ep->ticket.seed);
   float *row = row_at(r, first + 1);
   for (size_t t = 0; t <= (size_t)T; t++, row += r->stride) {
     memcpy(row, ep->obs + t * obs, obs * sizeof(float));
@@ -251,9 +254,34 @@ static const float *pick_goal(const struct replay *r, const struct step *step, u
   return row_at(r, start + step->hindsight[i]) + r->dims.obs;
 }
 
+// of the family that the run is in, the task of this transition
+static int member_of(const struct replay *r, const struct step *step, int members) {
+  const int64_t start = (int64_t)(step->row & ~STEP_DONE) - step->t;
+  uint64_t seed;
+  memcpy(&seed, row_at(r, start - 1) + r->dims.goal, sizeof seed);
+  return ticket_member(seed, members);
+}
+
+// which transitions, and which goals they get
+struct choice {
+  uint64_t threshold;  // a draw below it takes a hindsight goal
+  int members;         // tasks of a family; 0: transitions of all
+  int member;          // of this one, when there are members
+};
+
+static const struct step *draw_step(const struct replay *r, const struct choice *choice,
+                                    struct rng *rng) {
+  const struct step *step;
+  do {
+    const int64_t number = rng_below(rng, (uint32_t)r->size);
+    step = step_at(r, wrap(r->first_step + number, r->nstep));
+  } while (choice->members > 0 && member_of(r, step, choice->members) != choice->member);
+  return step;
+}
+
 // rows [first, first + n) of the batch, n <= SAMPLE_CHUNK
 static void sample_chunk(const struct replay *r, struct batch *b, struct rng *rng,
-                         uint64_t threshold, int first, int n) {
+                         const struct choice *from, int first, int n) {
   const struct step *step[SAMPLE_CHUNK];
   uint32_t choice[SAMPLE_CHUNK];
   const float *row[SAMPLE_CHUNK];
@@ -265,15 +293,14 @@ static void sample_chunk(const struct replay *r, struct batch *b, struct rng *rn
 
   // draw step numbers, counted from the oldest; ask for their records
   for (int i = 0; i < n; i++) {
-    const int64_t number = rng_below(rng, (uint32_t)r->size);
+    step[i] = draw_step(r, from, rng);
     choice[i] = rng_u32(rng);
-    step[i] = step_at(r, wrap(r->first_step + number, r->nstep));
     prefetch(step[i], r->step_bytes);
   }
   // find rows and goals; ask for them
   for (int i = 0; i < n; i++) {
     row[i] = row_at(r, step[i]->row & ~STEP_DONE);
-    goal[i] = pick_goal(r, step[i], choice[i], threshold);
+    goal[i] = pick_goal(r, step[i], choice[i], from->threshold);
     b->done[first + i] = step[i]->row & STEP_DONE ? 1.0f : 0.0f;
     prefetch(row[i], r->stride * sizeof(float) + nobs + ngoal);
     prefetch(goal[i], ngoal);
@@ -294,21 +321,44 @@ static void sample_chunk(const struct replay *r, struct batch *b, struct rng *rn
   }
 }
 
-// threshold: a draw below it takes a hindsight goal
-static void sample(const struct replay *r, struct batch *b, struct rng *rng, uint64_t threshold) {
+static void sample(const struct replay *r, struct batch *b, struct rng *rng,
+                   const struct choice *choice) {
   CHECK(r && b && rng && r->size > 0);
   for (int first = 0; first < b->B; first += SAMPLE_CHUNK) {
     const int left = b->B - first;
-    sample_chunk(r, b, rng, threshold, first, left < SAMPLE_CHUNK ? left : SAMPLE_CHUNK);
+    sample_chunk(r, b, rng, choice, first, left < SAMPLE_CHUNK ? left : SAMPLE_CHUNK);
   }
 }
 
 void replay_sample(const struct replay *r, struct batch *b, struct rng *rng) {
-  sample(r, b, rng, r->threshold);
+  sample(r, b, rng, &(struct choice){.threshold = r->threshold});
 }
 
 void replay_sample_plain(const struct replay *r, struct batch *b, struct rng *rng) {
-  sample(r, b, rng, 0);
+  sample(r, b, rng, &(struct choice){.threshold = 0});
+}
+
+int replay_draw_member(const struct replay *r, int members, struct rng *rng) {
+  CHECK(r && r->size > 0 && members >= 1);
+  return member_of(r, draw_step(r, &(struct choice){.members = 0}, rng), members);
+}
+
+void replay_sample_member(const struct replay *r, struct batch *b, int members, int member,
+                          struct rng *rng) {
+  sample(r, b, rng,
+         &(struct choice){.threshold = r->threshold, .members = members, .member = member});
+}
+
+bool replay_has_member(const struct replay *r, int members, int member) {
+  for (int64_t i = 0; i < r->episodes; i++) {
+    const struct span *span = &r->spans[wrap(r->first_span + i, r->max_episodes)];
+    uint64_t seed;
+    memcpy(&seed, row_at(r, span->row) + r->dims.goal, sizeof seed);
+    if (ticket_member(seed, members) == member) {
+      return true;
+    }
+  }
+  return false;
 }
 
 int64_t replay_size(const struct replay *r) {

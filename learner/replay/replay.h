@@ -16,6 +16,7 @@
 #ifndef LEARNER_REPLAY_REPLAY_H
 #define LEARNER_REPLAY_REPLAY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/episode.h"
@@ -42,6 +43,14 @@ void replay_sample(const struct replay *r, struct batch *b, struct rng *rng);
 
 // The same transitions with the goals of their rollouts: no hindsight.
 void replay_sample_plain(const struct replay *r, struct batch *b, struct rng *rng);
+
+// In a family of tasks (learner/agent/context.h), of which each episode is in the one that its
+// ticket's seed says: the task of a transition that is drawn uniformly; transitions of one task,
+// which must have some; and whether it has.
+int replay_draw_member(const struct replay *r, int members, struct rng *rng);
+void replay_sample_member(const struct replay *r, struct batch *b, int members, int member,
+                          struct rng *rng);
+bool replay_has_member(const struct replay *r, int members, int member);
 
 int64_t replay_size(const struct replay *r);      // transitions
 int64_t replay_episodes(const struct replay *r);  // episodes still inside

@@ -36,7 +36,7 @@ void actor_critic_init(struct actor_critic *ac, struct agent *ag, const struct r
   ac->highest = cfg->agent_alpha_max;
   ac->alpha = cfg->agent_alpha;
   ac->max_batch = (int)cfg->train_batch;
-  agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling, parts);
+  agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling, parts, setup->horizon);
   if (cfg->explore_bonus > 0) {
     ac->bonus = (float)((1 - ac->gamma) * cfg->explore_bonus);
     ac->novelty = novelty_new(setup->nets, cfg, &setup->shape, setup->scaling);

@@ -11,7 +11,8 @@
 static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   static const struct agent_parts policy_alone = {0};
   struct clone *c = self;
-  agent_init(ag, setup->nets, setup->cfg, &setup->shape, setup->scaling, &policy_alone);
+  agent_init(ag, setup->nets, setup->cfg, &setup->shape, setup->scaling, &policy_alone,
+             setup->horizon);
   c->dhead = must_alloc((size_t)ag->max_batch * 2 * (size_t)ag->shape.act, sizeof *c->dhead);
 }
 

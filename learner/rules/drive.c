@@ -86,7 +86,7 @@ static void init(void *self, struct agent *ag, const struct rule_setup *setup) {
   d->goal = setup->shape.goal;
   d->act = setup->shape.act;
   d->max_batch = (int)cfg->train_batch;
-  agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling, &parts);
+  agent_init(ag, setup->nets, cfg, &setup->shape, setup->scaling, &parts, setup->horizon);
   init_nets(d, setup);
   reward_begin(&d->reward, setup->nets, cfg, &setup->shape, setup->scaling);
   init_steps(d);

@@ -63,7 +63,7 @@ struct rule_setup {
 struct rule {
   const char *name;  // the word of train.rule; in messages
   unsigned needs;    // of enum rule_needs
-  bool heads;        // explore.heads may be above 1
+  bool side;         // may have heads and a context (learner/agent/side.h)
   size_t size;       // bytes of its object, zeroed before init
 
   void (*init)(void *self, struct agent *ag, const struct rule_setup *setup);

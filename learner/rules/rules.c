@@ -88,18 +88,32 @@ static enum err refuse(const struct config *cfg, const struct dims *dims, const 
   return ERR_CONFIG;
 }
 
-enum err rules_resolve(struct config *cfg, const struct dims *dims, double radius,
+// heads and contexts; family: the task has parameters that differ from episode to episode
+static enum err check_side(const struct config *cfg, bool family, const char *task) {
+  const bool side = rules_of(cfg)->side;
+  if (!side && cfg->explore_heads > 1) {
+    log_error("rule %s has no heads: set explore.heads=1", config_rule_name(cfg));
+  } else if (!side && cfg->context_members > 0) {
+    log_error("rule %s has no context: set context.members=0", config_rule_name(cfg));
+  } else if (cfg->explore_bonus > 0 && cfg->explore_heads == 1) {
+    log_error("explore.bonus is for heads after the first: set explore.heads=2, or more");
+  } else if (cfg->context_members > 0 && !family) {
+    log_error("task %s is no family: give it telos.random.*, or set context.members=0", task);
+  } else if (cfg->context_members > 0 && config_has_demos(cfg)) {
+    log_error(
+        "demonstrations are of no task of a family: leave out --demos, or set context.members=0");
+  } else {
+    return ERR_OK;
+  }
+  return ERR_CONFIG;
+}
+
+enum err rules_resolve(struct config *cfg, const struct dims *dims, double radius, bool family,
                        const char *task) {
   if (!fits(cfg, dims)) {
     return refuse(cfg, dims, task);
   }
-  if (cfg->explore_heads > 1 && !rules_of(cfg)->heads) {
-    log_error("rule %s has no heads: set explore.heads=1", config_rule_name(cfg));
-    return ERR_CONFIG;
-  }
-  if (cfg->explore_bonus > 0 && cfg->explore_heads == 1) {
-    log_error("explore.bonus is for heads after the first: set explore.heads=2, or more");
-    return ERR_CONFIG;
-  }
-  return rules_of(cfg)->needs & RULE_REWARD ? reward_resolve(cfg, dims, radius) : ERR_OK;
+  const enum err err = check_side(cfg, family, task);
+  return err == ERR_OK && rules_of(cfg)->needs & RULE_REWARD ? reward_resolve(cfg, dims, radius)
+                                                             : err;
 }

@@ -19,10 +19,10 @@ const struct rule *rules_at(int i);
 // That of train.rule.
 const struct rule *rules_of(const struct config *cfg);
 
-// Whether the rule can learn a task of this name, sizes and success radius (0: none), and what the
-// task decides of settings that are auto: sets it in cfg. ERR_CONFIG (logged, with the rules that
-// can).
+// Whether the rule and its heads and contexts can learn a task of this name, sizes and success
+// radius (0: none), which is a family when it has telos.random.*; and what the task decides of
+// settings that are auto: sets it in cfg. ERR_CONFIG (logged, with the rules that can).
 NODISCARD enum err rules_resolve(struct config *cfg, const struct dims *dims, double radius,
-                                 const char *task);
+                                 bool family, const char *task);
 
 #endif

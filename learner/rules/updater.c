@@ -12,8 +12,8 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
+#include "learner/agent/context.h"
 #include "learner/agent/crew.h"
-#include "learner/agent/heads.h"
 #include "learner/agent/scaling.h"
 #include "learner/nn/gemm.h"
 #include "learner/nn/rows.h"
@@ -120,15 +120,10 @@ void updater_free(struct updater *u) {
 
 // ---- before the first update ----
 
-// the published policy's inputs
-static int plain_inputs(const struct updater *u) {
-  return policy_inputs(&u->agent.shape);
-}
-
 int updater_layers(const struct updater *u, int *width) {
   const struct mlp *net = updater_policy(u);
   memcpy(width, net->width, sizeof *width * ((size_t)net->nlayer + 1));
-  width[0] = plain_inputs(u);
+  width[0] = u->agent.side.plain;
   return net->nlayer;
 }
 
@@ -142,12 +137,7 @@ static size_t plain_size(const struct updater *u) {
 void updater_start(struct updater *u, const float *theta) {
   const struct net *net = &u->agent.policy;
   CHECK(u->started && theta);
-  if (u->agent.heads > 1) {
-    heads_unfold(net->theta, theta, plain_inputs(u), net->mlp.width[1], u->agent.heads,
-                 plain_size(u));
-  } else {
-    memcpy(net->theta, theta, net->n * sizeof *theta);
-  }
+  side_unfold(net->theta, theta, &u->agent.side, net->mlp.width[1], plain_size(u));
   if (net->target) {
     memcpy(net->target, net->theta, net->n * sizeof *theta);
   }
@@ -223,9 +213,13 @@ static void shard_losses(void *ctx, int i) {
     const size_t at = u->rule->kept[k].at;
     memcpy((char *)shard->self + at, (const char *)u->self + at, sizeof(double));
   }
+  const uint64_t key = update->index * (uint64_t)u->nshard + (uint64_t)number;
+  struct rng rng;
+  rng_init(&rng, u->nets.seed, RNG_CONTEXT, key);
   agent_begin(&shard->agent, &part);
-  u->rule->losses(shard->self, &shard->agent, &part,
-                  update->index * (uint64_t)u->nshard + (uint64_t)number);
+  agent_infer(&shard->agent, &part, &rng);
+  u->rule->losses(shard->self, &shard->agent, &part, key);
+  agent_context_loss(&shard->agent);
   double *report = u->report + (size_t)number * (size_t)u->nreport;
   for (int k = 0; k < u->nets.n; k++) {
     *report++ = shard->nets.at[k]->loss;
@@ -404,15 +398,27 @@ const struct mlp *updater_policy(const struct updater *u) {
   return &u->agent.policy.mlp;
 }
 
-void updater_publish(const struct updater *u, float *theta, float *bias) {
+void updater_publish(const struct updater *u, float *theta) {
   const struct mlp *net = updater_policy(u);
-  const int heads = u->agent.heads;
-  if (heads == 1) {
-    memcpy(theta, net->theta, net->nparam * sizeof *theta);
-  } else {
-    heads_fold(theta, bias, net->theta, plain_inputs(u), net->width[1], heads, plain_size(u));
-  }
-  scaling_fold(u->scaling, theta, net->width[1], bias, heads - 1);
+  side_fold(theta, net->theta, &u->agent.side, net->width[1], plain_size(u));
+  scaling_fold(u->scaling, theta, net->width[1]);
+}
+
+void updater_head_shift(const struct updater *u, float *shift, int head) {
+  const struct mlp *net = updater_policy(u);
+  side_head_shift(shift, net->theta, &u->agent.side, net->width[1], head);
+}
+
+void updater_context_shifts(struct updater *u, float *mean, float *sample, const struct batch *b,
+                            struct rng *rng) {
+  const struct mlp *net = updater_policy(u);
+  const struct side *side = &u->agent.side;
+  float z[CONTEXT_MAX_SIZE];
+  CHECK(u->agent.context && side->numbers <= CONTEXT_MAX_SIZE);
+  context_infer(u->agent.context, z, b, NULL);
+  side_context_shift(mean, net->theta, side, net->width[1], z);
+  context_infer(u->agent.context, z, b, rng);
+  side_context_shift(sample, net->theta, side, net->width[1], z);
 }
 
 int updater_tensors(struct updater *u, struct st_tensor *out, int max) {

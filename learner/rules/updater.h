@@ -118,13 +118,18 @@ float updater_figure(const struct updater *u, int i);
 // The policy network, borrowed; it takes standardised numbers.
 const struct mlp *updater_policy(const struct updater *u);
 
-// The published policy is one of plain observations and goals, without heads. Its layers: returns
-// their number, fills width (MLP_MAX_LAYERS + 1).
+// The published policy is one of plain observations and goals, without side inputs
+// (learner/agent/side.h). Its layers: returns their number, fills width (MLP_MAX_LAYERS + 1).
 int updater_layers(const struct updater *u, int *width);
 
-// Its parameters, those of head 0, into theta; and the first layer's biases of the other heads into
-// bias ((explore.heads - 1) x width[1]), where there are others.
-void updater_publish(const struct updater *u, float *theta, float *bias);
+// Its parameters, of the first head and no context, into theta.
+void updater_publish(const struct updater *u, float *theta);
+
+// Its shifts (width[1] each): of a head above 0; and of the context that follows from the rows of
+// b (at most train.batch), by its mean and by a sample.
+void updater_head_shift(const struct updater *u, float *shift, int head);
+void updater_context_shifts(struct updater *u, float *mean, float *sample, const struct batch *b,
+                            struct rng *rng);
 
 // Every tensor of the state (parameters, slow copies, moments, counters, numbers kept), borrowed:
 // write them to save, overwrite their data to restore. 8-byte types first, as st_encode wants.

@@ -39,13 +39,13 @@ struct call {
 };
 
 // a variant at work, and the products of one of its updates
-static struct side {
+static struct measured {
   struct updater *u;
   uint64_t index;
   struct call record[MAX_CALLS];
   int ncall;
 } sides[NVARIANT];
-static struct side *recording;  // NULL: nobody
+static struct measured *recording;  // NULL: nobody
 
 product_fn __real_gemm_nt, __wrap_gemm_nt, __real_gemm_nn, __wrap_gemm_nn, __real_gemm_tn,
     __wrap_gemm_tn;
@@ -107,7 +107,7 @@ void __wrap_gemm_layer_back(float *dX, const float *dY, struct gemm_weights W, i
   __real_gemm_layer_back(dX, dY, W, m, n, k);
 }
 
-static void replay_calls(const struct side *side) {
+static void replay_calls(const struct measured *side) {
   for (const struct call *q = side->record; q < side->record + side->ncall; q++) {
     if (q->product) {
       q->product(q->C, q->A, q->B, q->m, q->n, q->k, q->accumulate);
@@ -119,7 +119,7 @@ static void replay_calls(const struct side *side) {
   }
 }
 
-static double flop_of_calls(const struct side *side) {
+static double flop_of_calls(const struct measured *side) {
   double flop = 0;
   for (const struct call *q = side->record; q < side->record + side->ncall; q++) {
     flop += 2.0 * q->m * q->n * q->k;
@@ -152,7 +152,7 @@ static const struct batch *same_batch(void *ctx, enum rng_stream stream, uint64_
   return ctx;
 }
 
-static void update(struct side *side, const struct batch *b) {
+static void update(struct measured *side, const struct batch *b) {
   CHECK(updater_update(side->u, b, side->index++) == ERR_OK);
 }
 
@@ -173,7 +173,7 @@ static void print_variants(const char *task, int width, double time[NVARIANT][2]
 }
 
 // the variant that is chosen: some updates, of which the last is recorded
-static void begin(struct side *side, const struct rule *rule, const struct config *cfg,
+static void begin(struct measured *side, const struct rule *rule, const struct config *cfg,
                   const struct dims *dims, struct batch *b) {
   side->u = updater_new(rule, cfg, dims, NULL);
   CHECK(updater_prepare(side->u, &(struct draws){.draw = same_batch, .ctx = b}) == ERR_OK);
@@ -229,7 +229,7 @@ static void measure(const char *name, const char *task, const struct dims *dims,
   print_variants(task, width, time);
   for (int v = 0; v < NVARIANT; v++) {
     updater_free(sides[v].u);
-    sides[v] = (struct side){0};
+    sides[v] = (struct measured){0};
   }
   batch_free(b);
 }

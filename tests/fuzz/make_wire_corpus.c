@@ -50,7 +50,7 @@ static void small_messages(void) {
       {.id = UINT64_MAX, .seed = 5, .version = 900, .kind = TICKET_EVAL}};
   struct wire_hello hello = {"0.1.0", "a cpu", "host:42", 222, 77, 8, 4, 3};
   struct wire_welcome welcome = {
-      9, 12, 5000000, 5556, {0.3, 0.2, 0.3, 0.5, 4, 1000, 60000, 1 << 26}};
+      9, 12, 5000000, 5556, {0.3, 0.2, 0.3, 0.5, 4, 0, 1000, 60000, 1 << 26}};
   seed("hello", &(struct wire_msg){.type = WIRE_HELLO, .hello = hello});
   seed("welcome", &(struct wire_msg){.type = WIRE_WELCOME, .welcome = welcome});
   seed("refuse", &(struct wire_msg){.type = WIRE_REFUSE, .refuse = {WIRE_REFUSE_TASK, "other"}});

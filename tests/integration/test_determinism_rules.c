@@ -1,5 +1,6 @@
-// test_determinism_rules.c - the promise of test_determinism.c for every update rule, and for heads
-// and goals of the learner: one actor, three of them, and a learner that is killed and resumed.
+// test_determinism_rules.c - the promise of test_determinism.c for every update rule, and for
+// heads, contexts and goals of the learner: one actor, three of them, and a learner that is killed
+// and resumed.
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,18 +46,16 @@ Test(determinism, rules_with_a_reward) {
   expect_rule("drive", "hopper");
 }
 
-// heads and goals of the learner go along with the policy
-Test(determinism, heads_and_goals_of_the_learner) {
-  static const char *const settings[] = {"goals.share=0.5",
-                                         "explore.heads=3",
-                                         "explore.bonus=1",
-                                         "run.steps=2500",
-                                         "train.warmup_steps=500",
-                                         "train.updates_per_step=4",
-                                         NULL};
-  const char *one = fleet_train("along-one", settings, 1, 1);
-  harness_assert_same(one, fleet_train("along-three", settings, 3, 1));
+// heads, contexts and goals of the learner go along with the policy
+Test(determinism, what_goes_along_with_the_policy) {
+  static const char *const settings[] = {
+      "goals.share=0.5", "explore.heads=3",        "explore.bonus=1",          "context.members=4",
+      "run.steps=2500",  "train.warmup_steps=500", "train.updates_per_step=4", NULL};
+  const char *task = harness_text("%s/tests/tasks/gains.xml", getenv("TELOS_SOURCE"));
+  const char *one = fleet_train_task(task, "along-one", settings, 1, 1);
+  harness_assert_same(one, fleet_train_task(task, "along-three", settings, 3, 1));
   struct fleet *f = fleet_new("along-killed", settings);
+  f->task = task;
   fleet_start(f, 2, 1);
   fleet_wait_checkpoint(f->learner, f->run, 1000);
   cr_assert(proc_running(f->learner), "the run was too short");
@@ -65,5 +64,6 @@ Test(determinism, heads_and_goals_of_the_learner) {
   fleet_end(f);
   harness_assert_same(one, fleet_policy(f));
   free(f);
-  cr_assert_neq(harness_digest(one), harness_digest(fleet_train("along-none", settings + 3, 1, 1)));
+  cr_assert_neq(harness_digest(one),
+                harness_digest(fleet_train_task(task, "along-none", settings + 4, 1, 1)));
 }

@@ -29,7 +29,7 @@ static struct subject *subject_new(void) {
   cfg.net_hidden = (struct widths){.n = 2, .v = {6, 5}};
   struct subject *s = must_alloc(1, sizeof *s);
   s->scaling = scaling_new(&SHAPE);
-  agent_init(&s->agent, &s->nets, &cfg, &SHAPE, s->scaling, &agent_twin);
+  agent_init(&s->agent, &s->nets, &cfg, &SHAPE, s->scaling, &agent_twin, 10);
   struct rng rng;
   rng_init(&rng, 1, RNG_TEST, 0);
   rng_fill_uniform(&rng, s->scaling->mean, 5, -2, 2);

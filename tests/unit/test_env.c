@@ -592,6 +592,28 @@ Test(env, masses_and_gains_differ_from_episode_to_episode) {
   expect_factors(RANDOM_TASK(RANDOM("gain.a", "0.25 3")), 0.25, 3, true);
 }
 
+// a task of a family has the same factors at each reset, and another task others
+Test(env, a_member_of_a_family_keeps_its_factors) {
+  enum { MEMBERS = 20 };
+  struct task *task = load_text(RANDOM_TASK(RANDOM("gain.a", "0.25 3")));
+  struct env *env = env_new(task);
+  double of[MEMBERS];
+  for (int m = 0; m < MEMBERS; m++) {
+    env_set_member(env, m);
+    of[m] = pushed(env, 1);
+    cr_expect_float_eq(pushed(env, 2), of[m], 1e-12);
+    for (int k = 0; k < m; k++) {
+      cr_expect(fabs(of[m] - of[k]) > 1e-9, "%d and %d are the same", m, k);
+    }
+  }
+  env_set_member(env, 3);
+  cr_expect_float_eq(pushed(env, 5), of[3], 1e-12);
+  env_set_member(env, -1);
+  cr_expect(fabs(pushed(env, 1) - pushed(env, 2)) > 1e-9);
+  env_free(env);
+  task_free(task);
+}
+
 // the task's own model stays as it is; frictions and dampings are drawn, too
 Test(env, factors_are_on_the_models_own_values) {
   struct task *task = load_text(RANDOM_TASK(RANDOM("mass.b", "0.5 2") RANDOM("friction.g", "2 2")

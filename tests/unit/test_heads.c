@@ -16,6 +16,7 @@
 #include "common/nn/weights.h"
 #include "learner/agent/net.h"
 #include "learner/agent/scaling.h"
+#include "learner/agent/side.h"
 #include "learner/replay/batch.h"
 #include "learner/rules/rules.h"
 #include "learner/worth/novelty.h"
@@ -24,18 +25,19 @@
 
 // ---- what networks see, and what is published ----
 
-// eq. (1)
+// (1) of side.h
 Test(heads, are_one_column_each) {
-  float x[3 * 8];
-  const float head[] = {2, 0, 1};
-  for (int i = 0; i < 24; i++) {
+  const struct side side = {.plain = 4, .heads = 3, .numbers = 2};
+  float x[3 * 10];
+  const float head[] = {2, 0, 1}, z[] = {5, 6};
+  for (int i = 0; i < 30; i++) {
     x[i] = 7;
   }
-  heads_lay(x, 8, 4, 3, head, 3);
+  side_lay(x, 10, &side, head, z, 3);
   for (int i = 0; i < 3; i++) {
-    for (int k = 0; k < 8; k++) {
-      const float want = k < 4 || k == 7 ? 7 : k - 4 == (int)head[i] ? 2 : 0;  // sqrt(4)
-      cr_expect_eq(x[8 * i + k], want, "row %d, column %d: %g", i, k, x[8 * i + k]);
+    for (int k = 0; k < 10; k++) {
+      const float want = k < 4 || k == 9 ? 7 : k > 6 ? z[k - 7] : k - 4 == (int)head[i] ? 2 : 0;
+      cr_expect_eq(x[10 * i + k], want, "row %d, column %d: %g", i, k, (double)x[10 * i + k]);
     }
   }
 }
@@ -56,6 +58,24 @@ static struct config small(int heads) {
   return cfg;
 }
 
+// the published policy, and the first layer's biases of each head
+static void publish(const struct updater *u, float *theta, float *bias, int heads) {
+  int width[MLP_MAX_LAYERS + 1];
+  updater_layers(u, width);
+  updater_publish(u, theta);
+  const float *own = theta + (size_t)width[1] * (size_t)width[0];
+  for (int k = 0; k < heads; k++) {
+    float *b = bias + (size_t)k * (size_t)width[1];
+    memset(b, 0, (size_t)width[1] * sizeof *b);
+    if (k > 0) {
+      updater_head_shift(u, b, k);
+    }
+    for (int j = 0; j < width[1]; j++) {
+      b[j] += own[j];
+    }
+  }
+}
+
 // the published policy with the bias of a head says what the learner's network says for that head,
 // after numbers were measured and a few updates
 Test(heads, are_published_as_biases) {
@@ -70,9 +90,9 @@ Test(heads, are_published_as_biases) {
   const int n = updater_layers(u, width);
   cr_assert(n == 3 && width[0] == OBS + GOAL && width[1] == 16 && width[n] == 2 * ACT);
   float *theta = must_alloc(mlp_nparam(width, n), sizeof *theta);
-  float bias[(HEADS - 1) * 16], scratch[64], got[2 * ACT], row[OBS + GOAL];
+  float bias[HEADS * 16], scratch[64], got[2 * ACT], row[OBS + GOAL];
   cr_assert_leq(rowmlp_scratch(width, n), 64);
-  updater_publish(u, theta, bias);
+  publish(u, theta, bias, HEADS);
   double apart = 0;
   for (int k = 0; k < HEADS; k++) {
     for (int i = 0; i < ROWS; i++) {
@@ -83,7 +103,7 @@ Test(heads, are_published_as_biases) {
     for (int i = 0; i < ROWS; i++) {
       memcpy(row, b->obs + i * OBS, sizeof(float) * OBS);
       memcpy(row + OBS, b->goal + i * GOAL, sizeof(float) * GOAL);
-      rowmlp_forward(got, theta, width, n, row, k > 0 ? bias + (k - 1) * 16 : NULL, scratch);
+      rowmlp_forward(got, theta, width, n, row, bias + k * 16, scratch);
       for (int j = 0; j < 2 * ACT; j++) {
         cr_assert_float_eq(got[j], want[i * 2 * ACT + j], 1e-4, "head %d", k);
       }
@@ -105,7 +125,7 @@ Test(heads, all_start_from_a_given_policy) {
   int width[MLP_MAX_LAYERS + 1];
   const size_t n = mlp_nparam(width, updater_layers(u, width));
   float *given = must_alloc(n, sizeof *given), *got = must_alloc(n, sizeof *got);
-  float bias[(HEADS - 1) * 16];
+  float bias[HEADS * 16];
   struct rng rng;
   rng_init(&rng, 8, RNG_TEST, 0);
   rng_fill_uniform(&rng, given, n, -1, 1);
@@ -113,11 +133,11 @@ Test(heads, all_start_from_a_given_policy) {
   struct batch *b = minibatch_random(&DIMS, ROWS, 44);
   for (int prepared = 0; prepared < 2; prepared++) {
     cr_assert(!prepared || minibatch_prepare(u, b) == ERR_OK);
-    updater_publish(u, got, bias);
+    publish(u, got, bias, HEADS);
     for (size_t i = 0; i < n; i++) {
       cr_assert_float_eq(got[i], given[i], 1e-5);
     }
-    for (size_t i = 0; i < 3 * 16; i++) {
+    for (size_t i = 0; i < HEADS * 16; i++) {
       cr_assert_float_eq(bias[i], given[16 * (OBS + GOAL) + i % 16], 1e-5);
     }
   }
@@ -170,7 +190,7 @@ Test(heads, are_refused_where_a_rule_has_none) {
   cr_assert_eq(config_rule(&cfg, "bc"), ERR_OK);
   snprintf(cfg.demos_digest, sizeof cfg.demos_digest, "0123456789abcdef");
   capture_begin();
-  cr_assert_eq(rules_resolve(&cfg, &DIMS, 0.1, "box2d"), ERR_CONFIG);
+  cr_assert_eq(rules_resolve(&cfg, &DIMS, 0.1, false, "box2d"), ERR_CONFIG);
   const char *text = capture_end();
   cr_assert(strstr(text, "rule bc has no heads: set explore.heads=1"), "%s", text);
 }
@@ -179,7 +199,7 @@ Test(heads, a_bonus_without_them_is_refused) {
   struct config cfg = small(1);
   cfg.explore_bonus = 1;
   capture_begin();
-  cr_assert_eq(rules_resolve(&cfg, &DIMS, 0.1, "box2d"), ERR_CONFIG);
+  cr_assert_eq(rules_resolve(&cfg, &DIMS, 0.1, false, "box2d"), ERR_CONFIG);
   const char *text = capture_end();
   cr_assert(strstr(text, "explore.heads=2"), "%s", text);
 }
@@ -293,8 +313,8 @@ struct actor {
 static int step(struct actor *actor, float *a, int state, int head, const float *eps) {
   float obs[N] = {0}, out[2];
   obs[state] = 1;
-  rowmlp_forward(out, actor->theta, actor->width, actor->nlayer, obs,
-                 head > 0 ? actor->bias + (head - 1) * WIDTH : NULL, actor->scratch);
+  rowmlp_forward(out, actor->theta, actor->width, actor->nlayer, obs, actor->bias + head * WIDTH,
+                 actor->scratch);
   policy_act(a, out, eps, 1);
   const int next = state + (*a > 0 ? 1 : -1);
   return next < 0 ? 0 : next > N - 1 ? N - 1 : next;
@@ -327,13 +347,13 @@ static int reached(bool *best, const struct config *cfg) {
   actor.theta = must_alloc(mlp_nparam(actor.width, actor.nlayer), sizeof *actor.theta);
   int ends = 0;
   for (int e = 0; e < EPISODES; e++) {
-    updater_publish(c->u, actor.theta, actor.bias);
+    publish(c->u, actor.theta, actor.bias, (int)cfg->explore_heads);
     ends += explore(c, &actor, cfg, e) && e >= EPISODES - 50;
     for (int k = 0; k < STEPS; k++) {
       learn(c, cfg, b);
     }
   }
-  updater_publish(c->u, actor.theta, actor.bias);
+  publish(c->u, actor.theta, actor.bias, (int)cfg->explore_heads);
   int state = 1;
   for (int t = 0; t < N - 2; t++) {
     float a;

@@ -70,6 +70,32 @@ Test(policy_file, a_policy_comes_back_bit_for_bit) {
   policy_file_release(&p);
 }
 
+// the contexts of a family come back, by their means; what else goes along with a version does not
+Test(policy_file, a_family_keeps_its_contexts) {
+  enum { MEMBERS = 3, HEADS = 2 };
+  struct weights *bare = make_weights(1, WIDTH, 3);
+  float along[64];
+  const size_t n = weights_along_size(HEADS, MEMBERS, WIDTH[1], 1, GOAL);
+  cr_assert_leq(n, 64);
+  for (size_t i = 0; i < n; i++) {
+    along[i] = (float)i;
+  }
+  weights_along_lay(along, HEADS, MEMBERS, 0.5f, WIDTH[1]);
+  struct weights *w = weights_new_along(1, WIDTH, 3, bare->data, along, n);
+  cr_assert_eq(policy_file_write(path, w, OBS, GOAL, ACT, META, 3), ERR_OK);
+  struct policy_file p;
+  cr_assert_eq(policy_file_read(&p, path), ERR_OK);
+  cr_expect_arr_eq(p.weights->data, bare->data, bare->nparam * sizeof *bare->data);
+  const struct weights_along want = weights_along(w, GOAL), got = weights_along(p.weights, GOAL);
+  cr_assert(got.heads == 1 && got.members == MEMBERS && got.ngoal == 0);
+  const size_t bytes = sizeof(float) * MEMBERS * (size_t)WIDTH[1];
+  cr_expect_arr_eq(got.mean, want.mean, bytes);
+  cr_expect_arr_eq(got.sample, want.mean, bytes);
+  policy_file_release(&p);
+  weights_unref(w);
+  weights_unref(bare);
+}
+
 Test(policy_file, equal_policies_are_equal_files) {
   void *a, *b;
   size_t na, nb;

@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/base/rng.h"
+#include "common/ticket.h"
 #include "learner/replay/batch.h"
 
 enum { OBS = 3, ACT = 2, GOAL = 2, HORIZON = 20, K = 3, MAX_ADDS = 6000 };
@@ -485,5 +486,56 @@ Test(replay, a_plain_draw_keeps_the_goals_of_rollouts) {
   }
   batch_free(plain);
   batch_free(other);
+  replay_free(r);
+}
+
+// ---- tasks of a family ----
+
+// an episode is in the task that its ticket's seed says; a draw of one task's transitions is
+// uniform over them and takes no other's
+Test(replay, transitions_of_one_task_of_a_family) {
+  enum { MEMBERS = 3, EPISODES = 12, DRAWS = 6000 };
+  struct replay *r = replay_new(&DIMS, 100, 0);  // the first ones have left
+  struct rng rng;
+  rng_init(&rng, 1, RNG_TEST, 0);
+  int steps[MEMBERS] = {0}, of[EPISODES], drawn[EPISODES] = {0};
+  for (int id = 0; id < EPISODES; id++) {
+    struct episode *ep = make_episode(&DIMS, id, 10 + id % 4, false, &rng);
+    ep->ticket.seed = (uint64_t)id * 1000003;
+    of[id] = ticket_member(ep->ticket.seed, MEMBERS);
+    replay_add(r, ep);
+    episode_free(ep);
+  }
+  const int first = EPISODES - (int)replay_episodes(r);
+  cr_assert(first > 0 && first < EPISODES - 3);
+  for (int id = first; id < EPISODES; id++) {
+    steps[of[id]] += 10 + id % 4;
+  }
+  struct batch *b = batch_new(&DIMS, DRAWS);
+  for (int m = 0; m < MEMBERS; m++) {
+    cr_assert_eq(replay_has_member(r, MEMBERS, m), steps[m] > 0);
+    if (steps[m] == 0) {
+      continue;
+    }
+    replay_sample_member(r, b, MEMBERS, m, &rng);
+    for (int i = 0; i < DRAWS; i++) {
+      const int id = (int)b->obs[i * OBS] / 800;
+      cr_assert_eq(of[id], m);
+      drawn[id]++;
+    }
+    for (int id = first; id < EPISODES; id++) {
+      const double share = of[id] == m ? (double)(10 + id % 4) / steps[m] : 0;
+      cr_expect_float_eq((double)drawn[id] / DRAWS, share, 0.05, "episode %d of task %d", id, m);
+      drawn[id] = 0;
+    }
+  }
+  int picked[MEMBERS] = {0};
+  for (int i = 0; i < DRAWS; i++) {
+    picked[replay_draw_member(r, MEMBERS, &rng)]++;
+  }
+  for (int m = 0; m < MEMBERS; m++) {
+    cr_expect_float_eq((double)picked[m] / DRAWS, (double)steps[m] / (double)replay_size(r), 0.05);
+  }
+  batch_free(b);
   replay_free(r);
 }

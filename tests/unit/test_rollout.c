@@ -62,8 +62,8 @@ Test(rollout, some_training_episodes_have_goals_of_the_learner) {
   struct task *task;
   cr_assert_eq(task_load(&task, source_path("actor/tasks/box2d.xml")), ERR_OK);
   struct weights *bare = make_weights(1, 8);
-  const float along[] = {1, 0.25f, 1, 2, 3, 4, 5, 6};
-  struct weights *w = weights_new_along(1, bare->width, bare->nlayer, bare->data, along, 8);
+  const float along[] = {1, 0, 0.25f, 1, 2, 3, 4, 5, 6};
+  struct weights *w = weights_new_along(1, bare->width, bare->nlayer, bare->data, along, 9);
   struct rollout *r = rollout_new(task, &plain);
   struct episode *ep = make_episode(task, 4), *without = make_episode(task, 4);
   int set = 0, of[4] = {0};
@@ -74,8 +74,8 @@ Test(rollout, some_training_episodes_have_goals_of_the_learner) {
     cr_assert_arr_eq(ep->obs, without->obs, 2 * sizeof(float));
     if (ep->desired[0] != without->desired[0]) {
       const int i = (int)(ep->desired[0] - 1) / 2;
-      cr_assert(i >= 0 && i < 3 && ep->desired[0] == along[2 + 2 * i] &&
-                ep->desired[1] == along[3 + 2 * i]);
+      cr_assert(i >= 0 && i < 3 && ep->desired[0] == along[3 + 2 * i] &&
+                ep->desired[1] == along[4 + 2 * i]);
       of[i]++;
       set++;
     }
@@ -107,17 +107,17 @@ Test(rollout, a_ticket_has_a_head) {
   cr_assert_eq(task_load(&task, source_path("actor/tasks/box2d.xml")), ERR_OK);
   struct weights *w[HEADS], *bare = make_weights(1, 8);
   const size_t first = (size_t)bare->width[0] * 8;
-  float along[2 + (HEADS - 1) * 8] = {HEADS, 0};
-  for (int i = 2; i < 2 + (HEADS - 1) * 8; i++) {
-    along[i] = i < 10 ? 0.5f : -0.5f;
+  float along[3 + (HEADS - 1) * 8] = {HEADS, 0, 0};
+  for (int i = 3; i < 3 + (HEADS - 1) * 8; i++) {
+    along[i] = i < 11 ? 0.5f : -0.5f;
   }
   struct weights *all = weights_new_along(1, bare->width, bare->nlayer, bare->data, along,
                                           sizeof along / sizeof *along);
   float *theta = must_alloc(bare->nparam, sizeof *theta);
   for (int k = 0; k < HEADS; k++) {  // a policy that is one head alone
     memcpy(theta, bare->data, bare->nparam * sizeof *theta);
-    if (k > 0) {
-      memcpy(theta + first, along + 2 + (k - 1) * 8, 8 * sizeof *theta);
+    for (size_t j = 0; j < 8 && k > 0; j++) {
+      theta[first + j] += along[3 + (size_t)(k - 1) * 8 + j];
     }
     w[k] = weights_new(1, bare->width, bare->nlayer, theta);
   }
@@ -149,6 +149,57 @@ Test(rollout, a_ticket_has_a_head) {
   episode_free(alone);
   rollout_free(r);
   weights_unref(all);
+  weights_unref(bare);
+  task_free(task);
+}
+
+// in a family an episode is in the task that its ticket chooses, and its policy has that task's
+// context: a sample for training, the mean for evaluations
+Test(rollout, a_ticket_has_a_task_of_a_family) {
+  enum { MEMBERS = 3, TICKETS = 60, WIDTH = 8 };
+  struct task *task;
+  cr_assert_eq(task_load(&task, source_path("tests/tasks/gains.xml")), ERR_OK);
+  struct weights *bare = make_weights(1, WIDTH);
+  const size_t first = (size_t)bare->width[0] * WIDTH;
+  float along[3 + 2 * MEMBERS * WIDTH] = {1, MEMBERS, 0};
+  for (int i = 0; i < 2 * MEMBERS * WIDTH; i++) {
+    along[3 + i] = 0.1f * (float)(i / WIDTH + 1);
+  }
+  struct weights *family = weights_new_along(1, bare->width, bare->nlayer, bare->data, along,
+                                             sizeof along / sizeof *along);
+  struct rollout_options opt = plain;
+  opt.members = MEMBERS;
+  // one that is told of the family by its settings, as an actor is; and one that is not
+  struct rollout *r = rollout_new(task, &opt), *told = rollout_new(task, &plain);
+  struct episode *ep = make_episode(task, 4), *other = make_episode(task, 4);
+  float *theta = must_alloc(bare->nparam, sizeof *theta);
+  for (uint64_t seed = 0; seed < TICKETS; seed++) {
+    const bool train = seed % 2 == 0;
+    const struct ticket ticket = make_ticket(seed, train ? TICKET_TRAIN : TICKET_EVAL);
+    const int member = ticket_member(ticket.seed, MEMBERS);
+    // a policy of this context alone
+    memcpy(theta, bare->data, bare->nparam * sizeof *theta);
+    for (size_t j = 0; j < WIDTH; j++) {
+      theta[first + j] += along[3 + (size_t)(train ? MEMBERS + member : member) * WIDTH + j];
+    }
+    struct weights *alone = weights_new(1, bare->width, bare->nlayer, theta);
+    cr_assert_eq(rollout_run(r, ep, &ticket, family, NULL), ERR_OK);
+    cr_assert_eq(rollout_run(r, other, &ticket, alone, NULL), ERR_OK);
+    const size_t bytes = sizeof(float) * 2 * (size_t)ep->T;
+    cr_assert(ep->T == other->T);
+    cr_assert_arr_eq(ep->act, other->act, bytes);
+    cr_assert_arr_eq(ep->obs, other->obs, bytes, "the parameters are those of the member");
+    // a policy of a family says so itself
+    cr_assert_eq(rollout_run(told, other, &ticket, family, NULL), ERR_OK);
+    cr_assert_arr_eq(ep->obs, other->obs, bytes);
+    weights_unref(alone);
+  }
+  free(theta);
+  episode_free(ep);
+  episode_free(other);
+  rollout_free(r);
+  rollout_free(told);
+  weights_unref(family);
   weights_unref(bare);
   task_free(task);
 }

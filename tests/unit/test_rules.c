@@ -75,7 +75,7 @@ static struct config variant(struct config cfg, int i) {
     cfg.worth_reward = WORTH_REWARD_TASK;
   } else if (i == 5) {
     show(&cfg);
-  } else if (i == 6 && rules_of(&cfg)->heads) {
+  } else if (i == 6 && rules_of(&cfg)->side) {
     cfg.explore_heads = 3;
     cfg.explore_bonus = 0.5;
   }
@@ -772,11 +772,11 @@ Test(rules, a_run_that_starts_from_a_policy_publishes_it) {
     rng_init(&rng, 8, RNG_TEST, 0);
     rng_fill_uniform(&rng, given, n, -1, 1);
     updater_start(u, given);
-    updater_publish(u, got, NULL);
+    updater_publish(u, got);
     cr_assert_arr_eq(got, given, n * sizeof *got);
     struct batch *b = minibatch_random(&DIMS, B, 44);
     cr_assert_eq(minibatch_prepare(u, b), ERR_OK);
-    updater_publish(u, got, NULL);
+    updater_publish(u, got);
     for (size_t i = 0; i < n; i++) {
       cr_assert_float_eq(got[i], given[i], 1e-5, "%s: number %zu", rules_of(&cfg)->name, i);
     }

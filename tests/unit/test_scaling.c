@@ -196,7 +196,7 @@ Test(scaling, a_folded_policy_acts_alike_on_plain_numbers) {
   rows_set_scaled(mlp_input(tape), in, OBS, b->goal, s->mean + OBS, s->inv + OBS, GOAL, B);
   float before[B * 2 * ACT];
   memcpy(before, mlp_forward(net, tape, B), sizeof before);
-  scaling_fold(s, net->theta, width[1], NULL, 0);
+  scaling_fold(s, net->theta, width[1]);
   rows_set_columns(mlp_input(tape), in, 0, b->obs, OBS, B);
   rows_set_columns(mlp_input(tape), in, OBS, b->goal, GOAL, B);
   const float *after = mlp_forward(net, tape, B);
@@ -227,7 +227,7 @@ Test(scaling, starts_as_the_identity) {
   rng_init(&rng, 4, RNG_TEST, 0);
   rng_fill_normal(&rng, theta, sizeof theta / sizeof *theta);
   memcpy(copy, theta, sizeof theta);
-  scaling_fold(s, theta, 4, NULL, 0);
+  scaling_fold(s, theta, 4);
   cr_expect_eq(memcmp(copy, theta, sizeof theta), 0);
   float rows[4], plain[4];
   rng_fill_normal(&rng, plain, 4);

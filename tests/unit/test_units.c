@@ -97,7 +97,7 @@ static void published_heads(struct life *life, float *heads, const struct batch 
   const struct mlp *policy = updater_policy(life->u);
   struct mlp plain = *policy;
   plain.theta = must_alloc(policy->nparam, sizeof(float));
-  updater_publish(life->u, plain.theta, NULL);
+  updater_publish(life->u, plain.theta);
   struct mlp_tape *tape = mlp_tape_new(&plain, B, 0);
   rows_set_columns(mlp_input(tape), IN, 0, b->obs, OBS, B);
   rows_set_columns(mlp_input(tape), IN, OBS, b->goal, GOAL, B);

@@ -351,20 +351,22 @@ Test(wire, weights_there_and_back) {
   release(&out);
 }
 
-// heads and goals go along behind the parameters: whole ones, behind two numbers
+// heads, contexts and goals go along behind the parameters: whole ones, behind three numbers
 Test(wire, heads_and_goals_go_along_with_weights) {
   struct weights *bare = make_weights(3);
   const int width1 = bare->width[1];
-  for (int k = 0; k < 2 * (2 + width1 + 7); k++) {
-    const int heads = k % 2 + 1;
-    const size_t n = (size_t)(k / 2), before = 2 + (heads > 1 ? (size_t)width1 : 0);
-    float along[64];
-    cr_assert_leq(n, 64);
-    for (int i = 0; i < 64; i++) {
+  for (int k = 0; k < 4 * (3 + 3 * width1 + 7); k++) {
+    const int heads = k % 2 + 1, members = k / 2 % 2;
+    const size_t n = (size_t)(k / 4), width = (size_t)width1;
+    const size_t before = 3 + (size_t)(heads - 1 + 2 * members) * width;
+    float along[96];
+    cr_assert_leq(n, 96);
+    for (int i = 0; i < 96; i++) {
       along[i] = (float)i;
     }
     along[0] = (float)heads;
-    along[1] = 0.5f;
+    along[1] = (float)members;
+    along[2] = 0.5f;
     struct weights *w = weights_new_along(3, bare->width, bare->nlayer, bare->data, along, n);
     struct wire_msg m = {.type = WIRE_WEIGHTS, .weights = {9, w}}, out;
     size_t bytes;
@@ -379,7 +381,10 @@ Test(wire, heads_and_goals_go_along_with_weights) {
       cr_assert_eq(got.ngoal, n == 0 ? 0 : (int)((n - before) / (size_t)DIMS.goal));
       cr_assert(n == 0 || got.share == 0.5f);
       cr_assert(b->digest == w->digest && b->nparam == bare->n && b->n == bare->n + n);
-      cr_assert(n == 0 || heads == 1 || (got.bias[0] == 2 && got.bias[width1 - 1] == width1 + 1));
+      cr_assert_eq(got.members, n == 0 ? 0 : members);
+      cr_assert(n == 0 || heads == 1 || got.heads_shift[0] == 3);
+      cr_assert(n == 0 || got.mean[0] == 3 + (heads - 1) * width1 || members == 0);
+      cr_assert(n == 0 || got.sample - got.mean == members * width1);
       cr_assert(got.ngoal == 0 || (got.goals[0] == before && got.goals[1] == before + 1));
       release(&out);
     } else {
@@ -393,9 +398,10 @@ Test(wire, heads_and_goals_go_along_with_weights) {
 // neither half a head, nor more than there can be, nor a share that is none
 Test(wire, what_goes_along_is_in_range) {
   struct weights *bare = make_weights(3);
-  const float bad[][2] = {{0, 0.5f}, {-1, 0.5f}, {17, 0.5f}, {1e30f, 0}, {1, -0.1f}, {1, 1.5f}};
+  const float bad[][3] = {{0, 0, 0.5f},  {-1, 0, 0.5f}, {17, 0, 0.5f}, {1e30f, 0, 0},
+                          {1, 0, -0.1f}, {1, 0, 1.5f},  {1, -1, 0},    {1, 65, 0}};
   for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
-    struct weights *w = weights_new_along(3, bare->width, bare->nlayer, bare->data, bad[k], 2);
+    struct weights *w = weights_new_along(3, bare->width, bare->nlayer, bare->data, bad[k], 3);
     struct wire_msg m = {.type = WIRE_WEIGHTS, .weights = {9, w}}, out;
     size_t bytes;
     const void *frame = wire_encode(encoder, &bytes, &m);
@@ -738,8 +744,8 @@ Test(wire, values_out_of_range) {
 
 // the ranges of common/config/config.def, whoever sends a welcome
 Test(wire, settings_out_of_range) {
-  static const struct wire_settings good = {0.3, 0.2, 0.3, 0.5, 4, 1000, 60000, 1 << 26};
-  enum { BAD = 18 };
+  static const struct wire_settings good = {0.3, 0.2, 0.3, 0.5, 4, 2, 1000, 60000, 1 << 26};
+  enum { BAD = 19 };
   struct wire_settings bad[BAD];
   for (int i = 0; i < BAD; i++) {
     bad[i] = good;
@@ -762,6 +768,7 @@ Test(wire, settings_out_of_range) {
   bad[15].none = NAN;
   bad[16].least = -0.01;
   bad[17].least = NAN;
+  bad[18].members = 65;
   struct wire_msg m = sample(WIRE_WELCOME);
   for (int i = 0; i < BAD; i++) {
     m.welcome.settings = bad[i];
