@@ -344,6 +344,15 @@ static void close_handle(uv_handle_t *handle, void *arg) {
   }
 }
 
+// does the plan say how many learner threads its runs have?
+static bool has_threads(const struct sweep_plan *p) {
+  bool has = false;
+  for (int i = 0; i < p->naxes; i++) {
+    has = has || p->axes[i].row == &config_rows[CONFIG_ROW_learner_threads];
+  }
+  return has;
+}
+
 int sweep_run_all(struct sweep_result *results, const struct sweep_plan *p,
                   const struct sweep_options *o) {
   struct sweep s = {.plan = p,
@@ -355,8 +364,10 @@ int sweep_run_all(struct sweep_result *results, const struct sweep_plan *p,
   if (!check_done(&s)) {
     return err_exit_code(ERR_CONFIG);
   }
-  printf("%d runs in %s, %d done before; %d at a time, each with %d learner thread%s", s.runs,
-         o->out, s.done, o->jobs, o->threads, o->threads == 1 ? "" : "s");
+  printf("%d runs in %s, %d done before; %d at a time", s.runs, o->out, s.done, o->jobs);
+  if (!has_threads(p)) {
+    printf(", each with %d learner thread%s", o->threads, o->threads == 1 ? "" : "s");
+  }
   s.slots = must_alloc((size_t)o->jobs, sizeof *s.slots);
   print_left(&s);
   CHECK(uv_loop_init(&s.loop) == 0);
