@@ -15,6 +15,7 @@
 #include "common/base/rng.h"
 #include "common/config/config.h"
 #include "learner/agent/context.h"
+#include "learner/agent/prior.h"
 #include "learner/agent/scaling.h"
 #include "learner/nn/rows.h"
 #include "learner/replay/batch.h"
@@ -73,6 +74,9 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
   ag->entropy_target = cfg->agent_entropy_per_action * shape->act;
   ag->clone = config_has_demos(cfg) ? (float)cfg->demos_clone : 0;
   init_nets(ag, nets, cfg);
+  if (cfg->explore_prior > 0 && ag->side.heads > 1) {
+    ag->prior = prior_new(nets, cfg, agent_inputs(ag) + shape->act, shape->act);
+  }
   if (ag->side.numbers > 0) {
     ag->context = context_new(nets, cfg, shape, scaling, horizon);
   }
@@ -85,10 +89,19 @@ void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
   const size_t B = (size_t)ag->max_batch, act = (size_t)shape->act;
   const size_t numbers = (size_t)ag->side.numbers;
   const struct rows_part part[] = {
-      {&ag->eps, B * act},   {&ag->act, B * act}, {&ag->logp, B},
-      {&ag->q, B},           {&ag->policy_q, B},  {&ag->dq, B},
-      {&ag->da_of, B * act}, {&ag->da, B * act},  {&ag->dhead, B * 2 * act},
-      {&ag->z, numbers},     {&ag->dz, numbers},  {&ag->dz_of, B * numbers},
+      {&ag->eps, B * act},
+      {&ag->act, B * act},
+      {&ag->logp, B},
+      {&ag->q, B},
+      {&ag->policy_q, B},
+      {&ag->dq, B},
+      {&ag->y, B},
+      {&ag->da_of, B * act},
+      {&ag->da, B * act},
+      {&ag->dhead, B * 2 * act},
+      {&ag->z, numbers},
+      {&ag->dz, numbers},
+      {&ag->dz_of, B * numbers},
   };
   ag->block = rows_new(part, sizeof part / sizeof *part);
   ag->row = must_alloc(B, sizeof *ag->row);
@@ -112,6 +125,7 @@ void agent_release(struct agent *ag) {
   free(ag->row);
   free(ag->all);
   context_free(ag->context);
+  prior_free(ag->prior);
 }
 
 // ---- values and samples ----
@@ -190,6 +204,9 @@ void agent_min_target(struct agent *ag, float *V, const float *obs, const float 
     const struct mlp slow = net_target(&ag->critic[c]);
     keep_smaller(V, mlp_forward(&slow, tape, B), c == 0, B);
   }
+  if (ag->prior) {
+    prior_add(ag->prior, V, 1, mlp_input(tape), ag->head, B);
+  }
 }
 
 void agent_subtract_entropy(float *V, float alpha, const float *logp, int B) {
@@ -236,6 +253,11 @@ void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) 
   struct mlp_tape *tape = ag->critic_tape[0];
   lay_critics(ag, b->obs, b->goal, b->act, B);
   ag->laid = b;
+  if (ag->prior) {
+    memcpy(ag->y, y, (size_t)B * sizeof *y);
+    prior_add(ag->prior, ag->y, -1, mlp_input(tape), ag->head, B);
+    y = ag->y;
+  }
   for (int c = 0; c < ag->parts.critics; c++) {
     struct net *net = &ag->critic[c];
     const float *q = mlp_forward(&net->mlp, tape, B);
@@ -297,6 +319,11 @@ static double descend_critics(struct agent *ag, const struct batch *b) {
     for (int i = 0; i < n; i++) {
       memcpy(ag->da + ag->row[i] * act, ag->da_of + i * act, (size_t)act * sizeof(float));
     }
+  }
+  if (ag->prior) {
+    prior_add(ag->prior, ag->policy_q, 1, x, ag->head, B);
+    prior_add_slope(ag->prior, ag->da, -1, condition, act);
+    sum = (double)rows_mean(ag->policy_q, B) * B;
   }
   return sum;
 }

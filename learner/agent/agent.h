@@ -36,6 +36,7 @@
 struct batch;
 struct config;
 struct context;
+struct prior;
 struct rng;
 struct scaling;
 
@@ -60,6 +61,7 @@ struct agent {
 
   struct net policy, critic[2];
   struct net log_alpha;
+  struct prior *prior;      // NULL: none
   struct context *context;  // NULL: none
 
   // of the last losses
@@ -76,6 +78,7 @@ struct agent {
   float *q;                  // (B)         min_i Q_i(s, a, g)
   float *policy_q;           // (B)         min_i Q_i(s, a~, g)
   float *dq;                 // (B)         dF / dQ_i
+  float *y;                  // (B)         what critics without a prior descend to
   int *row;                  // (B)         rows in which a critic is the smaller one
   float *da_of;              // (B x act)   dF / da~ of those
   float *da;                 // (B x act)   dF / da~
@@ -86,7 +89,7 @@ struct agent {
 };
 
 // Appends its nets to the list, as far as parts and settings have them: policy, critic1, critic2,
-// log_alpha, context, whose networks see observations and goals through scaling (borrowed).
+// log_alpha, prior, context, whose networks see observations and goals through scaling (borrowed).
 // Settings: net.hidden, train.batch, explore.heads and the groups agent and context. horizon: steps
 // of an episode. Free with agent_release.
 void agent_init(struct agent *ag, struct nets *nets, const struct config *cfg,
