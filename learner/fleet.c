@@ -2,7 +2,6 @@
 //
 // An actor that cannot be reached is lost at once, so no call here can fail.
 #include "learner/fleet.h"
-#include "learner/trainer.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -10,6 +9,7 @@
 #include <stdio.h>
 
 #include "common/base/log.h"
+#include "learner/along.h"
 
 enum { GRANT_MAX = 64 };  // tickets of one grant message
 
@@ -38,7 +38,7 @@ enum err fleet_check_sizes(const struct config *cfg, const struct task *task) {
   int width[CONFIG_WIDTHS + 2];
   const int n = config_layers(width, task->obs + task->goal, &cfg->net_hidden, 2 * task->act);
   const enum err weights =
-      check_size(cfg, wire_weights_bytes(width, n, trainer_along(cfg, &dims)),
+      check_size(cfg, wire_weights_bytes(width, n, along_size(cfg, &dims)),
                  "net.hidden: the policy's weights take", "make the layers smaller");
   return err == ERR_OK ? weights : err;
 }

@@ -15,6 +15,8 @@
 #include "common/base/ram.h"
 #include "common/config/table.h"
 #include "common/nn/mlp_shape.h"
+#include "learner/agent/side.h"
+#include "learner/along.h"
 #include "learner/fold.h"
 #include "learner/nn/gemm.h"
 #include "learner/replay/replay.h"
@@ -44,12 +46,19 @@ static struct size network(int in, const struct widths *hidden, int out) {
   return (struct size){mlp_nparam(width, nlayer), units};
 }
 
+// of a network that sees states: observations, goals and side inputs
+static int inputs(const struct config *cfg, const struct dims *dims) {
+  const struct side side = {
+      .plain = dims->obs + dims->goal,
+      .heads = (int)cfg->explore_heads,
+      .numbers = cfg->context_members > 0 ? (int)cfg->context_size : 0,
+  };
+  return side.plain + side_columns(&side);
+}
+
 // the one that a rule has beside policy and critics
 static struct size rule_network(const struct config *cfg, const struct dims *dims) {
-  // the columns of heads are as many numbers as the biases that go along with a version
-  const int heads = cfg->explore_heads > 1 ? (int)cfg->explore_heads : 0;
-  const int numbers = cfg->context_members > 0 ? (int)cfg->context_size : 0;
-  const int seen = dims->obs + dims->goal + heads + numbers;
+  const int seen = inputs(cfg, dims);
   switch (cfg->train_rule) {
     case TRAIN_RULE_ODAC:
     case TRAIN_RULE_UVD:
@@ -84,10 +93,7 @@ static uint64_t open_tickets(const struct config *cfg, const struct dims *dims) 
 
 void memory_estimate(struct memory *out, const struct config *cfg, const struct dims *dims) {
   enum { TRAINED = 4, CRITICS = 2, NETWORKS = 6 };
-  // the columns of heads are as many numbers as the biases that go along with a version
-  const int heads = cfg->explore_heads > 1 ? (int)cfg->explore_heads : 0;
-  const int numbers = cfg->context_members > 0 ? (int)cfg->context_size : 0;
-  const int seen = dims->obs + dims->goal + heads + numbers;
+  const int seen = inputs(cfg, dims);
   const struct size policy = network(seen, &cfg->net_hidden, 2 * dims->act);
   const struct size critic = network(seen + dims->act, &cfg->net_hidden, 1);
   const struct size own = rule_network(cfg, dims);
@@ -98,7 +104,8 @@ void memory_estimate(struct memory *out, const struct config *cfg, const struct 
   const uint64_t trained =
       policy.parameters + CRITICS * critic.parameters + own.parameters + worth.parameters;
   const uint64_t parameters = TRAINED * trained + CRITICS * critic.parameters;
-  const uint64_t versions = (open_tickets(cfg, dims) + FOLD_MAX_EVALS) * policy.parameters;
+  const uint64_t versions =
+      (open_tickets(cfg, dims) + FOLD_MAX_EVALS) * (policy.parameters + along_size(cfg, dims));
   // drive keeps prior and model of each step that it looks ahead
   const uint64_t ahead = cfg->train_rule == TRAIN_RULE_DRIVE ? 2 * (uint64_t)cfg->drive_steps : 0;
   const uint64_t rows = (uint64_t)cfg->train_batch * (NETWORKS + ahead) *

@@ -23,6 +23,7 @@
 #include "common/demos.h"
 #include "learner/agent/crew.h"
 #include "learner/agent/heads.h"
+#include "learner/along.h"
 #include "learner/checkpoint.h"
 #include "learner/export.h"
 #include "learner/fold.h"
@@ -30,14 +31,13 @@
 #include "learner/manifest.h"
 #include "learner/memory.h"
 #include "learner/replay/batch.h"
-#include "learner/replay/goals.h"
 #include "learner/replay/replay.h"
 #include "learner/replay/segments.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/updater.h"
 #include "learner/team.h"
 
-enum { MAX_TENSORS = 64, QUEUE_SLACK = 64, GOALS = 64 };
+enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
 
 struct item {
   enum { ITEM_EPISODE, ITEM_EVALUATION, ITEM_STOP } kind;
@@ -76,70 +76,16 @@ struct trainer {
   double wait_s, waits_since;  // ended waits; when the present one began, 0: none
 };
 
-static int along_goals(const struct config *cfg, const struct dims *dims) {
-  return cfg->goals_share > 0 && dims->goal > 0 ? GOALS : 0;
-}
-
-size_t trainer_along(const struct config *cfg, const struct dims *dims) {
-  return weights_along_size((int)cfg->explore_heads, (int)cfg->context_members,
-                            cfg->net_hidden.v[0], along_goals(cfg, dims), dims->goal);
-}
-
-// The contexts of all tasks of the family, from transitions that have been committed: the prior's
-// for one that has none.
-static void infer_contexts(const struct trainer *t, const struct weights_places *at, int width1) {
-  const int members = (int)t->cfg->context_members;
-  struct batch *b = batch_new(&t->dims, t->batch->B / t->updater->nshard);
-  for (int i = 0; i < members; i++) {
-    const size_t first = (size_t)i * (size_t)width1;
-    struct rng rng;
-    rng_init(&rng, (uint64_t)t->cfg->run_seed, RNG_CONTEXTS,
-             (t->fold.version + 1) * (uint64_t)members + (uint64_t)i);
-    const bool any = replay_has_member(t->replay, members, i);
-    if (any) {
-      replay_sample_member(t->replay, b, members, i, &rng);
-    }
-    updater_context_shifts(t->updater, at->mean + first, at->sample + first, any ? b : NULL, &rng);
-  }
-  batch_free(b);
-}
-
-// What goes along with the version that comes next, a function of the fold; NULL: nothing. There
-// are no goals before there is anything to choose from.
-static float *take_along(const struct trainer *t, int width1) {
-  const size_t n = trainer_along(t->cfg, &t->dims);
-  if (n == 0) {
-    return NULL;
-  }
-  const struct config *cfg = t->cfg;
-  const bool goals = along_goals(cfg, &t->dims) > 0 && t->fold.updates > 0;
-  const int heads = (int)cfg->explore_heads, members = (int)cfg->context_members;
-  float *along = must_alloc(n, sizeof *along);
-  const struct weights_places at =
-      weights_along_lay(along, heads, members, goals ? (float)cfg->goals_share : 0, width1);
-  for (int k = 1; k < heads; k++) {
-    updater_head_shift(t->updater, at.heads_shift + (size_t)(k - 1) * (size_t)width1, k);
-  }
-  if (members > 0) {
-    infer_contexts(t, &at, width1);
-  }
-  if (goals) {
-    struct rng rng;
-    rng_init(&rng, (uint64_t)cfg->run_seed, RNG_GOALS, t->fold.version + 1);
-    goals_choose(at.goals, GOALS, t->replay, &t->dims, &rng);
-  }
-  return along;
-}
-
 // The policy as it is now, as the version that comes next.
 static struct weights *snapshot(const struct trainer *t) {
+  const uint64_t version = t->fold.version + 1;
   int width[MLP_MAX_LAYERS + 1];
   const int nlayer = updater_layers(t->updater, width);
   float *theta = must_alloc(mlp_nparam(width, nlayer), sizeof *theta);
   updater_publish(t->updater, theta);
-  float *along = take_along(t, width[1]);
-  struct weights *w = weights_new_along(t->fold.version + 1, width, nlayer, theta, along,
-                                        trainer_along(t->cfg, &t->dims));
+  float *along = along_new(t->cfg, &t->dims, t->updater, t->replay, version, t->fold.updates > 0);
+  struct weights *w =
+      weights_new_along(version, width, nlayer, theta, along, along_size(t->cfg, &t->dims));
   free(along);
   free(theta);
   return w;

@@ -60,9 +60,6 @@ NODISCARD enum err trainer_new(struct trainer **out, const struct config *cfg,
                                const struct given *given, void (*notify)(void *ctx), void *ctx);
 void trainer_free(struct trainer *t);  // joins the thread; NULL is allowed
 
-// Floats that go along with each version of the policy (common/nn/weights.h).
-size_t trainer_along(const struct config *cfg, const struct dims *dims);
-
 // What the ledger and whoever sends weights start from; valid before trainer_start.
 const struct fold *trainer_fold(const struct trainer *t);
 
