@@ -16,8 +16,10 @@
 #include "common/base/cpu.h"
 #include "common/base/log.h"
 #include "common/base/reasons.h"
+#include "proto/keyring.h"
 #include "proto/link.h"
 #include "proto/version.h"
+#include "proto/watch.h"
 #include "proto/zcall.h"
 
 enum {
@@ -26,6 +28,7 @@ enum {
   GREETING_MS = 5000,             // .. but one that does not serve us yet has at least this long
   FIRST_HEARTBEAT_MS = 1000,      // before the first welcome
   MAX_ENDPOINT = 300,
+  CUT_HANDSHAKES = 4,  // in a row before the first sound one: then it is not the network
 };
 
 enum state {
@@ -45,7 +48,10 @@ struct session {
   uv_loop_t *loop;
   void *zmq;
   struct link control, feed;  // first channel, weights
-  size_t max_message;         // that the links take
+  struct watch control_watch, feed_watch;
+  bool shaken;         // there was a sound handshake
+  int cut;             // handshakes that were cut off before
+  size_t max_message;  // that the links take
   struct wire_encoder *encoder;
   struct wire_decoder *decoder;
 
@@ -77,6 +83,8 @@ static int64_t now_ms(const struct session *s) {
 // ---- links ----
 
 static void close_links(struct session *s) {
+  watch_close(&s->control_watch);
+  watch_close(&s->feed_watch);
   link_close(&s->control);
   link_close(&s->feed);
 }
@@ -89,16 +97,27 @@ static void reopen_at(struct session *s, int64_t at_ms) {
 
 static void on_control(void *ctx, const struct link_frame *frame);
 static void on_feed(void *ctx, const struct link_frame *frame);
+static void on_handshake(void *ctx, enum watch_event event);
+
+// between link_open and link_connect
+static void guard(struct session *s, struct link *l, struct watch *w) {
+  if (s->opt->keys != NULL) {
+    curve_connect(l, s->opt->keys);
+  }
+  watch_open(w, s->zmq, l->socket);
+  watch_start(w, s->loop, on_handshake, s);
+}
 
 static enum err open_control(struct session *s) {
   s->max_message = s->task != NULL ? s->settings.max_message : WIRE_FIRST_MESSAGE;
   wire_decoder_free(s->decoder);
   s->decoder = wire_decoder_new(NULL, s->max_message);
   link_open(&s->control, s->zmq, LINK_DEALER, (int64_t)s->max_message);
+  guard(s, &s->control, &s->control_watch);
   if (link_connect(&s->control, s->opt->endpoint) != 0) {
     log_error("--connect %s: %s; expected tcp://HOST:PORT", s->opt->endpoint,
               zmq_strerror(zmq_errno()));
-    link_close(&s->control);
+    close_links(s);
     return ERR_USAGE;
   }
   link_start(&s->control, s->loop, on_control, s);
@@ -111,6 +130,7 @@ static void open_feed(struct session *s) {
   char endpoint[MAX_ENDPOINT];
   snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", s->opt->host, s->weights_port);
   link_open(&s->feed, s->zmq, LINK_SUB, (int64_t)s->max_message);
+  guard(s, &s->feed, &s->feed_watch);
   CHECK(link_connect(&s->feed, endpoint) == 0);
   link_start(&s->feed, s->loop, on_feed, s);
 }
@@ -162,6 +182,56 @@ void session_end(struct session *s, const char *reason) {
 static void give_up(struct session *s, enum err result) {
   s->state = OVER;
   s->events->gave_up(s->ctx, result);
+}
+
+// ---- handshakes ----
+
+// libzmq does not say why the other side has cut a handshake: it may have been for our keys
+static void on_cut(struct session *s) {
+  if (s->shaken || ++s->cut != CUT_HANDSHAKES) {
+    return;
+  }
+  if (s->opt->keys != NULL) {
+    log_error(
+        "the learner at %s ends each handshake: our %s%s is not its key, or it does not encrypt; "
+        "take the file from its folder of keys, and look into its log",
+        s->opt->endpoint, KEYRING_LEARNER, KEYRING_SUFFIX);
+    give_up(s, ERR_CONFIG);
+  } else {
+    log_warn("%s ends each connection in the handshake; if that learner encrypts: --keys FOLDER",
+             s->opt->endpoint);
+  }
+}
+
+static void on_handshake(void *ctx, enum watch_event event) {
+  struct session *s = ctx;
+  const struct curve_actor *keys = s->opt->keys;
+  if (s->state == OVER) {
+    return;
+  }
+  switch (event) {
+    case WATCH_SUCCEEDED:
+      s->shaken = true;
+      break;
+    case WATCH_REFUSED:
+      log_error("the learner at %s does not allow our key %s, %s; `telos keys allow %s` there does",
+                s->opt->endpoint, keys != NULL ? keys->name : "",
+                keys != NULL ? keys->own.public_key : "", keys != NULL ? keys->name : "NAME");
+      give_up(s, ERR_REFUSED);
+      break;
+    case WATCH_MECHANISM:
+      log_error("the learner at %s %s", s->opt->endpoint,
+                keys != NULL ? "does not encrypt; start it with --keys FOLDER, or this actor with "
+                               "--insecure"
+                             : "encrypts; start this actor with --keys FOLDER");
+      give_up(s, ERR_CONFIG);
+      break;
+    case WATCH_KEY:
+    case WATCH_OTHER:
+    case WATCH_CUT:
+      on_cut(s);
+      break;
+  }
 }
 
 // ---- messages ----
@@ -244,6 +314,7 @@ static void on_refuse(struct session *s, const struct wire_text *t) {
       }
       return;
     case WIRE_REFUSE_AUDIT:
+    case WIRE_REFUSE_KEY:
       err = ERR_REFUSED;
       break;
     case WIRE_REFUSE_FULL:

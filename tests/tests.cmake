@@ -130,6 +130,8 @@ telos_test(test_mj LABEL unit TIMEOUT 120 LIBS task)
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_zpoll LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_link LABEL unit TIMEOUT 120 LIBS proto)
+telos_test(test_keyfile LABEL unit TIMEOUT 120 LIBS proto)
+telos_test(test_zap LABEL unit TIMEOUT 120 LIBS proto)
 foreach(t test_compile test_tether test_env test_goal test_trial test_task test_tasks
           test_bad_tasks test_task_readme test_task_ant test_task_box2d test_task_gym
           test_task_sawyer_push test_task_tendon_arm test_script test_rollout test_desk test_pool
@@ -151,6 +153,8 @@ telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
 foreach(t test_publisher test_fleet test_report)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS learner)
 endforeach()
+telos_test(test_gate LABEL unit TIMEOUT 300 LIBS learner)
+target_link_options(test_gate PRIVATE -Wl,--wrap=allowed_find)
 foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
