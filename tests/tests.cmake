@@ -174,6 +174,8 @@ telos_test(test_ranks_none LABEL unit TIMEOUT 60 LIBS base SOURCES learner/ranks
 # a task costs the compilation of a model and YAML a parser, so their files get fewer mutations
 telos_fuzz(config MUTATIONS 512 LIBS base)
 telos_fuzz(wire MUTATIONS 2048 LIBS proto)
+telos_fuzz(keyfile MUTATIONS 2048 LIBS proto)
+telos_fuzz(zap MUTATIONS 2048 LIBS proto)
 telos_fuzz(safetensors MUTATIONS 2048 LIBS nn)
 telos_fuzz(tfrecord MUTATIONS 2048 LIBS base)
 telos_fuzz(mjcf MUTATIONS 512 LIBS task)
@@ -193,7 +195,7 @@ telos_integration(test_commands TIMEOUT 900)
 telos_integration(test_sweep TIMEOUT 300)
 foreach(t test_record test_determinism_rules test_determinism
           test_train test_train_tasks test_bad_input test_damaged_runs
-          test_messages test_sizes test_report_lines test_chaos test_disk test_signals)
+          test_messages test_sizes test_report_lines test_chaos test_disk test_signals test_encryption)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
 if(TELOS_SANITIZE)
