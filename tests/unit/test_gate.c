@@ -146,6 +146,36 @@ Test(gate, what_a_list_passes_over) {
   allowed_release(&a);
 }
 
+// a Secret of Kubernetes: files behind links, which an update changes far above them
+Test(gate, a_list_behind_links) {
+  struct allowed a = {0};
+  struct keyfile one, two;
+  char old[PATH_MAX], new[PATH_MAX], data[PATH_MAX], next[PATH_MAX];
+  bool revoked;
+  keyfile_generate(&one);
+  keyfile_generate(&two);
+  snprintf(old, sizeof old, "%s/..1", folder);
+  snprintf(new, sizeof new, "%s/..2", folder);
+  snprintf(data, sizeof data, "%s/..data", folder);
+  snprintf(next, sizeof next, "%s/..next", folder);
+  cr_assert(rmdir(list) == 0 && mkdir(old, 0755) == 0 && mkdir(new, 0755) == 0);
+  cr_assert(symlink("..1", data) == 0 && symlink("..data/allowed", list) == 0);
+  snprintf(list, sizeof list, "%s/..2/allowed", folder);
+  cr_assert_eq(mkdir(list, 0755), 0);
+  allow(&two, "actor");
+  snprintf(list, sizeof list, "%s/..1/allowed", folder);
+  cr_assert_eq(mkdir(list, 0755), 0);
+  allow(&one, "actor");
+  snprintf(list, sizeof list, "%s/allowed", folder);
+  cr_assert(allowed_read(&a, &revoked, list));
+  cr_assert_str_eq(allowed_find(&a, one.public_key), "actor");
+  cr_assert(symlink("..2", next) == 0 && rename(next, data) == 0);
+  cr_assert(allowed_read(&a, &revoked, list) && revoked);
+  cr_assert_null(allowed_find(&a, one.public_key));
+  cr_assert_str_eq(allowed_find(&a, two.public_key), "actor");
+  allowed_release(&a);
+}
+
 // ---- the gate ----
 
 struct bed {
