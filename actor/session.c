@@ -12,11 +12,11 @@
 
 #include "actor/backoff.h"
 #include "actor/download.h"
+#include "actor/handshake.h"
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
 #include "common/base/reasons.h"
-#include "proto/keyring.h"
 #include "proto/link.h"
 #include "proto/version.h"
 #include "proto/watch.h"
@@ -28,7 +28,6 @@ enum {
   GREETING_MS = 5000,             // .. but one that does not serve us yet has at least this long
   FIRST_HEARTBEAT_MS = 1000,      // before the first welcome
   MAX_ENDPOINT = 300,
-  CUT_HANDSHAKES = 4,  // in a row before the first sound one: then it is not the network
 };
 
 enum state {
@@ -49,8 +48,7 @@ struct session {
   void *zmq;
   struct link control, feed;  // first channel, weights
   struct watch control_watch, feed_watch;
-  bool shaken;         // there was a sound handshake
-  int cut;             // handshakes that were cut off before
+  struct handshake handshake;
   size_t max_message;  // that the links take
   struct wire_encoder *encoder;
   struct wire_decoder *decoder;
@@ -184,53 +182,14 @@ static void give_up(struct session *s, enum err result) {
   s->events->gave_up(s->ctx, result);
 }
 
-// ---- handshakes ----
-
-// libzmq does not say why the other side has cut a handshake: it may have been for our keys
-static void on_cut(struct session *s) {
-  if (s->shaken || ++s->cut != CUT_HANDSHAKES) {
-    return;
-  }
-  if (s->opt->keys != NULL) {
-    log_error(
-        "the learner at %s ends each handshake: our %s%s is not its key, or it does not encrypt; "
-        "take the file from its folder of keys, and look into its log",
-        s->opt->endpoint, KEYRING_LEARNER, KEYRING_SUFFIX);
-    give_up(s, ERR_CONFIG);
-  } else {
-    log_warn("%s ends each connection in the handshake; if that learner encrypts: --keys FOLDER",
-             s->opt->endpoint);
-  }
-}
-
 static void on_handshake(void *ctx, enum watch_event event) {
   struct session *s = ctx;
-  const struct curve_actor *keys = s->opt->keys;
   if (s->state == OVER) {
     return;
   }
-  switch (event) {
-    case WATCH_SUCCEEDED:
-      s->shaken = true;
-      break;
-    case WATCH_REFUSED:
-      log_error("the learner at %s does not allow our key %s, %s; `telos keys allow %s` there does",
-                s->opt->endpoint, keys != NULL ? keys->name : "",
-                keys != NULL ? keys->own.public_key : "", keys != NULL ? keys->name : "NAME");
-      give_up(s, ERR_REFUSED);
-      break;
-    case WATCH_MECHANISM:
-      log_error("the learner at %s %s", s->opt->endpoint,
-                keys != NULL ? "does not encrypt; start it with --keys FOLDER, or this actor with "
-                               "--insecure"
-                             : "encrypts; start this actor with --keys FOLDER");
-      give_up(s, ERR_CONFIG);
-      break;
-    case WATCH_KEY:
-    case WATCH_OTHER:
-    case WATCH_CUT:
-      on_cut(s);
-      break;
+  const enum err err = handshake_judge(&s->handshake, event, s->opt->endpoint, s->opt->keys);
+  if (err != ERR_OK) {
+    give_up(s, err);
   }
 }
 

@@ -135,7 +135,7 @@ telos_test(test_zap LABEL unit TIMEOUT 120 LIBS proto)
 foreach(t test_compile test_tether test_env test_goal test_trial test_task test_tasks
           test_bad_tasks test_task_readme test_task_ant test_task_box2d test_task_gym
           test_task_sawyer_push test_task_tendon_arm test_script test_rollout test_desk test_pool
-          test_download test_backoff)
+          test_download test_backoff test_handshake)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
 endforeach()
 foreach(t test_task_faucet test_task_window)
