@@ -31,6 +31,8 @@ struct guarded {
   const char *what;
   struct watch watch;
   bool said[WATCH_OTHER + 1];  // since lines_ms
+  uint64_t cuts_ms;            // nothing is said of cut handshakes before ..
+  uint64_t cuts_pause_ms;      // .. and then for twice as long
 };
 
 struct gate {
@@ -95,18 +97,36 @@ static const char *explain(const struct gate *g, enum watch_event event) {
     case WATCH_OTHER:
       // without keys such peers come to nothing, as ever
       return g->zap != NULL ? "a peer that is no actor" : NULL;
+    case WATCH_CUT:
+      // one that does not encrypt may find that out first, and end the connection itself
+      return g->zap != NULL ? "a peer that broke off: an actor that does not encrypt, a port scan "
+                              "or a health check"
+                            : NULL;
     case WATCH_SUCCEEDED:
     case WATCH_REFUSED:  // is_allowed has said it, and whom
-    case WATCH_CUT:      // port scans and health checks
       break;
   }
   return NULL;
+}
+
+// health checks come for ever, and mean nothing: less and less is said of them
+static bool may_tell_cut(struct guarded *l) {
+  const uint64_t now = uv_now(l->gate->loop);
+  if (now < l->cuts_ms) {
+    return false;
+  }
+  l->cuts_pause_ms = l->cuts_pause_ms > 0 ? 2 * l->cuts_pause_ms : LINES_MS;
+  l->cuts_ms = now + l->cuts_pause_ms;
+  return true;
 }
 
 static void on_handshake(void *ctx, enum watch_event event) {
   struct guarded *l = ctx;
   const char *text = explain(l->gate, event);
   refresh_lines(l->gate);
+  if (event == WATCH_CUT && !may_tell_cut(l)) {
+    return;
+  }
   // such a peer tries again and again
   if (text != NULL && !l->said[event] && may_say(l->gate)) {
     l->said[event] = true;

@@ -88,7 +88,7 @@ bool link_is_loopback(const char *host) {
 
 // the port of a TCP connection on our side; -1: fd is none
 static int connected_port(int fd) {
-  struct sockaddr_storage ours, theirs;
+  struct sockaddr_storage ours = {0}, theirs = {0};
   socklen_t n = sizeof ours, m = sizeof theirs;
   if (getsockname(fd, (struct sockaddr *)&ours, &n) != 0 ||
       getpeername(fd, (struct sockaddr *)&theirs, &m) != 0) {
