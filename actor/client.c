@@ -197,7 +197,14 @@ static enum err parse_endpoint(char host[MAX_HOST + 1], const char *endpoint) {
 static enum err read_keys(struct client *c, const struct client_options *opt) {
   const char *folder = opt->keys;
   const bool wanted = folder != NULL || opt->key != NULL;
-  if (!wanted && (opt->insecure || link_is_loopback(c->host))) {
+  if (!wanted && link_is_loopback(c->host)) {
+    return ERR_OK;
+  }
+  if (opt->insecure) {
+    log_warn(
+        "--insecure: %s without encryption; who listens to the network reads all, and who can "
+        "write to it is believed",
+        opt->endpoint);
     return ERR_OK;
   }
   if (folder == NULL) {

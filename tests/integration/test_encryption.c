@@ -326,6 +326,7 @@ Test(encryption, insecure_says_what_it_means) {
   proc_wait_line(learner, "without encryption; whoever reaches its ports can read");
   struct proc *a = proc_start(NULL, harness_program("telos-actor"), "--connect", endpoint,
                               "--threads", "1", "--insecure", NULL);
+  proc_wait_line(a, "without encryption; who listens to the network reads all");
   cr_assert_eq(proc_wait_exit(learner), 0, "%s", proc_stderr(learner));
   cr_assert_eq(proc_wait_exit(a), 0, "%s", proc_stderr(a));
 }
