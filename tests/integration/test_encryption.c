@@ -176,6 +176,23 @@ Test(encryption, a_key_is_revoked_and_another_takes_over) {
   harness_assert_same(small_policy(run), small_policy(harness_path("slow")));
 }
 
+Test(encryption, a_killed_learner_is_found_again) {
+  make_keys();
+  const char *const slow = "train.updates_per_step=8", *run = harness_path("run");
+  small_finish(harness_path("slow"), WORDS(slow));
+  struct proc *learner = small_learner(run, WORDS(slow, "--keys", keys_folder()));
+  const char *endpoint = small_endpoint(learner);
+  struct proc *a = actor(endpoint, keys_folder(), "a");
+  fleet_wait_checkpoint(learner, run, 1000);
+  proc_signal(learner, SIGKILL);
+  cr_assert_eq(proc_wait_exit(learner), -SIGKILL);
+  const char *port = harness_text("wire.port=%s", strrchr(endpoint, ':') + 1);
+  learner = small_learner(run, WORDS(slow, "--keys", keys_folder(), port));
+  cr_assert_eq(proc_wait_exit(learner), 0, "%s", proc_stderr(learner));
+  cr_assert_eq(proc_wait_exit(a), 0, "%s", proc_stderr(a));
+  harness_assert_same(small_policy(run), small_policy(harness_path("slow")));
+}
+
 // ---- peers of ours, which do what no actor does ----
 
 struct raw {
