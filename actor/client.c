@@ -16,7 +16,10 @@
 #include "actor/pool.h"
 #include "actor/session.h"
 #include "common/base/check.h"
+#include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "proto/keyring.h"
+#include "proto/link.h"
 
 enum {
   STUCK_BEATS = 10,      // intervals without a step after which a busy thread is stuck ..
@@ -29,6 +32,7 @@ struct client {
   char host[MAX_HOST + 1];
   char name[CLIENT_MAX_NAME + 1];
   struct session_options options;
+  struct curve_actor keys;
   uv_loop_t loop;
   uv_async_t wake;  // the pool has results
   uv_timer_t tick;
@@ -190,6 +194,38 @@ static enum err parse_endpoint(char host[MAX_HOST + 1], const char *endpoint) {
   return ERR_USAGE;
 }
 
+// Encrypts where it is wanted, and where it was not refused.
+static enum err read_keys(struct client *c, const struct client_options *opt) {
+  const char *folder = opt->keys;
+  const bool wanted = folder != NULL || opt->key != NULL;
+  if (!wanted && link_is_loopback(c->host)) {
+    return ERR_OK;
+  }
+  if (opt->insecure) {
+    log_warn(
+        "--insecure: %s without encryption; who listens to the network reads all, and who can "
+        "write to it is believed",
+        opt->endpoint);
+    return ERR_OK;
+  }
+  if (folder == NULL) {
+    folder = KEYRING_FOLDER;
+    if (!wanted && !fsio_exists(folder)) {
+      log_error(
+          "--connect %s goes beyond this machine, and there is no folder %s with keys; bring it "
+          "from the learner's (telos keys), say --keys FOLDER, or --insecure on a network that "
+          "you trust",
+          opt->endpoint, folder);
+      return ERR_CONFIG;
+    }
+  }
+  const enum err err = keyring_read_actor(&c->keys, folder, opt->key);
+  if (err == ERR_OK) {
+    c->options.keys = &c->keys;
+  }
+  return err;
+}
+
 static void name_actor(struct client *c, const char *name) {
   while (c->options.actor == 0) {
     uint64_t *actor = &c->options.actor;
@@ -244,12 +280,16 @@ static void client_free(struct client *c) {
   CHECK(uv_loop_close(&c->loop) == 0);
   session_free(c->session);
   desk_free(c->desk);
+  keyfile_wipe(&c->keys.own);
   free(c);
 }
 
 enum err client_run(const struct client_options *opt) {
   struct client *c = client_new(opt);
   enum err err = parse_endpoint(c->host, opt->endpoint);
+  if (err == ERR_OK) {
+    err = read_keys(c, opt);
+  }
   if (err == ERR_OK) {
     err = session_start(c->session);
   }

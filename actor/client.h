@@ -13,6 +13,7 @@
 #ifndef ACTOR_CLIENT_H
 #define ACTOR_CLIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
@@ -24,6 +25,10 @@ struct client_options {
   const char *name;      // for people, at most CLIENT_MAX_NAME printable characters; NULL: host:pid
   int threads;           // rollout threads, 1..CLIENT_MAX_THREADS
   int64_t patience_ms;   // without a learner, before the first welcome; 0: CLIENT_PATIENCE_MS
+  const char *keys;      // folder of keys (proto/keyring.h); NULL: the default one, if the endpoint
+                         // is not loopback
+  const char *key;       // name of ours; NULL: see keyring_read_actor
+  bool insecure;         // no encryption, whatever the endpoint is
 };
 
 // Serves the learner. Returns, after one logged line:
@@ -32,8 +37,9 @@ struct client_options {
 //   ERR_USAGE        the endpoint is none
 //   ERR_UNAVAILABLE  no learner for wire.patience (patience_ms before the first welcome), or it has
 //                    as many actors as it can serve
-//   ERR_REFUSED      two other actors contradicted our episodes (audit)
-//   ERR_CONFIG       protocol, MuJoCo version or task differ, or the welcome cannot be used
+//   ERR_REFUSED      two other actors contradicted our episodes (audit), or our key is not allowed
+//   ERR_CONFIG       protocol, MuJoCo version or task differ, the welcome cannot be used, or the
+//                    keys cannot: ours, the learner's, or one of us has none
 //   ERR_NUMERIC      the simulation is unstable whatever the ticket's noise
 //
 // Handles SIGTERM and SIGINT meanwhile; a second one ends the process at once with 128 + signal.

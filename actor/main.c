@@ -24,7 +24,7 @@ enum { MAX_PATIENCE_S = 86400 };
 static const char help[] =
     "Examples:\n"
     "  telos-actor --connect tcp://127.0.0.1:5555\n"
-    "  telos-actor --connect tcp://learner.example:5555 --threads 8\n"
+    "  telos-actor --connect tcp://learner.example:5555 --keys keys --threads 8\n"
     "  telos-actor --connect tcp://[::1]:5555 --name rack3/a\n"
     "\n"
     "Usage: telos-actor --connect tcp://HOST:PORT [options]\n"
@@ -36,6 +36,11 @@ static const char help[] =
     "  --connect ENDPOINT  the learner, tcp://HOST:PORT\n"
     "  --threads N         rollout threads; default: the cores this process may use\n"
     "  --name TEXT         shown in the learner's log; default: host:pid\n"
+    "  --keys FOLDER       encrypt, with these keys (telos keys); default beyond this\n"
+    "                      machine: keys\n"
+    "  --key NAME          our key in it; default: the only one, or actor\n"
+    "  --insecure          no encryption, whatever ENDPOINT is: who can listen to the\n"
+    "                      network reads all, who can write to it is believed\n"
     "  --patience SECONDS  wait for the learner's first answer; default: 60\n"
     "  --parent PID        stop when this parent process ends (used by telos)\n"
     "  --debug             log more\n"
@@ -44,8 +49,9 @@ static const char help[] =
     "An actor reconnects by itself. It gives up when no learner answers for\n"
     "--patience, later for wire.patience.\n"
     "Exit codes: 0 learner done, or asked to stop; 64 usage; 65 unstable simulation;\n"
-    "69 no learner; 75 parent gone; 77 refused by the audit; 78 other protocol,\n"
-    "MuJoCo version or task; 130, 143 second signal.\n";
+    "69 no learner; 75 parent gone; 77 refused by the audit, or for its key; 78 keys\n"
+    "that cannot be used, other protocol, MuJoCo version or task; 130, 143 second\n"
+    "signal.\n";
 
 // The learner refuses names that are long or would steer a terminal.
 static enum err parse_name(const char **out, const char *text) {
@@ -63,15 +69,12 @@ static enum err parse_name(const char **out, const char *text) {
 
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
-      {"connect", required_argument, NULL, 'c'},
-      {"threads", required_argument, NULL, 't'},
-      {"name", required_argument, NULL, 'n'},
-      {"parent", required_argument, NULL, 'p'},
-      {"patience", required_argument, NULL, 'P'},
-      {"debug", no_argument, NULL, 'd'},
-      {"help", no_argument, NULL, 'h'},
-      {"version", no_argument, NULL, 'v'},
-      {NULL, 0, NULL, 0},
+      {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 't'},
+      {"name", required_argument, NULL, 'n'},    {"keys", required_argument, NULL, 'k'},
+      {"key", required_argument, NULL, 'K'},     {"insecure", no_argument, NULL, 'i'},
+      {"parent", required_argument, NULL, 'p'},  {"patience", required_argument, NULL, 'P'},
+      {"debug", no_argument, NULL, 'd'},         {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
   };
   enum err err = ERR_OK;
   uint64_t n = 0;
@@ -87,6 +90,15 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'n':
         err = parse_name(&a->client.name, optarg);
+        break;
+      case 'k':
+        a->client.keys = optarg;
+        break;
+      case 'K':
+        a->client.key = optarg;
+        break;
+      case 'i':
+        a->client.insecure = true;
         break;
       case 'P':
         err = number_option(&n, "--patience", optarg, 1, MAX_PATIENCE_S);
@@ -115,6 +127,10 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
     err = ERR_USAGE;
   } else if (err == ERR_OK && a->client.endpoint == NULL) {
     log_error("--connect is needed; see telos-actor --help");
+    err = ERR_USAGE;
+  } else if (err == ERR_OK && a->client.insecure &&
+             (a->client.keys != NULL || a->client.key != NULL)) {
+    log_error("--keys, --key and --insecure: keys or none; see telos-actor --help");
     err = ERR_USAGE;
   }
   return err;

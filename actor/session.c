@@ -12,12 +12,14 @@
 
 #include "actor/backoff.h"
 #include "actor/download.h"
+#include "actor/handshake.h"
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
 #include "common/base/reasons.h"
 #include "proto/link.h"
 #include "proto/version.h"
+#include "proto/watch.h"
 #include "proto/zcall.h"
 
 enum {
@@ -45,7 +47,9 @@ struct session {
   uv_loop_t *loop;
   void *zmq;
   struct link control, feed;  // first channel, weights
-  size_t max_message;         // that the links take
+  struct watch control_watch, feed_watch;
+  struct handshake handshake;
+  size_t max_message;  // that the links take
   struct wire_encoder *encoder;
   struct wire_decoder *decoder;
 
@@ -77,6 +81,8 @@ static int64_t now_ms(const struct session *s) {
 // ---- links ----
 
 static void close_links(struct session *s) {
+  watch_close(&s->control_watch);
+  watch_close(&s->feed_watch);
   link_close(&s->control);
   link_close(&s->feed);
 }
@@ -89,16 +95,27 @@ static void reopen_at(struct session *s, int64_t at_ms) {
 
 static void on_control(void *ctx, const struct link_frame *frame);
 static void on_feed(void *ctx, const struct link_frame *frame);
+static void on_handshake(void *ctx, enum watch_event event);
+
+// between link_open and link_connect
+static void guard(struct session *s, struct link *l, struct watch *w) {
+  if (s->opt->keys != NULL) {
+    curve_connect(l, s->opt->keys);
+  }
+  watch_open(w, s->zmq, l->socket);
+  watch_start(w, s->loop, on_handshake, s);
+}
 
 static enum err open_control(struct session *s) {
   s->max_message = s->task != NULL ? s->settings.max_message : WIRE_FIRST_MESSAGE;
   wire_decoder_free(s->decoder);
   s->decoder = wire_decoder_new(NULL, s->max_message);
   link_open(&s->control, s->zmq, LINK_DEALER, (int64_t)s->max_message);
+  guard(s, &s->control, &s->control_watch);
   if (link_connect(&s->control, s->opt->endpoint) != 0) {
     log_error("--connect %s: %s; expected tcp://HOST:PORT", s->opt->endpoint,
               zmq_strerror(zmq_errno()));
-    link_close(&s->control);
+    close_links(s);
     return ERR_USAGE;
   }
   link_start(&s->control, s->loop, on_control, s);
@@ -111,6 +128,7 @@ static void open_feed(struct session *s) {
   char endpoint[MAX_ENDPOINT];
   snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", s->opt->host, s->weights_port);
   link_open(&s->feed, s->zmq, LINK_SUB, (int64_t)s->max_message);
+  guard(s, &s->feed, &s->feed_watch);
   CHECK(link_connect(&s->feed, endpoint) == 0);
   link_start(&s->feed, s->loop, on_feed, s);
 }
@@ -162,6 +180,17 @@ void session_end(struct session *s, const char *reason) {
 static void give_up(struct session *s, enum err result) {
   s->state = OVER;
   s->events->gave_up(s->ctx, result);
+}
+
+static void on_handshake(void *ctx, enum watch_event event) {
+  struct session *s = ctx;
+  if (s->state == OVER) {
+    return;
+  }
+  const enum err err = handshake_judge(&s->handshake, event, s->opt->endpoint, s->opt->keys);
+  if (err != ERR_OK) {
+    give_up(s, err);
+  }
 }
 
 // ---- messages ----
@@ -244,6 +273,7 @@ static void on_refuse(struct session *s, const struct wire_text *t) {
       }
       return;
     case WIRE_REFUSE_AUDIT:
+    case WIRE_REFUSE_KEY:
       err = ERR_REFUSED;
       break;
     case WIRE_REFUSE_FULL:

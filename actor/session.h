@@ -11,6 +11,8 @@
 // largest message that it takes is not the learner's wire.max_message: the first one takes no more
 // than WIRE_FIRST_MESSAGE, whoever sends it.
 //
+// A handshake that fails for the keys of one side ends the session: another try would fail, too.
+//
 // The session gives up when it has not heard of a learner for the patience of its options, or of
 // the last welcome. Loop thread only.
 #ifndef ACTOR_SESSION_H
@@ -23,17 +25,19 @@
 
 #include "common/base/err.h"
 #include "common/task/task.h"
+#include "proto/curve.h"
 #include "proto/wire.h"
 
 struct session;
 
 struct session_options {
-  const char *endpoint;  // tcp://HOST:PORT
-  const char *host;      // of endpoint
-  const char *name;      // for people
-  uint64_t actor;        // who we are: random
-  int threads, slots;    // rollout threads, and tickets that they want to hold
-  int64_t patience_ms;   // before the first welcome
+  const char *endpoint;            // tcp://HOST:PORT
+  const char *host;                // of endpoint
+  const char *name;                // for people
+  uint64_t actor;                  // who we are: random
+  int threads, slots;              // rollout threads, and tickets that they want to hold
+  const struct curve_actor *keys;  // NULL: no encryption
+  int64_t patience_ms;             // before the first welcome
 };
 
 // What the learner has said that the session does not deal with itself.

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <mujoco/mujoco.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/log.h"
 #include "learner/along.h"
@@ -143,6 +144,42 @@ static bool hello_fits(struct fleet *f, const void *id, size_t id_size,
   return true;
 }
 
+// ---- keys ----
+
+bool fleet_admit(struct fleet *f, int i, const struct link_frame *frame) {
+  if (f->gate == NULL || !gate_has_keys(f->gate)) {
+    return true;
+  }
+  if (gate_find(f->gate, frame->key) == NULL) {
+    fleet_fault(f, i, "its key is not allowed any more");
+    fleet_refuse(f, frame->from, frame->from_size, WIRE_REFUSE_KEY, "its key was revoked");
+    return false;
+  }
+  if (i >= 0 && strcmp(f->peers.peer[i].key, frame->key) != 0) {
+    fleet_fault(f, i, "it came under the key of another actor");
+    return false;
+  }
+  return true;
+}
+
+void fleet_revoke(struct fleet *f) {
+  for (int i = 0; i < f->peers.highest; i++) {
+    const struct peer p = f->peers.peer[i];
+    if (p.used && f->gate != NULL && gate_find(f->gate, p.key) == NULL) {
+      fleet_lose(f, i, "is refused: its key was revoked");
+      fleet_refuse(f, p.id, p.id_size, WIRE_REFUSE_KEY, "its key was revoked");
+    }
+  }
+}
+
+// Under which name an actor goes: behind that of its key, when there are keys.
+static void name_peer(const struct fleet *f, char out[PEER_MAX_NAME + 1], const char *key,
+                      const char *name) {
+  const char *owner = f->gate != NULL ? gate_find(f->gate, key) : "";
+  const bool owned = owner != NULL && owner[0] != '\0';
+  snprintf(out, PEER_MAX_NAME + 1, "%s%s%s", owned ? owner : "", owned ? "/" : "", name);
+}
+
 static struct wire_msg welcome_of(const struct fleet *f) {
   const struct config *cfg = f->cfg;
   const struct wire_settings settings = {.none = cfg->explore_none,
@@ -162,8 +199,8 @@ static struct wire_msg welcome_of(const struct fleet *f) {
                                        .settings = settings}};
 }
 
-void fleet_hello(struct fleet *f, const void *id, size_t id_size, const struct wire_hello *h,
-                 int64_t now_ms) {
+void fleet_hello(struct fleet *f, const void *id, size_t id_size, const char *key,
+                 const struct wire_hello *h, int64_t now_ms) {
   if (!hello_fits(f, id, id_size, h)) {
     return;
   }
@@ -177,11 +214,19 @@ void fleet_hello(struct fleet *f, const void *id, size_t id_size, const struct w
   }
   // the same process on a new connection: what it held is issued again, a late answer still counts
   const int old = peers_find_actor(&f->peers, h->actor);
+  const char *owner = key != NULL ? key : "";
+  if (old >= 0 && strcmp(f->peers.peer[old].key, owner) != 0) {
+    fleet_fault(f, old, "a hello in its name, under the key of another actor");
+    fleet_refuse(f, id, id_size, WIRE_REFUSE_KEY, "an actor with another key has its number");
+    return;
+  }
   if (old >= 0) {
     peers_remove(&f->peers, old);
     ledger_leave(f->ledger, old);
   }
-  const int i = peers_add(&f->peers, id, id_size, h->actor, h->name, now_ms);
+  char name[PEER_MAX_NAME + 1];
+  name_peer(f, name, key, h->name);
+  const int i = peers_add(&f->peers, id, id_size, h->actor, name, now_ms);
   if (i < 0) {
     log_warn("actor %s refused: %d actors are connected already", h->name, LEDGER_MAX_ACTORS);
     fleet_refuse(f, id, id_size, WIRE_REFUSE_FULL,
@@ -189,6 +234,7 @@ void fleet_hello(struct fleet *f, const void *id, size_t id_size, const struct w
     return;
   }
   f->peers.peer[i].threads = (int)h->threads;
+  snprintf(f->peers.peer[i].key, sizeof f->peers.peer[i].key, "%s", owner);
   ledger_join(f->ledger, i, h->actor, (int)h->slots);
   log_info("actor %s joined with %d slots (%s, %s); %d connected", f->peers.peer[i].name,
            (int)h->slots, h->build, h->cpu, f->peers.used);

@@ -11,6 +11,7 @@
 
 #include "common/config/config.h"
 #include "common/task/task.h"
+#include "learner/gate.h"
 #include "learner/ledger.h"
 #include "learner/peers.h"
 #include "learner/publisher.h"
@@ -24,6 +25,7 @@ struct fleet {
   struct ledger *ledger;
   struct publisher *publisher;
   struct link *router;
+  struct gate *gate;  // NULL: messages have no keys
   uint64_t run;
   int weights_port;
   // its own
@@ -55,9 +57,18 @@ void fleet_send(struct fleet *f, int i, const struct wire_msg *msg);
 void fleet_send_weights(struct fleet *f, int i, uint64_t version);
 void fleet_say_bye(struct fleet *f, enum wire_farewell code, const char *reason);  // to all
 
-// Whoever says hello is refused, or welcomed. It joins when it has the task.
-void fleet_hello(struct fleet *f, const void *id, size_t id_size, const struct wire_hello *h,
-                 int64_t now_ms);
+// A message is that of the key it came under, whatever it says: false when that key is not allowed
+// (its sender is told), or not the one under which actor i (-1: a stranger) said hello. To be asked
+// of every message before it is read.
+bool fleet_admit(struct fleet *f, int i, const struct link_frame *frame);
+
+// After the allow-list has changed: whose key is allowed no longer is refused, and lost.
+void fleet_revoke(struct fleet *f);
+
+// Whoever says hello, under this key (NULL: there are none), is refused, or welcomed. It joins when
+// it has the task.
+void fleet_hello(struct fleet *f, const void *id, size_t id_size, const char *key,
+                 const struct wire_hello *h, int64_t now_ms);
 // A piece of the model, for anyone. One that we do not have: another hello is due.
 void fleet_send_piece(struct fleet *f, const void *id, size_t id_size,
                       const struct wire_model_request *request);

@@ -37,6 +37,7 @@ struct arguments {
   const char *task, *rule, *preset, *config, *run;
   struct given_paths given;
   enum resume resume;
+  const char *keys;
   bool insecure;
   bool told;             // --help or --version: nothing else to do
   long parent;           // 0: none
@@ -66,7 +67,10 @@ static const char help[] =
     "  --demos FILE        demonstrations to learn from, too; telos record makes them\n"
     "  --from RUN|FILE     a policy to start from\n"
     "  --resume WHEN       auto (default): if there is a run; must; never\n"
-    "  --insecure          allow an address beyond this machine (no encryption yet)\n"
+    "  --keys FOLDER       encrypt, with these keys (telos keys); default beyond this\n"
+    "                      machine: keys\n"
+    "  --insecure          no encryption, whatever wire.bind is: whoever reaches the\n"
+    "                      ports can read the policy and send episodes\n"
     "  --video-every N     keep the policy of an evaluation every N steps in FOLDER/videos\n"
     "                      (telos draws them)\n"
     "  --parent PID        stop when this parent process ends (used by telos)\n"
@@ -76,7 +80,8 @@ static const char help[] =
     "Settings come from: defaults, the resumed run, --rule, --preset, --config,\n"
     "TELOS_GROUP_NAME environment variables, group.name=value; later ones win.\n"
     "Exit codes: 0 finished, 64 usage, 65 damaged data, 69 port or run folder in use,\n"
-    "74 I/O error, 75 stopped with state saved, 78 bad configuration or task.\n";
+    "74 I/O error, 75 stopped with state saved, 77 encryption does not work here,\n"
+    "78 bad configuration, key or task.\n";
 
 static enum err parse_resume(enum resume *out, const char *text) {
   static const char *const names[] = {"auto", "must", "never"};
@@ -93,8 +98,8 @@ static enum err parse_resume(enum resume *out, const char *text) {
 // an option that is kept as it is; false: c is none
 static bool keep_text(struct arguments *a, int c) {
   const struct options_text texts[] = {
-      {'t', &a->task}, {'c', &a->config},      {'u', &a->rule},      {'P', &a->preset},
-      {'r', &a->run},  {'D', &a->given.demos}, {'F', &a->given.from}};
+      {'t', &a->task}, {'c', &a->config},      {'u', &a->rule},       {'P', &a->preset},
+      {'r', &a->run},  {'D', &a->given.demos}, {'F', &a->given.from}, {'k', &a->keys}};
   return options_keep(texts, sizeof texts / sizeof *texts, c, optarg);
 }
 
@@ -108,6 +113,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
       {"from", required_argument, NULL, 'F'},
       {"run", required_argument, NULL, 'r'},
       {"resume", required_argument, NULL, 'R'},
+      {"keys", required_argument, NULL, 'k'},
       {"insecure", no_argument, NULL, 'i'},
       {"parent", required_argument, NULL, 'p'},
       {"debug", no_argument, NULL, 'd'},
@@ -164,6 +170,10 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
     log_error("--task and --run are needed; see telos-learner --help");
     err = ERR_USAGE;
   }
+  if (err == ERR_OK && a->keys != NULL && a->insecure) {
+    log_error("--keys and --insecure: one of them; see telos-learner --help");
+    err = ERR_USAGE;
+  }
   a->given.run = a->run;
   a->settings = argv + optind;
   a->nsettings = argc - optind;
@@ -200,10 +210,15 @@ static void on_listening(void *ctx, const char *endpoint) {
 static void tell_how_to_resume(const struct arguments *a, char *program) {
   char every[24], video_every[] = "--video-every", insecure[] = "--insecure";
   char task[] = "--task", run[] = "--run";
-  char *words[8] = {program, task, (char *)(uintptr_t)a->task, run, (char *)(uintptr_t)a->run};
+  char keys[] = "--keys";
+  char *words[10] = {program, task, (char *)(uintptr_t)a->task, run, (char *)(uintptr_t)a->run};
   int n = 5;
   if (a->insecure) {
     words[n++] = insecure;
+  }
+  if (a->keys != NULL) {
+    words[n++] = keys;
+    words[n++] = (char *)(uintptr_t)a->keys;
   }
   if (a->video_every != 0) {
     snprintf(every, sizeof every, "%" PRIu64, a->video_every);
@@ -277,6 +292,7 @@ static int learn(int argc, char **argv, struct team *team) {
                                        .run = &run,
                                        .team = team,
                                        .given = &given,
+                                       .keys = a.keys,
                                        .insecure = a.insecure,
                                        .video_every = a.video_every,
                                        .listening = on_listening,

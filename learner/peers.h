@@ -10,6 +10,7 @@
 
 #include "common/base/reasons.h"
 #include "learner/ledger.h"
+#include "proto/keyfile.h"
 #include "proto/link.h"
 
 enum { PEER_MAX_NAME = 63, PEERS_MAX_BANNED = 1024 };
@@ -20,6 +21,7 @@ struct peer {
   size_t id_size;
   uint64_t actor;  // from hello
   char name[PEER_MAX_NAME + 1];
+  char key[KEY_TEXT];  // under which it said hello; "": the learner has no keys
   int64_t last_seen_ms;
   int threads;       // rollout threads
   bool beaten;       // there was a heartbeat; the last one ..

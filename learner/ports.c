@@ -1,20 +1,40 @@
 // ports.c - an address that people write becomes one that ZeroMQ binds.
 #include "learner/ports.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "proto/keyring.h"
 
-static bool is_loopback(const char *address) {
-  struct in_addr v4;
-  return (inet_pton(AF_INET, address, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127) ||
-         strcmp(address, "localhost") == 0 || strcmp(address, "::1") == 0 ||
-         strcmp(address, "[::1]") == 0;
+enum err ports_choose_keys(const char **keys, const struct config *cfg, bool insecure) {
+  char path[PATH_MAX];
+  if (*keys != NULL || link_is_loopback(cfg->wire_bind)) {
+    return ERR_OK;
+  }
+  if (insecure) {
+    log_warn(
+        "--insecure: wire.bind=%s listens without encryption; whoever reaches its ports can read "
+        "the model and the policy, and send episodes",
+        cfg->wire_bind);
+    return ERR_OK;
+  }
+  const enum err err = keyring_path(path, KEYRING_FOLDER, KEYRING_LEARNER, KEYRING_SECRET);
+  if (err == ERR_OK && !fsio_exists(path)) {
+    log_error(
+        "wire.bind=%s listens beyond this machine, and there is no key %s; make keys with `telos "
+        "keys new learner actor`, say --keys FOLDER, keep 127.0.0.1, or add --insecure on a "
+        "network that you trust",
+        cfg->wire_bind, path);
+    return ERR_CONFIG;
+  }
+  *keys = KEYRING_FOLDER;
+  return err;
 }
 
 // Binds, and writes what was bound to endpoint (PORTS_MAX_ENDPOINT bytes).
@@ -42,17 +62,12 @@ static enum err bind_port(struct link *l, char *endpoint, const char *address, c
 }
 
 enum err ports_open(struct link *router, struct link *pub, char *endpoint, int *weights_port,
-                    void *zmq, const struct config *cfg, bool insecure) {
-  if (!is_loopback(cfg->wire_bind) && !insecure) {
-    log_error(
-        "wire.bind=%s would listen beyond this machine without encryption; keep 127.0.0.1, "
-        "or add --insecure on a network that you trust",
-        cfg->wire_bind);
-    return ERR_CONFIG;
-  }
+                    void *zmq, const struct config *cfg, struct gate *gate) {
   char weights[PORTS_MAX_ENDPOINT];
   link_open(router, zmq, LINK_ROUTER, cfg->wire_max_message);
+  gate_guard(gate, router, "tickets");
   link_open(pub, zmq, LINK_PUB, cfg->wire_max_message);
+  gate_guard(gate, pub, "weights");
   enum err err = bind_port(router, endpoint, cfg->wire_bind, "wire.port", cfg->wire_port);
   if (err == ERR_OK) {
     err = bind_port(pub, weights, cfg->wire_bind, "wire.weights_port", cfg->wire_weights_port);

@@ -18,6 +18,7 @@
 #include "common/evaluation.h"
 #include "learner/fleet.h"
 #include "learner/fold.h"
+#include "learner/gate.h"
 #include "learner/ledger.h"
 #include "learner/ports.h"
 #include "learner/publisher.h"
@@ -33,6 +34,7 @@ enum {
   STUCK_BEATS = 10,      // heartbeats without progress after which a busy trainer is stuck ..
   STUCK_MIN_MS = 10000,  // .. but never sooner than this
   FAREWELL_MS = LINK_LEARNER_LINGER_MS,  // for actors to answer our good-bye
+  ENCRYPTING_THREADS = 2,                // of ZeroMQ
 };
 
 struct server {
@@ -46,6 +48,7 @@ struct server {
   uv_timer_t beat, status, farewell;
   uv_signal_t sigint, sigterm;
   void *zmq;
+  struct gate *gate;
   struct link router, pub;
 
   struct wire_decoder *decoder;
@@ -141,11 +144,14 @@ static void on_actor_message(struct server *s, int i, struct wire_msg *msg) {
   }
 }
 
-// id: who sent it; i: its index, or -1
-static void on_message(struct server *s, const void *id, size_t id_size, int i,
+// frame: who sent it; i: its index, or -1
+static void on_message(struct server *s, const struct link_frame *frame, int i,
                        struct wire_msg *msg) {
+  const void *id = frame->from;
+  const size_t id_size = frame->from_size;
   if (msg->type == WIRE_HELLO) {
-    fleet_hello(&s->fleet, id, id_size, &msg->hello, now_ms(s));
+    fleet_hello(&s->fleet, id, id_size, gate_has_keys(s->gate) ? frame->key : NULL, &msg->hello,
+                now_ms(s));
     fleet_grant(&s->fleet, now_ms(s));
   } else if (msg->type == WIRE_MODEL_REQUEST) {
     fleet_send_piece(&s->fleet, id, id_size, &msg->model_request);
@@ -175,6 +181,9 @@ static void on_frame(void *ctx, const struct link_frame *frame) {
   struct server *s = ctx;
   struct wire_msg msg;
   const int i = fleet_find(&s->fleet, frame->from, frame->from_size);
+  if (!fleet_admit(&s->fleet, i, frame)) {
+    return;
+  }
   if (frame->data == NULL) {
     fleet_fault(&s->fleet, i, "a message of more than one frame");
     return;
@@ -191,7 +200,7 @@ static void on_frame(void *ctx, const struct link_frame *frame) {
   } else if (s->stopping) {
     on_last_message(s, i, &msg);
   } else {
-    on_message(s, frame->from, frame->from_size, i, &msg);
+    on_message(s, frame, i, &msg);
   }
 }
 
@@ -324,12 +333,31 @@ static void on_signal(uv_signal_t *handle, int signum) {
 
 // ---- life ----
 
+static void on_keys_revoked(void *ctx) {
+  struct server *s = ctx;
+  if (!s->stopping) {
+    fleet_revoke(&s->fleet);
+    fleet_grant(&s->fleet, now_ms(s));
+  }
+  // who only listens to weights sends no message that could be refused
+  link_cut(&s->pub);
+}
+
 static enum err open_sockets(struct server *s, const struct server_options *opt) {
   char endpoint[PORTS_MAX_ENDPOINT];
+  const char *keys = opt->keys;
+  enum err err = ports_choose_keys(&keys, s->cfg, opt->insecure);
+  if (err != ERR_OK) {
+    return err;
+  }
   s->zmq = zmq_ctx_new();
   CHECK(s->zmq != NULL);
-  const enum err err = ports_open(&s->router, &s->pub, endpoint, &s->fleet.weights_port, s->zmq,
-                                  s->cfg, opt->insecure);
+  CHECK(zmq_ctx_set(s->zmq, ZMQ_IO_THREADS, keys != NULL ? ENCRYPTING_THREADS : 1) == 0);
+  if ((err = gate_open(&s->gate, s->zmq, keys)) != ERR_OK) {
+    return err;
+  }
+  s->fleet.gate = s->gate;
+  err = ports_open(&s->router, &s->pub, endpoint, &s->fleet.weights_port, s->zmq, s->cfg, s->gate);
   if (err == ERR_OK) {
     log_info("listening on %s", endpoint);
     opt->listening(opt->ctx, endpoint);
@@ -374,6 +402,7 @@ static void watch_signals(struct server *s) {
 }
 
 static void start_loop(struct server *s) {
+  gate_start(s->gate, &s->loop, on_keys_revoked, s);
   link_start(&s->router, &s->loop, on_frame, s);
   s->farewell.data = s->beat.data = s->status.data = s;
   CHECK(uv_timer_init(&s->loop, &s->beat) == 0);
@@ -398,6 +427,7 @@ static void close_handle(uv_handle_t *handle, void *arg) {
 // ends threads and loop; the sockets stay open (server_free)
 static void stop(struct server *s) {
   link_stop(&s->router);
+  gate_stop(s->gate);
   trainer_free(s->trainer);
   uv_walk(&s->loop, close_handle, NULL);
   uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -409,6 +439,7 @@ void server_free(struct server *s) {
     return;
   }
   if (s->zmq != NULL) {
+    gate_free(s->gate);
     link_close(&s->router);
     link_close(&s->pub);
     zcall_end_context(s->zmq);

@@ -25,9 +25,11 @@ struct server_options {
   const struct config *cfg;
   const struct task *task;
   const struct rundir *run;
-  struct team *team;                                   // NULL: this process alone
-  const struct given *given;                           // trainer_new; NULL: nothing
-  bool insecure;                                       // allow addresses other than loopback
+  struct team *team;          // NULL: this process alone
+  const struct given *given;  // trainer_new; NULL: nothing
+  const char
+      *keys;      // folder of keys (proto/keyring.h); NULL: the default one, where they are needed
+  bool insecure;  // no encryption, also for addresses other than loopback
   uint64_t video_every;                                // trainer_set_videos; 0: none
   void (*listening)(void *ctx, const char *endpoint);  // called once, when actors can connect
   void *ctx;

@@ -1,9 +1,15 @@
 // link.c - options of each kind of socket, and the frames of a message.
 #include "proto/link.h"
 
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/base/check.h"
+#include "proto/curve.h"
 #include "proto/zcall.h"
 
 enum {
@@ -74,6 +80,44 @@ void link_endpoint(const struct link *l, char *out, size_t n) {
   CHECK(zmq_getsockopt(l->socket, ZMQ_LAST_ENDPOINT, out, &n) == 0);
 }
 
+bool link_is_loopback(const char *host) {
+  struct in_addr v4;
+  return (inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127) ||
+         strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 || strcmp(host, "[::1]") == 0;
+}
+
+// the port of a TCP connection on our side; -1: fd is none
+static int connected_port(int fd) {
+  struct sockaddr_storage ours = {0}, theirs = {0};
+  socklen_t n = sizeof ours, m = sizeof theirs;
+  if (getsockname(fd, (struct sockaddr *)&ours, &n) != 0 ||
+      getpeername(fd, (struct sockaddr *)&theirs, &m) != 0) {
+    return -1;
+  }
+  if (ours.ss_family == AF_INET) {
+    return ntohs(((const struct sockaddr_in *)&ours)->sin_port);
+  }
+  return ours.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&ours)->sin6_port) : -1;
+}
+
+// libzmq has no call for it, but it takes the end of a connection like any other; closing the
+// socket instead would meet what server.h tells of
+void link_cut(const struct link *l) {
+  char endpoint[256];
+  link_endpoint(l, endpoint, sizeof endpoint);
+  const char *colon = strrchr(endpoint, ':');
+  const long port = colon != NULL ? strtol(colon + 1, NULL, 10) : 0;
+  DIR *dir = opendir("/proc/self/fd");
+  CHECK(dir != NULL);
+  for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+    const int fd = (int)strtol(e->d_name, NULL, 10);
+    if (e->d_name[0] != '.' && port > 0 && connected_port(fd) == port) {
+      shutdown(fd, SHUT_RDWR);
+    }
+  }
+  closedir(dir);
+}
+
 // ---- receiving ----
 
 static void drop_rest(void *socket) {
@@ -105,6 +149,7 @@ static void on_readable(void *ctx) {
       frame.data = zmq_msg_data(&msg);
       frame.n = zmq_msg_size(&msg);
     }
+    frame.key = curve_sender(&msg);
     l->receive(l->ctx, &frame);
   }
   zmq_msg_close(&msg);

@@ -36,6 +36,7 @@ struct link_frame {
   size_t n;
   const void *from;  // at a ROUTER: the sender's routing id
   size_t from_size;
+  const char *key;  // curve_sender; NULL: none
 };
 
 struct link {
@@ -55,6 +56,14 @@ void link_open(struct link *l, void *zmq, enum link_kind kind, int64_t max_messa
 // (zmq_strerror) when it cannot be.
 int link_bind(struct link *l, const char *endpoint);
 int link_connect(struct link *l, const char *endpoint);
+
+// Whether a host of an endpoint, as people write it, is this machine's loopback: 127.x.x.x, ::1
+// with or without brackets, localhost. Other names are not looked up.
+bool link_is_loopback(const char *host);
+
+// Ends all connections that a bound link has accepted (tcp). Peers connect again by themselves, and
+// have to show their keys again.
+void link_cut(const struct link *l);
 
 // What link_bind has bound, into out (n bytes).
 void link_endpoint(const struct link *l, char *out, size_t n);

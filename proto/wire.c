@@ -334,7 +334,7 @@ static const char *read_body(struct wire_decoder *d, struct wire_msg *msg,
     case WIRE_WELCOME:
       return read_welcome(msg, m->welcome);
     case WIRE_REFUSE:
-      return read_text(&msg->refuse, m->refuse->code, WIRE_REFUSE_FULL, m->refuse->reason);
+      return read_text(&msg->refuse, m->refuse->code, WIRE_REFUSE_KEY, m->refuse->reason);
     case WIRE_GRANT:
       return read_grant(d, msg, m->grant);
     case WIRE_EPISODE:

@@ -60,6 +60,7 @@ enum wire_refusal {
   WIRE_REFUSE_TASK,
   WIRE_REFUSE_AUDIT,  // your episodes disagree with those of others
   WIRE_REFUSE_FULL,   // too many actors
+  WIRE_REFUSE_KEY,    // your key is not allowed, or no longer, or not for what you said
 };
 
 enum wire_farewell {

@@ -33,6 +33,7 @@ static const char help[] =
     "  sweep         train tasks x rules x settings x seeds; one table at the end\n"
     "  task          list tasks, show one, check a file\n"
     "  rules         list the update rules, for train --rule\n"
+    "  keys          make keys for encryption, and allow and revoke actors\n"
     "  config        show the resolved settings\n"
     "  version       versions of telos and its libraries\n"
     "\n"
@@ -45,7 +46,7 @@ static int run_verb(int argc, char **argv) {
     int (*run)(int argc, char **argv);
   } verbs[] = {{"train", verb_train}, {"eval", verb_eval},     {"play", verb_play},
                {"sweep", verb_sweep}, {"record", verb_record}, {"task", verb_task},
-               {"rules", verb_rules}, {"config", verb_config}};
+               {"rules", verb_rules}, {"keys", verb_keys},     {"config", verb_config}};
   const char *verb = argv[0];
   if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
     fputs(help, stdout);
@@ -68,7 +69,8 @@ static int run_verb(int argc, char **argv) {
     log_error("unknown verb '%s'; did you mean %s? (telos --help)", verb, near.best);
   } else {
     log_error(
-        "unknown verb '%s'; expected train, eval, play, record, sweep, task, rules, config or "
+        "unknown verb '%s'; expected train, eval, play, record, sweep, task, rules, keys, config "
+        "or "
         "version (telos --help)",
         verb);
   }

@@ -46,6 +46,7 @@ struct child {
 
 struct train {
   const char *task, *rule, *preset, *config, *demos, *from, *resume;
+  const char *keys;           // folder; NULL: not given
   const char *runs;           // NULL: the default folder
   const char *actors_option;  // --actors, --threads, --video-every as given; NULL: not
   const char *threads_option;

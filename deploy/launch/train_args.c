@@ -47,7 +47,11 @@ static const char help[] =
     "  --from RUN|FILE  a policy to start from: a run, or a policy.safetensors\n"
     "  --resume WHEN    auto (default), must, never\n"
     "  --video-every N  a video of an evaluation every N env steps, in RUN/videos\n"
-    "  --insecure       allow wire.bind beyond this machine (no encryption yet)\n"
+    "  --keys FOLDER    encrypt, with these keys (telos keys); the actors take the only\n"
+    "                   key of an actor there, or the one called actor; default when\n"
+    "                   wire.bind is beyond this machine: keys\n"
+    "  --insecure       no encryption, whatever wire.bind is: whoever reaches the ports\n"
+    "                   can read the policy and send episodes\n"
     "  --parent PID     stop, with state saved, when this process ends (for telos sweep)\n"
     "  --help\n"
     "\n"
@@ -139,6 +143,7 @@ static const struct option options[] = {
     {"demos", required_argument, NULL, 'D'},
     {"from", required_argument, NULL, 'F'},
     {"resume", required_argument, NULL, 'R'},
+    {"keys", required_argument, NULL, 'k'},
     {"insecure", no_argument, NULL, 'i'},
     {"video-every", required_argument, NULL, 'V'},
     {"parent", required_argument, NULL, 'p'},
@@ -151,7 +156,7 @@ static const struct option options[] = {
 static bool keep_text(struct train *t, int c) {
   const struct options_text texts[] = {{'r', &t->runs},   {'c', &t->config}, {'u', &t->rule},
                                        {'P', &t->preset}, {'R', &t->resume}, {'D', &t->demos},
-                                       {'F', &t->from}};
+                                       {'F', &t->from},   {'k', &t->keys}};
   return options_keep(texts, sizeof texts / sizeof *texts, c, optarg);
 }
 
@@ -201,6 +206,10 @@ enum err train_parse(struct train *t, int argc, char **argv) {
     }
   }
   if (!good) {
+    return ERR_USAGE;
+  }
+  if (t->keys != NULL && t->insecure) {
+    log_error("--keys and --insecure: one of them; see telos train --help");
     return ERR_USAGE;
   }
   if (optind == argc || strchr(argv[optind], '=') != NULL) {

@@ -236,8 +236,16 @@ static void start_actor(struct child *c) {
   snprintf(parent, sizeof parent, "%ld", (long)getpid());
   snprintf(threads, sizeof threads, "%d", t->threads);
   snprintf(name, sizeof name, "%d", c->index);
-  char *args[] = {program,  "--connect", t->endpoint, "--threads", threads,
-                  "--name", name,        "--parent",  parent,      NULL};
+  char keys[] = "--keys", insecure[] = "--insecure";
+  char *args[16] = {program,  "--connect", t->endpoint, "--threads", threads,
+                    "--name", name,        "--parent",  parent};
+  int n = 9;
+  if (t->keys != NULL) {
+    args[n++] = keys;
+    args[n++] = (char *)(uintptr_t)t->keys;
+  } else if (t->insecure) {
+    args[n++] = insecure;
+  }
   if (!train_spawn(c, args, on_actor_exit)) {
     restart_later(c);
   }
@@ -328,6 +336,10 @@ void train_start_learner(struct train *t) {
   }
   if (t->insecure) {
     args[n++] = insecure;
+  }
+  if (t->keys != NULL) {
+    args[n++] = "--keys";
+    args[n++] = (char *)(uintptr_t)t->keys;
   }
   if (t->video_every != 0) {
     snprintf(video_every, sizeof video_every, "%" PRIu64, t->video_every);

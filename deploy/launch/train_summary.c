@@ -45,6 +45,7 @@ static void print_train(const struct train *t) {
   if (t->insecure) {
     printf(" --insecure");
   }
+  print_option("--keys", t->keys);
   print_option("--video-every", t->video_option);
 }
 

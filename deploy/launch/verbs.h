@@ -13,6 +13,7 @@ int verb_sweep(int argc, char **argv);
 int verb_record(int argc, char **argv);
 int verb_task(int argc, char **argv);
 int verb_rules(int argc, char **argv);
+int verb_keys(int argc, char **argv);
 int verb_config(int argc, char **argv);
 
 // Path of telos-play (n bytes), which not every build has: false when it is not there.

@@ -782,11 +782,8 @@ Test(messages, actor_gives_up) {
   static const struct {
     uint32_t code;
     int exit_code;
-  } refusals[] = {{WIRE_REFUSE_PROTOCOL, 78},
-                  {WIRE_REFUSE_MUJOCO, 78},
-                  {WIRE_REFUSE_TASK, 78},
-                  {WIRE_REFUSE_AUDIT, 77},
-                  {WIRE_REFUSE_FULL, 69}};
+  } refusals[] = {{WIRE_REFUSE_PROTOCOL, 78}, {WIRE_REFUSE_MUJOCO, 78}, {WIRE_REFUSE_TASK, 78},
+                  {WIRE_REFUSE_AUDIT, 77},    {WIRE_REFUSE_FULL, 69},   {WIRE_REFUSE_KEY, 77}};
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
     struct fake *f = fake_new();
     fake_msg(f, &(struct wire_msg){.type = WIRE_REFUSE, .refuse = {refusals[i].code, "because"}});

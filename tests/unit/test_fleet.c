@@ -154,7 +154,7 @@ static void join(struct bed *b, int i, int threads) {
                                    .slots = (uint32_t)(2 * threads),
                                    .threads = (uint32_t)threads,
                                    .task_digest = task.digest};
-  fleet_hello(&b->fleet, id, (size_t)n, &hello, 0);
+  fleet_hello(&b->fleet, id, (size_t)n, NULL, &hello, 0);
   cr_assert_eq(fleet_find(&b->fleet, id, (size_t)n), i);
   fleet_grant(&b->fleet, 0);
 }

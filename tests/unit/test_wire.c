@@ -724,7 +724,7 @@ Test(wire, values_out_of_range) {
   m.model_piece.task_digest = 0;
   refused_msg(&m, "no task in a message about its model");
   m = sample(WIRE_REFUSE);
-  const uint32_t codes[] = {0, WIRE_REFUSE_FULL + 1, UINT32_MAX};
+  const uint32_t codes[] = {0, WIRE_REFUSE_KEY + 1, UINT32_MAX};
   for (int i = 0; i < 3; i++) {
     m.refuse.code = codes[i];
     refused_msg(&m, "unknown code");
