@@ -11,8 +11,13 @@
 
 // a rule on a task: one actor, three of them, and a learner that is killed and resumed
 static void expect_rule(const char *rule, const char *task) {
-  const char *const settings[] = {
-      "--rule", rule, "run.steps=2500", "train.warmup_steps=500", "train.updates_per_step=4", NULL};
+  const char *const settings[] = {"--rule",
+                                  rule,
+                                  "run.steps=2500",
+                                  "train.warmup_steps=500",
+                                  "train.updates_per_step=4",
+                                  "net.hidden=64,64",
+                                  NULL};
   const char *one = fleet_train_task(task, harness_text("%s-one", rule), settings, 1, 1);
   harness_assert_same(one, fleet_train_task(task, harness_text("%s-three", rule), settings, 3, 1));
   struct fleet *f = fleet_new(harness_text("%s-killed", rule), settings);
@@ -49,8 +54,9 @@ Test(determinism, rules_with_a_reward) {
 // heads, contexts and goals of the learner go along with the policy
 Test(determinism, what_goes_along_with_the_policy) {
   static const char *const settings[] = {
-      "goals.share=0.5", "explore.heads=3",        "explore.bonus=1",          "context.members=4",
-      "run.steps=2500",  "train.warmup_steps=500", "train.updates_per_step=4", NULL};
+      "goals.share=0.5",          "explore.heads=3",  "explore.bonus=1",
+      "context.members=4",        "run.steps=2500",   "train.warmup_steps=500",
+      "train.updates_per_step=4", "net.hidden=64,64", NULL};
   const char *task = harness_text("%s/tests/tasks/gains.xml", getenv("TELOS_SOURCE"));
   const char *one = fleet_train_task(task, "along-one", settings, 1, 1);
   harness_assert_same(one, fleet_train_task(task, "along-three", settings, 3, 1));
