@@ -21,7 +21,6 @@
 
 enum {
   MAX_FILE = 1 << 30,  // bytes
-  MAX_TENSORS = 2 * MLP_MAX_LAYERS + 2,
   MAX_META = 64,
   MAX_HIDDEN = 1 << 16,  // floats
 };
@@ -37,7 +36,8 @@ static struct st_tensor vector(float *data, int n) {
 }
 
 // Names and windows of all tensors of a policy network. Returns how many.
-static int windows(struct st_tensor out[MAX_TENSORS], const int *width, int nlayer, float *theta) {
+static int windows(struct st_tensor out[POLICY_FILE_TENSORS], const int *width, int nlayer,
+                   float *theta) {
   int n = 0;
   for (int l = 0; l + 1 < nlayer; l++) {
     out[n] = matrix(theta, width[l + 1], width[l]);
@@ -59,13 +59,17 @@ static int windows(struct st_tensor out[MAX_TENSORS], const int *width, int nlay
   return n;
 }
 
+int policy_file_tensors(struct st_tensor out[POLICY_FILE_TENSORS], const struct weights *w) {
+  return windows(out, w->width, w->nlayer, w->data);
+}
+
 // ---- writing ----
 
 enum err policy_file_write(const char *path, const struct weights *w, int obs, int goal, int act,
                            const struct st_meta *meta, int nmeta) {
   CHECK(obs + goal == w->width[0] && 2 * act == w->width[w->nlayer]);
   CHECK(nmeta >= 0 && nmeta <= MAX_META - 3);
-  struct st_tensor tensors[MAX_TENSORS];
+  struct st_tensor tensors[POLICY_FILE_TENSORS];
   int ntensor = windows(tensors, w->width, w->nlayer, w->data);
 
   // the caller's pairs, then ours
@@ -142,7 +146,7 @@ static enum err network_shape(int width[MLP_MAX_LAYERS + 1], int *nlayer,
 // Fills theta from exactly the tensors that the network has.
 static enum err fill(float *theta, const int *width, int nlayer, const struct st_file *f,
                      const char *path) {
-  struct st_tensor want[MAX_TENSORS];
+  struct st_tensor want[POLICY_FILE_TENSORS];
   int n = windows(want, width, nlayer, theta);
   for (int i = 0; i < n; i++) {
     const struct st_tensor *t = st_find(f, want[i].name);
