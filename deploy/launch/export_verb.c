@@ -24,7 +24,7 @@ static const char help[] =
     "  telos export runs/box2d/NAME --format c --out policy.c\n"
     "  telos export policy.safetensors --format npz\n"
     "\n"
-    "Usage: telos export RUN|FILE --format onnx|c|npz [--out FILE] [--task NAME|FILE]\n"
+    "Usage: telos export RUN|FILE --format onnx|c|npz [--out FILE] [--checkpoint WHICH]\n"
     "\n"
     "Writes a policy for other programs. Every format says which sensors it takes, in\n"
     "which units and with which factors, how often it acts, and how an action becomes\n"
@@ -34,7 +34,9 @@ static const char help[] =
     "  --format c         one C99 or C++ file without dependencies, the actor's own sums\n"
     "  --format npz       for NumPy\n"
     "  --out FILE         default: beside the policy, as policy.onnx, .c or .npz\n"
-    "  --task NAME|FILE   default: the task named in the policy file\n"
+    "  --checkpoint WHICH best (of the run's evaluations), last (the default), or the steps\n"
+    "                     of a checkpoint\n"
+    "  --task NAME|FILE   default: the run's own, or the one named in the policy file\n"
     "  --help\n";
 
 struct format {
@@ -46,7 +48,7 @@ static const struct format formats[] = {
     {"onnx", onnx_write}, {"c", csource_write}, {"npz", npz_write}};
 
 struct arguments {
-  const char *what, *task, *out;
+  const char *what, *task, *out, *checkpoint;
   const struct format *format;
 };
 
@@ -62,11 +64,10 @@ static enum err parse_format(const struct format **format, const char *name) {
 }
 
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
-  static const struct option options[] = {{"format", required_argument, NULL, 'f'},
-                                          {"out", required_argument, NULL, 'o'},
-                                          {"task", required_argument, NULL, 't'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+      {"format", required_argument, NULL, 'f'}, {"out", required_argument, NULL, 'o'},
+      {"task", required_argument, NULL, 't'},   {"checkpoint", required_argument, NULL, 'c'},
+      {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
   enum err err = ERR_OK;
   opterr = 0;  // one line in our own words
   for (int c; err == ERR_OK && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
@@ -76,6 +77,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'o':
         a->out = optarg;
+        break;
+      case 'c':
+        a->checkpoint = optarg;
         break;
       case 't':
         a->task = optarg;
@@ -132,7 +136,8 @@ int verb_export(int argc, char **argv) {
   struct arguments a = {0};
   struct policy_source source = {0};
   enum err err = parse_arguments(&a, argc, argv);
-  if (err == ERR_OK && (err = policy_source_open(&source, a.what, a.task)) == ERR_OK) {
+  if (err == ERR_OK &&
+      (err = policy_source_open(&source, a.what, a.task, a.checkpoint)) == ERR_OK) {
     err = export_file(&source, &a);
   }
   policy_source_release(&source);
