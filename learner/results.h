@@ -7,7 +7,8 @@
 // Results come in whatever order the fleet computes them. Rows are sorted, and of equal scores the
 // one of the fewest steps is the best, so that both files are functions of configuration, task and
 // seed, as the policy is; all but the column seconds, which is the time that training took so far,
-// over all lives of the learner.
+// over all lives of the learner. (An exception: a fleet so slow that FOLD_MAX_EVALS - 1 evaluations
+// wait leaves some out, see fold_evaluates.)
 //
 // A run that goes on does so from a checkpoint: rows of evaluations that come again are cut, those
 // beyond it and those that it owes. The best policy stays, since it comes again, too. Both files
