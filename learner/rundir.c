@@ -3,8 +3,7 @@
 //
 // So config.yaml alone is a start that was cut short: its settings are taken over, and the start is
 // made again. Any other part of a run is a copy that was torn, or a loss: somebody wants it back,
-// so it is left as it is. The diary (log.txt, progress.csv) is only ever appended to and says
-// nothing.
+// so it is left as it is. The diary (log.txt, progress.csv) says nothing.
 #include "learner/rundir.h"
 
 #include <dirent.h>

@@ -116,6 +116,38 @@ Test(results, what_is_beyond_the_checkpoint_is_cut) {
   free(f);
 }
 
+// progress.csv of a run that was killed: steps and seconds never fall, and no row is torn.
+Test(results, progress_goes_on_where_the_checkpoint_is) {
+  struct fleet *f = fleet_new("killed", often);
+  fleet_start(f, 2, 1);
+  const char *file = harness_text("%s/progress.csv", f->run);
+  for (int kills = 0; kills < 2; kills++) {
+    fleet_wait_checkpoint(f->learner, f->run, 2000 * (kills + 1));
+    cr_assert(proc_running(f->learner), "the run was too short: %d kills", kills);
+    proc_signal(f->learner, SIGKILL);
+    cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
+    const char *text = harness_text("%s%s", harness_read(file, NULL), "5950,6000,1,2,900\n59");
+    harness_write(file, text, strlen(text));
+    fleet_start_learner(f);
+    fleet_wait_listening(f);
+  }
+  fleet_end(f);
+  double steps = 0, seconds = 0;
+  int lines = 0;
+  for (const char *p = strchr(harness_read(file, NULL), '\n') + 1; *p != '\0'; lines++) {
+    double s, t;
+    cr_assert_eq(sscanf(p, "%lf,%*f,%*f,%*f,%lf", &s, &t), 2, "%s", p);
+    cr_assert(s >= steps && t >= seconds && t < 800, "%s", p);
+    steps = s;
+    seconds = t;
+    p = strchr(p, '\n');
+    cr_assert(p != NULL);
+    p++;
+  }
+  cr_assert(lines > 0 && steps == 6000);
+  free(f);
+}
+
 // ---- policies of a run, by name ----
 
 static struct proc *eval(const char *run, const char *checkpoint) {
