@@ -23,8 +23,6 @@
 
 enum { MAX_NAME = 64 };
 
-#define STEP_FORMAT "step_%09" PRIu64
-
 // ---- names ----
 
 static char *text_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -162,6 +160,7 @@ enum err checkpoint_write(const char *run_dir, const struct checkpoint *c, int k
   }
   if ((err = tensors_write(temporary, c, &digest)) != ERR_OK ||
       (err = state_write(temporary, c, digest)) != ERR_OK ||
+      (err = c->also != NULL ? c->also(c->ctx, temporary) : ERR_OK) != ERR_OK ||
       (err = discard(parent, steps)) != ERR_OK) {
     goto remove;
   }

@@ -3,6 +3,7 @@
 //   <run>/checkpoints/step_000123000/learner.safetensors   tensors of the learner, weights in use
 //                                    state.json            the fold, the replay log's position, and
 //                                                          the digest of the tensors
+//                                    policy.safetensors    for others to act with; not read back
 // Written into a temporary folder, every file and the folder fsynced, then renamed into place.
 // state.json begins with the XXH3-64 of its own remaining bytes, so no byte of a checkpoint can
 // change unseen. The newest whole one wins; a damaged one (missing file, digest, JSON, replay
@@ -29,6 +30,9 @@ struct checkpoint {
   // tensors of the learner: on write borrowed; on read checked against the file's and filled
   struct st_tensor *tensors;
   int ntensors;
+  // writes what else is to lie in the folder, which nobody reads back; NULL: nothing
+  enum err (*also)(void *ctx, const char *folder);
+  void *ctx;
 };
 
 // Writes step_<steps>, then deletes all but the newest keep, and those of a later step: they were

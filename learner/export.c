@@ -10,21 +10,41 @@
 #include "common/nn/policy_file.h"
 #include "common/run_files.h"
 
-enum err export_policy(const char *run_dir, const char *name, const struct weights *w,
-                       const struct export_origin *from, uint64_t steps) {
+// score: NULL for a policy that is not told by one
+static enum err write_file(const char *run_dir, const char *name, const struct weights *w,
+                           const struct export_origin *from, uint64_t steps, const char *score) {
   char digest[17], seed[24], at_steps[24];
   snprintf(digest, sizeof digest, "%016" PRIx64, from->task->digest);
   snprintf(seed, sizeof seed, "%" PRId64, from->cfg->run_seed);
   snprintf(at_steps, sizeof at_steps, "%" PRIu64, steps);
   const struct st_meta meta[] = {
-      {"format", "pt"},           {"algorithm", from->algorithm}, {"telos", TELOS_VERSION},
-      {"task", from->task->name}, {"task_digest", digest},        {"seed", seed},
-      {"steps", at_steps},
+      {"format", "pt"},         {"algorithm", from->algorithm},
+      {"telos", TELOS_VERSION}, {"task", from->task->name},
+      {"task_digest", digest},  {"seed", seed},
+      {"steps", at_steps},      {"score", score},
   };
+  const int n = (int)(sizeof meta / sizeof *meta);
   char *path = run_files_path(run_dir, name);
   const enum err err = policy_file_write(path, w, from->task->obs, from->task->goal,
-                                         from->task->act, meta, (int)(sizeof meta / sizeof *meta));
+                                         from->task->act, meta, score != NULL ? n : n - 1);
   free(path);
+  return err;
+}
+
+enum err export_policy(const char *run_dir, const char *name, const struct weights *w,
+                       const struct export_origin *from, uint64_t steps) {
+  return write_file(run_dir, name, w, from, steps, NULL);
+}
+
+enum err export_best(const char *run_dir, const struct weights *w, const struct export_origin *from,
+                     uint64_t steps, double score) {
+  char number[32], *folder = run_files_path(run_dir, "best");
+  snprintf(number, sizeof number, "%.17g", score);
+  enum err err = fsio_mkdirs(folder);
+  if (err == ERR_OK) {
+    err = write_file(run_dir, BEST_FILE, w, from, steps, number);
+  }
+  free(folder);
   return err;
 }
 

@@ -1,9 +1,10 @@
 // export.h - policies as files of the run's folder, for others to act with.
 //
 //   policy.safetensors          the newest version, with each checkpoint
+//   best/policy.safetensors     that of the best evaluation (learner/results.h)
 //   videos/step_*.safetensors   the policy of an evaluation, for somebody else to draw
 //
-// Nothing of this is read back, and nothing of it enters the fold. Trainer's thread only.
+// No training reads any of this, and nothing of it enters the fold. Trainer's thread only.
 #ifndef LEARNER_EXPORT_H
 #define LEARNER_EXPORT_H
 
@@ -25,6 +26,10 @@ struct export_origin {
 // w, which was the policy after so many env steps, to a file of the run's folder.
 NODISCARD enum err export_policy(const char *run_dir, const char *name, const struct weights *w,
                                  const struct export_origin *from, uint64_t steps);
+
+// The policy of the best evaluation so far, after so many env steps, with its score.
+NODISCARD enum err export_best(const char *run_dir, const struct weights *w,
+                               const struct export_origin *from, uint64_t steps, double score);
 
 // Whether an evaluation is the first one at or beyond a multiple of every env steps; 0: never.
 // before: steps of the evaluation before it. The fold knows both, so a resumed run writes the same.

@@ -1,10 +1,9 @@
 // rundir.c - a run's folder is made in an order that a crash cannot confuse: lock, config.yaml,
-// then manifest.json, and all else after that.
+// the task, then manifest.json, and all else after that.
 //
 // So config.yaml alone is a start that was cut short: its settings are taken over, and the start is
 // made again. Any other part of a run is a copy that was torn, or a loss: somebody wants it back,
-// so it is left as it is. The diary (log.txt, progress.csv) is only ever appended to and says
-// nothing.
+// so it is left as it is. The diary (log.txt, progress.csv) says nothing.
 #include "learner/rundir.h"
 
 #include <dirent.h>
@@ -30,6 +29,8 @@
 #include "learner/nn/gemm.h"
 
 enum { MAX_CONFIG = 1 << 20, LOCK_TRIES = 20, LOCK_PAUSE_MS = 100 };
+
+static const size_t MAX_TASK = (size_t)1 << 32;  // bytes of task.mjb
 
 static enum err open_append(int *fd, const char *dir, const char *name) {
   char *path = run_files_path(dir, name);
@@ -67,8 +68,8 @@ static enum err take_lock(struct rundir *r) {
 
 // what makes a folder more than a diary; what a start writes first stands first. Videos are not
 // among them: no start writes over one
-static const char *const PARTS[] = {"config.yaml", "manifest.json", "checkpoints", "replay",
-                                    "policy.safetensors"};
+static const char *const PARTS[] = {"config.yaml", "manifest.json",      "checkpoints",
+                                    "replay",      "policy.safetensors", "best"};
 enum { CONFIG, MANIFEST, NPART = sizeof PARTS / sizeof *PARTS };
 
 // A file, or a folder with anything in it.
@@ -239,6 +240,22 @@ static enum err check_resume(enum content *content, const char *path, enum resum
   return ERR_OK;
 }
 
+// Writes the compiled task, unless it is there.
+static enum err keep_task(const char *run, const struct task *task) {
+  char *path = run_files_path(run, TASK_FILE);
+  void *bytes = NULL;
+  size_t n = 0;
+  enum err err = ERR_OK;
+  const bool same = fsio_exists(path) && fsio_read(&bytes, &n, path, MAX_TASK) == ERR_OK &&
+                    n == task->mjb_size && memcmp(bytes, task->mjb, n) == 0;
+  if (!same) {
+    err = fsio_write_atomic(path, task->mjb, task->mjb_size);
+  }
+  free(bytes);
+  free(path);
+  return err;
+}
+
 // The files that a start writes, or the checks of a run that goes on.
 static enum err begin(struct rundir *r, enum content content, const struct config *cfg,
                       const struct task *task, const char *command) {
@@ -248,7 +265,7 @@ static enum err begin(struct rundir *r, enum content content, const struct confi
     if (err == ERR_OK) {
       err = check_settings(r, cfg);
     }
-    return err;
+    return err == ERR_OK ? keep_task(r->path, task) : err;
   }
   if (content == START) {
     // what is about to be replaced has to be ours, and whole
@@ -260,6 +277,9 @@ static enum err begin(struct rundir *r, enum content content, const struct confi
   CHECK(getrandom(&r->run, sizeof r->run, 0) == (ssize_t)sizeof r->run);
   if (err == ERR_OK) {
     err = rundir_keep_settings(r, cfg);
+  }
+  if (err == ERR_OK) {
+    err = keep_task(r->path, task);
   }
   return err == ERR_OK ? manifest_write(r->path, r->run, task, command) : err;
 }

@@ -2,9 +2,11 @@
 //
 //   <run>/run.lock       held (flock) by the one learner that writes the folder
 //         config.yaml    resolved configuration; its own check (learner/checked.h)
+//         task.mjb       the compiled task, for whoever runs the policy
 //         manifest.json  what it is a run of (learner/manifest.h)
 //         log.txt        every log line of the learner, with UTC times
 //         progress.csv   one row a status interval (columns: common/config/metrics.def)
+//         eval.csv best/   what evaluations leave (learner/results.h)
 //         checkpoints/ replay/ policy.safetensors videos/   what training leaves
 //
 // A folder is fresh, or a whole run, or neither: one that holds anything of a run and lacks

@@ -21,6 +21,7 @@
 #include "common/base/rng.h"
 #include "common/config/bundle.h"
 #include "common/demos.h"
+#include "common/run_files.h"
 #include "learner/agent/crew.h"
 #include "learner/agent/heads.h"
 #include "learner/along.h"
@@ -33,6 +34,7 @@
 #include "learner/replay/batch.h"
 #include "learner/replay/replay.h"
 #include "learner/replay/segments.h"
+#include "learner/results.h"
 #include "learner/rules/rule.h"
 #include "learner/rules/updater.h"
 #include "learner/team.h"
@@ -61,6 +63,7 @@ struct trainer {
   uint64_t replay_base;  // episodes that had left replay before this life
   struct batch *batch;
   struct segments *segments;
+  struct results *results;
 
   pthread_t thread;
   bool started;
@@ -99,8 +102,7 @@ static struct export_origin origin(const struct trainer *t) {
 
 static enum err write_policy(const struct trainer *t) {
   const struct export_origin from = origin(t);
-  return export_policy(t->run->path, "policy.safetensors", fold_newest(&t->fold), &from,
-                       t->fold.steps);
+  return export_policy(t->run->path, POLICY_FILE, fold_newest(&t->fold), &from, t->fold.steps);
 }
 
 // before: steps of the evaluation before the last one
@@ -119,6 +121,12 @@ static int list_tensors(struct trainer *t, struct st_tensor tensors[MAX_TENSORS]
   return n;
 }
 
+static enum err write_checkpoint_policy(void *ctx, const char *folder) {
+  const struct trainer *t = ctx;
+  const struct export_origin from = origin(t);
+  return export_policy(folder, POLICY_FILE, fold_newest(&t->fold), &from, t->fold.steps);
+}
+
 static enum err save(struct trainer *t) {
   struct st_tensor tensors[MAX_TENSORS];
   struct checkpoint c = {
@@ -127,6 +135,8 @@ static enum err save(struct trainer *t) {
       .fold = &t->fold,
       .tensors = tensors,
       .ntensors = list_tensors(t, tensors),
+      .also = write_checkpoint_policy,
+      .ctx = t,
   };
   segments_forget(t->segments, t->replay_base + replay_evicted(t->replay));
   struct segment_position oldest;
@@ -273,10 +283,11 @@ static enum err commit(struct trainer *t, const struct episode *ep) {
   return ERR_OK;
 }
 
-static void record_evaluation(struct trainer *t, const struct evaluation *e) {
+static enum err record_evaluation(struct trainer *t, const struct evaluation *e) {
   const uint64_t before = t->fold.last.steps;
   struct weights *evaluated = weights_ref(fold_weights(&t->fold, e->version));
   fold_evaluated(&t->fold, e);
+  const enum err err = results_add(t->results, &t->fold.last, evaluated);
   write_video_policy(t, evaluated, before);
   weights_unref(evaluated);
   char text[EVALUATION_TEXT];
@@ -288,6 +299,7 @@ static void record_evaluation(struct trainer *t, const struct evaluation *e) {
     log_info("final distance by part of the goal: %s", text);
   }
   publish_figures(t, false);
+  return err;
 }
 
 // ---- the thread ----
@@ -326,7 +338,7 @@ static bool handle_item(struct trainer *t, const struct item *item) {
       emit(t, (struct trainer_event){.kind = TRAINER_COMPLETE});
     }
   } else if (item->kind == ITEM_EVALUATION) {
-    record_evaluation(t, &item->evaluation);
+    err = record_evaluation(t, &item->evaluation);
   }
   if (err == ERR_OK && fold_complete(&t->fold) && t->fold.nowed == 0) {
     err = save(t);
@@ -441,6 +453,10 @@ static enum err restore(struct trainer *t) {
   if (err == ERR_OK) {
     err = segments_open(&t->segments, t->run->path, t->run->run, &t->dims, &c.position);
   }
+  if (err == ERR_OK) {
+    const struct export_origin from = origin(t);
+    err = results_open(&t->results, t->run->path, &t->fold, &from);
+  }
   // what may change in a resumed run stays as it was until it does go on
   if (err == ERR_OK) {
     err = rundir_keep_settings(t->run, t->cfg);
@@ -534,6 +550,7 @@ void trainer_free(struct trainer *t) {
   queue_free(t->in);
   queue_free(t->out);
   segments_close(t->segments);
+  results_free(t->results);
   batch_free(t->batch);
   replay_free(t->replay);
   replay_free(t->demos);

@@ -4,6 +4,7 @@
 set(BAD_OUTPUT "(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 set(TEST_ENVIRONMENT
   OPENBLAS_NUM_THREADS=1 TELOS_BIN=${CMAKE_BINARY_DIR}/bin TELOS_SOURCE=${CMAKE_SOURCE_DIR}
+  TELOS_MUJOCO_LIBRARY=${MUJOCO_LIBRARY} TELOS_MUJOCO_INCLUDE=${MUJOCO_INCLUDE}
   TELOS_TEST_TMP=${CMAKE_BINARY_DIR}/tmp UBSAN_OPTIONS=print_stacktrace=1
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp ignore_noninstrumented_modules=1")
 
@@ -193,6 +194,8 @@ telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
 telos_integration(test_sweep TIMEOUT 300)
+telos_integration(test_export TIMEOUT 300)
+telos_integration(test_results TIMEOUT 900)
 foreach(t test_record test_determinism_rules test_determinism
           test_train test_train_tasks test_bad_input test_damaged_runs
           test_messages test_sizes test_report_lines test_chaos test_disk test_signals test_encryption)
@@ -213,6 +216,8 @@ if(TARGET telos-play)
   target_link_libraries(test_play PRIVATE PkgConfig::PNG)
 endif()
 telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS nn)
+telos_test(export_python PLAIN LABEL integration TIMEOUT 120 LIBS task nn)
+add_dependencies(export_python telos tasks)
 
 # ---- bench: not part of the default presets ----
 if(NOT TELOS_SANITIZE)

@@ -20,8 +20,8 @@
 #include "common/nn/mlp_shape.h"
 
 enum {
-  MAX_FILE = 1 << 30,  // bytes
-  MAX_TENSORS = 2 * MLP_MAX_LAYERS + 3,
+  MAX_FILE = 1 << 30,                     // bytes
+  MAX_TENSORS = POLICY_FILE_TENSORS + 1,  // and the contexts of a family
   MAX_META = 64,
   MAX_HIDDEN = 1 << 16,  // floats
 };
@@ -64,6 +64,13 @@ static int windows(struct st_tensor out[MAX_TENSORS], const int *width, int nlay
     out[n] = matrix(shift, members, width[1]);
     snprintf(out[n++].name, sizeof out->name, "%s", SHIFT);
   }
+  return n;
+}
+
+int policy_file_tensors(struct st_tensor out[POLICY_FILE_TENSORS], const struct weights *w) {
+  struct st_tensor all[MAX_TENSORS];
+  const int n = windows(all, w->width, w->nlayer, w->data, 0, NULL);
+  memcpy(out, all, (size_t)n * sizeof *out);
   return n;
 }
 

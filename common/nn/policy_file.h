@@ -17,6 +17,8 @@
 #include "common/nn/safetensors.h"
 #include "common/nn/weights.h"
 
+enum { POLICY_FILE_TENSORS = 2 * MLP_MAX_LAYERS + 2 };  // of a policy, at most
+
 struct policy_file {
   struct weights *weights;  // version 1, one reference
   int obs, goal, act;       // floats; obs + goal is the network's input, 2 act its output
@@ -32,6 +34,11 @@ NODISCARD enum err policy_file_write(const char *path, const struct weights *w, 
 // parameter is not finite; one line says which. Release with policy_file_release.
 NODISCARD enum err policy_file_read(struct policy_file *out, const char *path);
 void policy_file_release(struct policy_file *p);
+
+// The tensors under their names, as windows on the weights' data, which is only read: two for each
+// hidden layer, two for the mean, two for the log standard deviation, in this order. Returns how
+// many.
+int policy_file_tensors(struct st_tensor out[POLICY_FILE_TENSORS], const struct weights *w);
 
 // NULL when absent.
 const char *policy_file_meta(const struct policy_file *p, const char *key);

@@ -21,13 +21,17 @@
 static const char help[] =
     "Examples:\n"
     "  telos eval runs/box2d/NAME\n"
+    "  telos eval runs/box2d/NAME --checkpoint best\n"
     "  telos eval policy.safetensors --task my/robot.xml --episodes 1000 --json\n"
     "  telos eval --random --task fetch-push\n"
     "\n"
-    "Usage: telos eval RUN|FILE [--task NAME|FILE] [--episodes N] [--seed S] [--json]\n"
+    "Usage: telos eval RUN [--checkpoint WHICH] [--episodes N] [--seed S] [--json]\n"
+    "       telos eval FILE [--task NAME|FILE] [--episodes N] [--seed S] [--json]\n"
     "       telos eval --random --task NAME|FILE [--episodes N] [--seed S] [--json]\n"
     "\n"
-    "  --task NAME|FILE   default: the task named in the policy file\n"
+    "  --checkpoint WHICH best (of its evaluations), last (the default), or the steps of a\n"
+    "                     checkpoint\n"
+    "  --task NAME|FILE   default: the run's own, or the one named in the policy file\n"
     "  --episodes N       default: as in the run's own evaluations; 50 for a FILE\n"
     "  --seed S           of the episodes (default: the run's)\n"
     "  --random           uniform random actions in place of a policy: what chance gives\n"
@@ -36,20 +40,18 @@ static const char help[] =
 enum { RANDOM_EPISODES = 50 };
 
 struct arguments {
-  const char *what, *task;
+  const char *what, *task, *checkpoint;
   int episodes;  // 0: not given
   bool has_seed, json, random;
   uint64_t seed;
 };
 
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
-  static const struct option options[] = {{"task", required_argument, NULL, 't'},
-                                          {"episodes", required_argument, NULL, 'n'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"random", no_argument, NULL, 'r'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {
+      {"task", required_argument, NULL, 't'},     {"checkpoint", required_argument, NULL, 'c'},
+      {"episodes", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+      {"json", no_argument, NULL, 'j'},           {"random", no_argument, NULL, 'r'},
+      {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
   uint64_t episodes = 0;
   bool good = true;
   opterr = 0;  // one line in our own words
@@ -57,6 +59,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
     switch (c) {
       case 't':
         a->task = optarg;
+        break;
+      case 'c':
+        a->checkpoint = optarg;
         break;
       case 'n':
         good = number_option(&episodes, "--episodes", optarg, 2, 1000000) == ERR_OK;
@@ -94,7 +99,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
 // what to evaluate; for random actions a source without weights
 static enum err open_source(struct policy_source *s, const struct arguments *a) {
   if (!a->random) {
-    return policy_source_open(s, a->what, a->task);
+    return policy_source_open(s, a->what, a->task, a->checkpoint);
   }
   s->path = must_strdup("random actions");
   s->episodes = RANDOM_EPISODES;

@@ -29,6 +29,7 @@ static const char help[] =
     "  train TASK    start a learner and actors here; write the policy\n"
     "  eval RUN      evaluate a run's policy.safetensors\n"
     "  play RUN      draw episodes of a policy, or of a task\n"
+    "  export RUN    write a policy for other programs: ONNX, C or NumPy\n"
     "  record TASK   record episodes of a script or a policy, for train --demos\n"
     "  sweep         train tasks x rules x settings x seeds; one table at the end\n"
     "  task          list tasks, show one, check a file\n"
@@ -44,9 +45,10 @@ static int run_verb(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-  } verbs[] = {{"train", verb_train}, {"eval", verb_eval},     {"play", verb_play},
-               {"sweep", verb_sweep}, {"record", verb_record}, {"task", verb_task},
-               {"rules", verb_rules}, {"keys", verb_keys},     {"config", verb_config}};
+  } verbs[] = {{"train", verb_train},  {"eval", verb_eval},     {"play", verb_play},
+               {"sweep", verb_sweep},  {"record", verb_record}, {"export", verb_export},
+               {"task", verb_task},    {"rules", verb_rules},   {"keys", verb_keys},
+               {"config", verb_config}};
   const char *verb = argv[0];
   if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
     fputs(help, stdout);
@@ -69,9 +71,8 @@ static int run_verb(int argc, char **argv) {
     log_error("unknown verb '%s'; did you mean %s? (telos --help)", verb, near.best);
   } else {
     log_error(
-        "unknown verb '%s'; expected train, eval, play, record, sweep, task, rules, keys, config "
-        "or "
-        "version (telos --help)",
+        "unknown verb '%s'; expected train, eval, play, record, export, sweep, task, rules, keys, "
+        "config or version (telos --help)",
         verb);
   }
   return err_exit_code(ERR_USAGE);

@@ -25,7 +25,8 @@ const char play_help[] =
     "  --seed S            of the episodes (default: the run's, else 0)\n"
     "  --policy WHAT       random (default for a TASK), zero, script, or a policy file\n"
     "  --script FILE       set-points: rows of one number per action, then how many steps\n"
-    "  --task NAME|FILE    default: the task named in the policy file\n"
+    "  --checkpoint WHICH  of a RUN: best, last (the default), or the steps of a checkpoint\n"
+    "  --task NAME|FILE    default: the run's own, or the one named in the policy file\n"
     "\n"
     "Exit codes: 0 drawn, 64 usage, 74 cannot write, 78 bad task, policy or script, or a\n"
     "program or OpenGL that is missing.\n";

@@ -1,8 +1,11 @@
 // policy_source.c - a run's folder stands for the policy in it and its settings.
 #include "deploy/launch/policy_source.h"
 
+#include <dirent.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <limits.h>
+#include <mujoco/mujoco.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +16,9 @@
 #include "common/base/log.h"
 #include "common/base/number.h"
 #include "common/config/config.h"
+#include "common/run_files.h"
+
+static const size_t MAX_MJB = (size_t)1 << 32;
 
 // "group.name=value", and no file
 static bool is_setting(const char *word) {
@@ -58,11 +64,104 @@ static bool is_folder(const char *path) {
   return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void find_policy(struct policy_source *s, const char *what) {
-  char path[PATH_MAX + 32];
-  snprintf(path, sizeof path, "%.*s%s", PATH_MAX, what,
-           is_folder(what) ? "/policy.safetensors" : "");
+// ---- which policy of a run ----
+
+static int is_step(const struct dirent *entry) {
+  return strncmp(entry->d_name, "step_", 5) == 0;
+}
+
+static enum err refuse_step(const char *run, const char *checkpoint) {
+  char has[256] = "none", folder[PATH_MAX + 32];
+  struct dirent **entries;
+  size_t used = 0;
+  snprintf(folder, sizeof folder, "%.*s/checkpoints", PATH_MAX, run);
+  const int n = scandir(folder, &entries, is_step, alphasort);
+  for (int i = 0; i < n; i++) {
+    const char *digits = entries[i]->d_name + 5 + strspn(entries[i]->d_name + 5, "0");
+    if (used < sizeof has) {
+      used += (size_t)snprintf(has + used, sizeof has - used, "%s%s", i > 0 ? ", " : "", digits);
+    }
+    free(entries[i]);
+  }
+  if (n >= 0) {
+    free(entries);
+  }
+  log_error("%s has no policy of a checkpoint of %s steps; it has those of %s (checkpoint.keep)",
+            run, checkpoint, has);
+  return ERR_CONFIG;
+}
+
+static enum err find_policy(struct policy_source *s, const char *what, const char *checkpoint) {
+  char path[PATH_MAX + 96];
+  uint64_t steps = 0;
+  if (!is_folder(what)) {
+    s->path = must_strdup(what);
+    if (checkpoint != NULL) {
+      log_error("--checkpoint %s chooses a policy of a run; %s is none: give the run's folder",
+                checkpoint, what);
+    }
+    return checkpoint == NULL ? ERR_OK : ERR_USAGE;
+  }
+  const bool best = checkpoint != NULL && strcmp(checkpoint, "best") == 0;
+  const bool last = checkpoint == NULL || strcmp(checkpoint, "last") == 0;
+  if (best || last) {
+    snprintf(path, sizeof path, "%.*s/%s", PATH_MAX, what, best ? BEST_FILE : POLICY_FILE);
+  } else if (number_parse_uint(&steps, checkpoint)) {
+    snprintf(path, sizeof path, "%.*s/checkpoints/" STEP_FORMAT "/" POLICY_FILE, PATH_MAX, what,
+             steps);
+  } else {
+    log_error("--checkpoint %s: expected best, last, or the steps of a checkpoint", checkpoint);
+    return ERR_USAGE;
+  }
   s->path = must_strdup(path);
+  if (best && !fsio_exists(path)) {
+    log_error("%s has no best policy: no evaluation has given a score; give --checkpoint last",
+              what);
+    return ERR_CONFIG;
+  }
+  return last || fsio_exists(path) ? ERR_OK : refuse_step(what, checkpoint);
+}
+
+// ---- its task and settings ----
+
+// whether the run was begun with this MuJoCo, which alone reads its compiled task
+static bool has_our_task(const char *run) {
+  char *path = run_files_path(run, "manifest.json"), *mjb = run_files_path(run, TASK_FILE);
+  json_t *manifest = json_load_file(path, 0, NULL);
+  const char *mujoco = json_string_value(json_object_get(manifest, "mujoco"));
+  const bool ours = mujoco != NULL && strcmp(mujoco, mj_versionString()) == 0 && fsio_exists(mjb);
+  json_decref(manifest);
+  free(mjb);
+  free(path);
+  return ours;
+}
+
+static enum err load_kept_task(struct task **out, const char *run) {
+  char *path = run_files_path(run, TASK_FILE);
+  void *mjb;
+  size_t n;
+  enum err err = fsio_read(&mjb, &n, path, MAX_MJB);
+  if (err == ERR_OK) {
+    err = task_from_mjb(out, mjb, n);
+    free(mjb);
+    if (err != ERR_OK) {
+      log_warn("%s is damaged; --task names the task instead", path);
+    }
+  }
+  free(path);
+  return err;
+}
+
+static enum err load_task(struct policy_source *s, const char *what, const char *task) {
+  if (task == NULL && is_folder(what) && has_our_task(what)) {
+    return load_kept_task(&s->task, what);
+  }
+  const char *name = task != NULL ? task : policy_file_meta(&s->policy, "task");
+  if (name == NULL) {
+    log_error("%s does not name its task; give it with --task", what);
+    return ERR_CONFIG;
+  }
+  return task_load(&s->task, name);
 }
 
 // what a run evaluates with; the default for a policy alone, and for a run of another version,
@@ -101,11 +200,12 @@ static enum err check_task(const struct policy_source *s, const char *what) {
   return ERR_OK;
 }
 
-enum err policy_source_open(struct policy_source *s, const char *what, const char *task) {
+enum err policy_source_open(struct policy_source *s, const char *what, const char *task,
+                            const char *checkpoint) {
   *s = (struct policy_source){0};
-  find_policy(s, what);
-  enum err err = policy_file_read(&s->policy, s->path);
-  if (err != ERR_OK || (err = read_episodes(s, what)) != ERR_OK) {
+  enum err err = find_policy(s, what, checkpoint);
+  if (err != ERR_OK || (err = policy_file_read(&s->policy, s->path)) != ERR_OK ||
+      (err = read_episodes(s, what)) != ERR_OK) {
     return err;
   }
   const char *seed = policy_file_meta(&s->policy, "seed");
@@ -114,12 +214,7 @@ enum err policy_source_open(struct policy_source *s, const char *what, const cha
               what);
     return ERR_FORMAT;
   }
-  const char *name = task != NULL ? task : policy_file_meta(&s->policy, "task");
-  if (name == NULL) {
-    log_error("%s does not name its task; give it with --task", what);
-    return ERR_CONFIG;
-  }
-  err = task_load(&s->task, name);
+  err = load_task(s, what, task);
   return err == ERR_OK ? check_task(s, what) : err;
 }
 

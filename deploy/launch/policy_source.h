@@ -22,10 +22,13 @@ struct policy_source {
 NODISCARD enum err policy_source_operand(const char **what, char *const *words, int n,
                                          const char *verb, const char *things);
 
-// what: a run's folder or a policy file; task: a name or a file, NULL for the one that the policy
-// names. ERR_CONFIG: the task is unknown, or has other sizes. A task that has changed since is
-// warned of. Release with policy_source_release, whatever the result.
-NODISCARD enum err policy_source_open(struct policy_source *s, const char *what, const char *task);
+// what: a run's folder or a policy file; task: a name or a file, NULL for the one that the run
+// holds or the policy names. checkpoint: which policy of a run, "best", "last" or the steps of a
+// checkpoint; NULL: the last. ERR_USAGE: it is none of these, or what is a file. ERR_CONFIG: the
+// run does not have it, or the task is unknown, or has other sizes. A task that has changed since
+// is warned of. Release with policy_source_release, whatever the result.
+NODISCARD enum err policy_source_open(struct policy_source *s, const char *what, const char *task,
+                                      const char *checkpoint);
 void policy_source_release(struct policy_source *s);
 
 #endif

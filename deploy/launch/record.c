@@ -34,6 +34,7 @@ static const char help[] =
     "\n"
     "  --script FILE      set-points: rows of one number per action, then how many steps\n"
     "  --policy RUN|FILE  a trained policy, its actions drawn as in training\n"
+    "  --checkpoint WHICH of a RUN: best, last (the default), or the steps of a checkpoint\n"
     "  --episodes N       to keep (default 20)\n"
     "  --noise S          deviation of the noise on a script's actions (default 0.1)\n"
     "  --seed S           of the episodes (default 0)\n"
@@ -45,7 +46,7 @@ static const char help[] =
 enum { TRIES = 20, EPISODES = 20, MAX_EPISODES = 100000 };
 
 struct arguments {
-  const char *task, *script, *policy, *out;
+  const char *task, *script, *policy, *checkpoint, *out;
   uint64_t episodes, seed;
   double noise;
   bool all;
@@ -71,6 +72,7 @@ static enum err parse_noise(double *noise, const char *text) {
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {{"script", required_argument, NULL, 's'},
                                           {"policy", required_argument, NULL, 'p'},
+                                          {"checkpoint", required_argument, NULL, 'c'},
                                           {"episodes", required_argument, NULL, 'n'},
                                           {"noise", required_argument, NULL, 'e'},
                                           {"seed", required_argument, NULL, 'S'},
@@ -88,6 +90,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'p':
         a->policy = optarg;
+        break;
+      case 'c':
+        a->checkpoint = optarg;
         break;
       case 'o':
         a->out = optarg;
@@ -122,7 +127,7 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
 
 static enum err open_source(struct recorder *r) {
   if (r->a.policy != NULL) {
-    return policy_source_open(&r->source, r->a.policy, r->a.task);
+    return policy_source_open(&r->source, r->a.policy, r->a.task, r->a.checkpoint);
   }
   enum err err = task_load(&r->source.task, r->a.task);
   if (err == ERR_OK) {

@@ -23,4 +23,7 @@ void task_show_text(FILE *out, const struct task *task, const char *path,
                     const struct task_cost *cost);
 json_t *task_show_json(const struct task *task, const char *path, const struct task_cost *cost);
 
+// Of the sheet in JSON, how an action becomes control.
+json_t *task_show_action_json(const struct task *task);
+
 #endif

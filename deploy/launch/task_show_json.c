@@ -87,7 +87,7 @@ static json_t *goal_json(const struct task *task) {
   return goal;
 }
 
-static json_t *action_json(const struct task *task) {
+json_t *task_show_action_json(const struct task *task) {
   static const char *const modes[] = {
       [TASK_CTRL] = "ctrl", [TASK_MOCAP] = "mocap", [TASK_MOCAP_RELATIVE] = "mocap_relative"};
   const struct task_action *a = &task->action;
@@ -151,7 +151,7 @@ json_t *task_show_json(const struct task *task, const char *path, const struct t
   CHECK(root);
   put(root, "observation", sensors_json(task, TASK_OBS));
   put(root, "goal", goal_json(task));
-  put(root, "action", action_json(task));
+  put(root, "action", task_show_action_json(task));
   put(root, "timestep", json_real(m->opt.timestep));
   put(root, "frame_skip", json_integer(task->frame_skip));
   put(root, "control_hz", json_real(1 / (m->opt.timestep * task->frame_skip)));

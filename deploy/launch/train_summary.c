@@ -147,28 +147,27 @@ static void print_limit(const struct metrics *m) {
 }
 
 static void print_files(const struct train *t) {
+  const bool best = !isnan(t->status.last.eval_score);
   printf(
       "wrote\n  %s/policy.safetensors   the policy\n"
-      "  %s/progress.csv         learning curve\n"
+      "%s%s%s"
+      "  %s/eval.csv             learning curve\n"
       "  %s/config.yaml          every setting\n",
-      t->run, t->run, t->run);
+      t->run, best ? "  " : "", best ? t->run : "",
+      best ? "/best/                the policy of the best evaluation\n" : "", t->run, t->run);
   if (t->video_every != 0) {
     printf("  %s/videos/              what it did on the way\n", t->run);
   }
 }
 
 static void print_next(const struct train *t) {
-  // a task that is a file has to be named again
-  const bool file = strchr(t->task, '/') != NULL || strstr(t->task, ".xml") != NULL;
   printf("next\n  ");
   commands_telos(stdout);
   printf(" eval");
   print_word(t->run);
-  print_option("--task", file ? t->task : NULL);
   printf("\n  ");
   commands_play(stdout);
   print_word(t->run);
-  print_option("--task", file ? t->task : NULL);
   putchar('\n');
   print_next_seed(t);
 }

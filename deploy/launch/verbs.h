@@ -11,6 +11,7 @@ int verb_eval(int argc, char **argv);
 int verb_play(int argc, char **argv);
 int verb_sweep(int argc, char **argv);
 int verb_record(int argc, char **argv);
+int verb_export(int argc, char **argv);
 int verb_task(int argc, char **argv);
 int verb_rules(int argc, char **argv);
 int verb_keys(int argc, char **argv);

@@ -65,19 +65,23 @@ enum err acting_open(struct acting *c, const struct play_args *a) {
                                           : ACTING_BY_POLICY;
   enum err err;
   if (run) {
-    err = policy_source_open(&c->source, a->what, a->task);
+    err = policy_source_open(&c->source, a->what, a->task, a->checkpoint);
   } else if (a->task != NULL) {
     log_error("%s is a task already; --task goes with a run or a policy file", a->what);
+    err = ERR_USAGE;
+  } else if (a->checkpoint != NULL) {
+    log_error("%s is a task; --checkpoint goes with a run", a->what);
     err = ERR_USAGE;
   } else if (c->by != ACTING_BY_POLICY) {
     err = task_load(&c->source.task, a->what);
   } else {
-    err = policy_source_open(&c->source, policy, a->what);
+    err = policy_source_open(&c->source, policy, a->what, NULL);
   }
   // another policy on the task of a run
   if (err == ERR_OK && run && policy != NULL && c->by == ACTING_BY_POLICY) {
     struct policy_source other;
-    err = policy_source_open(&other, policy, a->task != NULL ? a->task : c->source.task->name);
+    err =
+        policy_source_open(&other, policy, a->task != NULL ? a->task : c->source.task->name, NULL);
     policy_source_release(&c->source);
     c->source = other;
   }

@@ -8,7 +8,7 @@
 #include "common/base/err.h"
 
 struct play_args {
-  const char *what, *task, *policy, *script, *goal, *camera, *out;
+  const char *what, *task, *checkpoint, *policy, *script, *goal, *camera, *out;
   int width, height;  // 0: not given
   int episodes, frame;
   double fps;

@@ -162,7 +162,7 @@ Test(commands, what_comes_next_runs_as_printed) {
   cr_expect_not(has(again, "run.seed=3"), "%s", again);
   out = run_line(again);
   const char *config = harness_text("%s/config.yaml", line_behind(out, "\nnext\n", 0));
-  // ".. eval '<run>' --task .."
+  // ".. eval '<run>'"
   const char *quote = strchr(config, '\'');
   cr_assert_not_null(quote);
   const char *run = harness_text("%.*s", (int)strcspn(quote + 1, "'"), quote + 1);

@@ -161,7 +161,7 @@ Test(damaged_runs, every_mixture_of_what_is_missing) {
   for (int parts = 0; parts <= ALL; parts++) {
     const char *what = harness_text("parts %x", (unsigned)parts);
     small_copy(from, run);
-    cr_assert_eq(system(harness_text("rm -r '%s/videos'", run)), 0);
+    cr_assert_eq(system(harness_text("rm -r '%s/videos' '%s/best'", run, run)), 0);
     for (int i = 0; i < 5; i++) {
       if ((parts >> i & 1) == 0) {
         cr_assert_eq(system(harness_text("rm -r '%s/%s'", run, PARTS[i])), 0);
