@@ -253,6 +253,7 @@ void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) 
   struct mlp_tape *tape = ag->critic_tape[0];
   lay_critics(ag, b->obs, b->goal, b->act, B);
   ag->laid = b;
+  const float *given = y;
   if (ag->prior) {
     memcpy(ag->y, y, (size_t)B * sizeof *y);
     prior_add(ag->prior, ag->y, -1, mlp_input(tape), ag->head, B);
@@ -274,6 +275,9 @@ void agent_critic_loss(struct agent *ag, const struct batch *b, const float *y) 
     if (ag->context) {
       add_context_slope(ag, net, B);
     }
+  }
+  for (int i = 0; i < B && ag->prior; i++) {
+    ag->q[i] += given[i] - y[i];  // the prior
   }
   ag->mean_q = rows_mean(ag->q, B);
 }

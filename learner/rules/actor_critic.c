@@ -81,7 +81,8 @@ void actor_critic_values(struct actor_critic *ac, struct agent *ag, const struct
     novelty_loss(ac->novelty, ac->n, b);
     // eq. (4)
     for (int i = 0; i < b->B; i++) {
-      ac->y[i] += b->head[i] > 0 ? ac->bonus * ac->n[i] : 0;
+      ac->n[i] *= b->head[i] > 0 ? ac->bonus : 0;
+      ac->y[i] += ac->n[i];
     }
   }
   agent_critic_loss(ag, b, ac->y);

@@ -70,7 +70,7 @@ struct actor_critic {
   float *next_logp;  // (B)        log pi(a' | s', g)
   float *V;          // (B)
   float *y;          // (B)        what the critics descend to
-  float *n;          // (B)        novelty
+  float *n;          // (B)        what novelty has added to y: (4), else 0
 };
 
 // Appends the nets of agent_init, of these parts, and of novelty. gamma_max: of actor_critic_gamma.

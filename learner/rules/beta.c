@@ -70,7 +70,8 @@ static double residual(const struct beta *o, const struct agent *ag, const struc
   double sum = 0;
   for (int i = 0; i < b->B; i++) {
     const double next = (1 - (double)b->done[i]) * (double)o->next_value[i];
-    const double error = (double)ag->q[i] - (double)o->r[i] - o->base.gamma * next;
+    const double r = (double)o->r[i] + (double)o->base.n[i];
+    const double error = (double)ag->q[i] - r - o->base.gamma * next;
     sum += error * error;
   }
   return sum / b->B;

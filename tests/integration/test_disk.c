@@ -179,12 +179,16 @@ Test(disk, read_only_while_training) {
 
 // ---- without mounts ----
 
-// a limit on the size of files, as `ulimit -f` sets it: first the checkpoint is too large for it,
-// then the segment
+// a limit on the size of files, as `ulimit -f` sets it, in a run that has begun without it: first
+// the checkpoint is too large for it, then the segment
 Test(disk, file_size_limit) {
   static const size_t limits[] = {4096, 10000, 60000};
   for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
     const char *run = harness_path("run-%zu", limits[i]);
+    struct proc *begun = small_learner(run, NULL);
+    small_endpoint(begun);
+    proc_signal(begun, SIGTERM);
+    cr_assert_eq(proc_wait_exit(begun), 75);
     struct rlimit old, limit = {limits[i], RLIM_INFINITY};
     getrlimit(RLIMIT_FSIZE, &old);
     limit.rlim_max = old.rlim_max;

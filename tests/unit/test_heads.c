@@ -147,6 +147,45 @@ Test(heads, all_start_from_a_given_policy) {
   updater_free(u);
 }
 
+// ---- the prior ----
+
+// what critics learn is the rest to their targets: q, with its prior, is as far from y as the loss
+// says; and the first head has none
+Test(heads, but_the_first_have_a_prior) {
+  struct config cfg = small(HEADS);
+  cfg.explore_prior = 2;
+  static const struct agent_parts one = {.critics = 1, .slow_critics = true, .temperature = true};
+  const struct policy_shape shape = {.obs = OBS, .goal = GOAL, .act = ACT};
+  struct scaling *scaling = scaling_new(&shape);
+  struct nets nets = {.seed = 4}, bare_nets = {.seed = 4};
+  struct agent ag, bare;
+  agent_init(&ag, &nets, &cfg, &shape, scaling, &one, 10);
+  cfg.explore_prior = 0;
+  agent_init(&bare, &bare_nets, &cfg, &shape, scaling, &one, 10);
+  struct batch *b = minibatch_random(&DIMS, ROWS, 7);
+  float y[ROWS];
+  struct rng rng;
+  rng_init(&rng, 2, RNG_TEST, 0);
+  rng_fill_normal(&rng, y, ROWS);
+  agent_begin(&ag, b);
+  agent_critic_loss(&ag, b, y);
+  agent_begin(&bare, b);
+  agent_critic_loss(&bare, b, y);
+  double loss = 0, apart = 0;
+  for (int i = 0; i < ROWS; i++) {
+    loss += pow((double)ag.q[i] - (double)y[i], 2) / ROWS;
+    const double prior = (double)ag.q[i] - (double)bare.q[i];
+    cr_expect(b->head[i] > 0 || prior == 0, "the first head has a prior of %g", prior);
+    apart += b->head[i] > 0 ? fabs(prior) : 0;
+  }
+  cr_expect_float_eq(ag.critic[0].loss, loss, 1e-5);
+  cr_expect_gt(apart / ROWS, 0.05);
+  batch_free(b);
+  agent_release(&ag);
+  agent_release(&bare);
+  scaling_free(scaling);
+}
+
 // ---- which rows a head learns from ----
 
 // half of the rows for the first head, the rest evenly for the others, each of which knows half of
