@@ -116,6 +116,10 @@ static enum err export_file(const struct policy_source *source, const struct arg
   struct sheet sheet;
   default_path(beside, sizeof beside, source->path, a->format->name);
   const char *path = a->out != NULL ? a->out : beside;
+  if (weights_along(source->policy.weights, source->policy.goal).members > 0) {
+    log_warn("%s is of a family of tasks: what is exported knows of no task in it (no context)",
+             source->path);
+  }
   sheet_init(&sheet, source->task, &source->policy);
   FILE *out = open_memstream(&data, &n);
   CHECK(out != NULL);
