@@ -195,6 +195,7 @@ telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
 telos_integration(test_sweep TIMEOUT 300)
 telos_integration(test_export TIMEOUT 300)
+telos_integration(test_runs TIMEOUT 300)
 telos_integration(test_results TIMEOUT 900)
 foreach(t test_record test_determinism_rules test_determinism
           test_train test_train_tasks test_bad_input test_damaged_runs

@@ -14,6 +14,7 @@ int verb_record(int argc, char **argv);
 int verb_export(int argc, char **argv);
 int verb_task(int argc, char **argv);
 int verb_rules(int argc, char **argv);
+int verb_runs(int argc, char **argv);
 int verb_keys(int argc, char **argv);
 int verb_config(int argc, char **argv);
 

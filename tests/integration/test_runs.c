@@ -1,0 +1,76 @@
+// test_runs.c - telos runs tells of each run below a folder: its state while it runs, after it was
+// stopped and when it is done, and the scores that its own files have.
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/integration/harness.h"
+#include "tests/integration/small.h"
+
+// the list of the folder as JSON; free with json_decref
+static json_t *list(const char *folder) {
+  struct proc *p = proc_start(NULL, harness_program("telos"), "runs", folder, "--json", NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  json_t *all = json_loads(proc_stdout(p), 0, NULL);
+  cr_assert(json_is_array(all), "%s", proc_stdout(p));
+  return all;
+}
+
+static const char *word(json_t *run, const char *key) {
+  return json_string_value(json_object_get(run, key));
+}
+
+static void expect_state(const char *folder, const char *state) {
+  json_t *all = list(folder);
+  cr_assert_eq(json_array_size(all), 1);
+  cr_assert_str_eq(word(json_array_get(all, 0), "state"), state);
+  json_decref(all);
+}
+
+Test(runs, a_run_from_its_beginning_to_its_end) {
+  static const char *const more[] = {"agent.gamma=0.9", "--rule", "her", NULL};
+  const char *folder = harness_path("runs"), *run = harness_path("runs/box2d/a");
+  struct proc *learner = small_learner(run, more);
+  small_endpoint(learner);
+  expect_state(folder, "running");
+  proc_signal(learner, SIGTERM);
+  cr_assert_eq(proc_wait_exit(learner), 75);
+  expect_state(folder, "stopped");
+  small_finish(run, more);
+
+  json_t *all = list(folder), *r = json_array_get(all, 0);
+  cr_assert_eq(json_array_size(all), 1);
+  cr_expect_str_eq(word(r, "run"), run);
+  cr_expect_str_eq(word(r, "task"), "box2d");
+  cr_expect_str_eq(word(r, "rule"), "her");
+  cr_expect_str_eq(word(r, "state"), "done");
+  cr_expect(strstr(word(r, "settings"), "agent.gamma=0.9"), "%s", word(r, "settings"));
+  cr_expect(strstr(word(r, "settings"), "worth.reward") == NULL, "that is the rule");
+  cr_expect(strstr(word(r, "settings"), "wire.port") == NULL, "that decides nothing");
+  cr_expect(strstr(word(r, "command"), "--run"));
+  cr_expect_eq(json_real_value(json_object_get(r, "steps")), 4000);
+  // the last and the best row of the run's own table
+  const char *text = harness_read(harness_text("%s/eval.csv", run), NULL);
+  double last = NAN, best = INFINITY;
+  for (const char *row = strchr(text, '\n') + 1; *row != '\0'; row = strchr(row, '\n') + 1) {
+    cr_assert_eq(sscanf(row, "%*f,%*d,%*d,%lf", &last), 1);
+    best = last < best ? last : best;
+  }
+  cr_expect_float_eq(json_real_value(json_object_get(r, "score")), last, 1e-3);
+  cr_expect_float_eq(json_real_value(json_object_get(r, "best_score")), best, 1e-6 * best);
+  json_decref(all);
+
+  // as a table: a heading and the run
+  struct proc *p = proc_start(NULL, harness_program("telos"), "runs", folder, NULL);
+  cr_assert_eq(proc_wait_exit(p), 0);
+  cr_expect_eq(small_count(proc_stdout(p), "run "), 1);
+  cr_expect_eq(small_count(proc_stdout(p), run), 1);
+}
+
+Test(runs, a_folder_that_is_not_there) {
+  struct proc *p = proc_start(NULL, harness_program("telos"), "runs", "/no/such/folder", NULL);
+  small_assert_end(p, 74, "no folder", (const char *const[]){"/no/such/folder", NULL});
+}
