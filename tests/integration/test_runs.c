@@ -70,6 +70,36 @@ Test(runs, a_run_from_its_beginning_to_its_end) {
   cr_expect_eq(small_count(proc_stdout(p), run), 1);
 }
 
+// the settings that differ, and no others; and both results
+Test(runs, compared) {
+  static const char *const more[] = {"agent.gamma=0.9", "learner.threads=1", NULL};
+  const char *a = small_reference(), *b = harness_path("b");
+  small_finish(b, more);
+  struct proc *p = proc_start(NULL, harness_program("telos"), "compare", a, b, NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  const char *text = proc_stdout(p), *gamma = strstr(text, "\nagent.gamma ");
+  cr_assert(gamma, "%s", text);
+  char first[32], second[32];
+  cr_assert_eq(sscanf(gamma, " agent.gamma %31s %31s", first, second), 2);
+  cr_expect(strcmp(first, "auto") == 0 && strcmp(second, "0.9") == 0, "%s", text);
+  cr_expect_eq(small_count(text, "learner.threads"), 0, "that decides nothing");
+  cr_expect_eq(small_count(text, "net.hidden"), 0, "that is the same");
+  for (int i = 0; i < 2; i++) {
+    json_t *all = list(i == 0 ? a : b);
+    const double score = json_real_value(json_object_get(json_array_get(all, 0), "score"));
+    cr_expect(strstr(strstr(text, "\nscore"), harness_text("%.2f +- ", score)), "%s", text);
+    json_decref(all);
+  }
+}
+
+Test(runs, compared_with_what_is_no_run) {
+  struct proc *p =
+      proc_start(NULL, harness_program("telos"), "compare", small_reference(), "/tmp", NULL);
+  small_assert_end(p, 78, "no run", (const char *const[]){"/tmp", "is no run", NULL});
+  p = proc_start(NULL, harness_program("telos"), "compare", "one", NULL);
+  small_assert_end(p, 64, "one run", (const char *const[]){"2 to 16", NULL});
+}
+
 Test(runs, a_folder_that_is_not_there) {
   struct proc *p = proc_start(NULL, harness_program("telos"), "runs", "/no/such/folder", NULL);
   small_assert_end(p, 74, "no folder", (const char *const[]){"/no/such/folder", NULL});
