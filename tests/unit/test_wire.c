@@ -182,7 +182,12 @@ Test(wire, welcome_there_and_back) {
   cr_assert_eq(out.welcome.task_digest, 12);
   cr_assert_eq(out.welcome.model_bytes, 12345678);
   cr_assert_eq(out.welcome.weights_port, 5556);
-  cr_assert_eq(memcmp(&out.welcome.settings, &m.welcome.settings, sizeof m.welcome.settings), 0);
+  const struct wire_settings *got = &out.welcome.settings, *want = &m.welcome.settings;
+  cr_assert(got->none == want->none && got->least == want->least);
+  cr_assert(got->random == want->random && got->repeat == want->repeat);
+  cr_assert(got->hindsight == want->hindsight && got->members == want->members);
+  cr_assert(got->heartbeat == want->heartbeat && got->patience == want->patience);
+  cr_assert_eq(got->max_message, want->max_message);
   // no exploration at all is a setting, too
   m.welcome.settings.random = m.welcome.settings.repeat = 0;
   frame = wire_encode(encoder, &n, &m);
