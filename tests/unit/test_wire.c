@@ -85,6 +85,7 @@ static struct wire_msg sample(enum wire_type type) {
                                         .settings = {.random = 0.3,
                                                      .repeat = 0.7,
                                                      .hindsight = 5,
+                                                     .members = 7,
                                                      .heartbeat = 900,
                                                      .patience = 50000,
                                                      .max_message = 1 << 20}};
