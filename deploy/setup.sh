@@ -16,7 +16,7 @@ play_packages=(libosmesa6-dev libpng-dev libwebp-dev)
 # libclang-rt-14-dev: clang's sanitizers and libFuzzer; libmujoco-samples: the model that the task
 # tendon-arm includes; libopenmpi-dev, openmpi-bin: several processes share the updates of one learner
 test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy shellcheck git
-  libmujoco-samples libopenmpi-dev openmpi-bin)
+  libmujoco-samples libopenmpi-dev openmpi-bin gnuplot-nox)
 
 case ${1-} in
 build) packages=("${build_packages[@]}") ;;

@@ -159,7 +159,7 @@ target_link_options(test_gate PRIVATE -Wl,--wrap=allowed_find)
 foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
-foreach(t test_sweep_plan test_sweep_stats test_sweep_table)
+foreach(t test_sweep_plan test_sweep_stats test_sweep_table test_plot_data)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS launch)
 endforeach()
 target_link_options(test_trainer PRIVATE

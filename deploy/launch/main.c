@@ -34,6 +34,7 @@ static const char help[] =
     "  sweep         train tasks x rules x settings x seeds; one table at the end\n"
     "  runs          list runs: score, state, settings\n"
     "  compare A B   settings in which runs differ, and results side by side\n"
+    "  plot RUN      learning curves as SVG or PNG\n"
     "  task          list tasks, show one, check a file\n"
     "  rules         list the update rules, for train --rule\n"
     "  keys          make keys for encryption, and allow and revoke actors\n"
@@ -47,10 +48,11 @@ static int run_verb(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-  } verbs[] = {{"train", verb_train}, {"eval", verb_eval},       {"play", verb_play},
-               {"sweep", verb_sweep}, {"record", verb_record},   {"export", verb_export},
-               {"task", verb_task},   {"rules", verb_rules},     {"keys", verb_keys},
-               {"runs", verb_runs},   {"compare", verb_compare}, {"config", verb_config}};
+  } verbs[] = {{"train", verb_train},  {"eval", verb_eval},       {"play", verb_play},
+               {"sweep", verb_sweep},  {"record", verb_record},   {"export", verb_export},
+               {"task", verb_task},    {"rules", verb_rules},     {"keys", verb_keys},
+               {"runs", verb_runs},    {"compare", verb_compare}, {"plot", verb_plot},
+               {"config", verb_config}};
   const char *verb = argv[0];
   if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
     fputs(help, stdout);
@@ -74,8 +76,8 @@ static int run_verb(int argc, char **argv) {
   } else {
     log_error(
         "unknown verb '%s'; expected train, eval, play, record, export, sweep, runs, compare, "
-        "task, rules, "
-        "keys, config or version (telos --help)",
+        "plot, "
+        "task, rules, keys, config or version (telos --help)",
         verb);
   }
   return err_exit_code(ERR_USAGE);

@@ -26,8 +26,7 @@ static char *text_of(json_t *manifest, const char *key) {
   return must_strdup(text != NULL ? text : "");
 }
 
-// what decides the result and is not what the rule's name stands for, as arguments of a shell
-static char *settings_of(const struct config *cfg, const char *rule) {
+char *run_info_settings(const struct config *cfg, const char *rule) {
   char text[CONFIG_ROWS][CONFIG_KEY_BYTES + CONFIG_VALUE_BYTES], *words[CONFIG_ROWS];
   struct config usual;
   int n = 0;
@@ -97,7 +96,7 @@ enum err run_info_read(struct run_info *out, const char *path) {
                            .cfg = cfg,
                            .best = best_score(path)};
   json_decref(manifest);
-  out->settings = settings_of(&cfg, out->rule);
+  out->settings = run_info_settings(&cfg, out->rule);
   sweep_result_read(&out->result, path, cfg.run_steps);
   out->state = is_running(path) ? "running" : out->result.done ? "done" : "stopped";
   return ERR_OK;

@@ -24,6 +24,10 @@ struct run_info {
 NODISCARD enum err run_info_read(struct run_info *out, const char *path);
 void run_info_release(struct run_info *r);
 
+// Those settings of cfg that decide a result and are not what the rule's name stands for, as
+// arguments of a shell. Free with free().
+char *run_info_settings(const struct config *cfg, const char *rule);
+
 enum { RUN_INFO_NUMBER = 32 };
 
 // x with two decimals, "-" when it is not known; into out, or static.

@@ -16,6 +16,7 @@ int verb_task(int argc, char **argv);
 int verb_rules(int argc, char **argv);
 int verb_runs(int argc, char **argv);
 int verb_compare(int argc, char **argv);
+int verb_plot(int argc, char **argv);
 int verb_keys(int argc, char **argv);
 int verb_config(int argc, char **argv);
 

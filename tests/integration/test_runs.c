@@ -100,6 +100,43 @@ Test(runs, compared_with_what_is_no_run) {
   small_assert_end(p, 64, "one run", (const char *const[]){"2 to 16", NULL});
 }
 
+// ---- pictures ----
+
+static void expect_begins(const char *path, const char *bytes, size_t n) {
+  size_t size;
+  const char *text = harness_read(path, &size);
+  cr_assert(size > 1000 && memcmp(text, bytes, n) == 0, "%s: %zu bytes", path, size);
+}
+
+Test(runs, drawn) {
+  if (system("command -v gnuplot >/dev/null") != 0) {
+    cr_skip_test("gnuplot is not installed");
+  }
+  // a name with what shells and gnuplot look at
+  const char *run = small_reference(), *svg = harness_path("it's a $1 'plot'.svg");
+  const char *png = harness_path("a.png");
+  struct proc *p = proc_start(NULL, harness_program("telos"), "plot", run, "--out", svg, NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  expect_begins(svg, "<?xml", 5);
+  cr_expect(strstr(harness_read(svg, NULL), "(1 seed)"));
+  p = proc_start(NULL, harness_program("telos"), "plot", run, "--x", "seconds", "--out", png, NULL);
+  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  expect_begins(png, "\x89PNG", 4);
+  p = proc_start(NULL, harness_program("telos"), "plot", run, "--out", "/no/such/a.svg", NULL);
+  small_assert_end(p, 74, "no folder", (const char *const[]){"/no/such/a.svg", NULL});
+}
+
+Test(runs, not_drawn) {
+  const char *run = small_reference();
+  struct proc *p = proc_start((const char *const[]){"PATH=/nowhere", NULL},
+                              harness_program("telos"), "plot", run, NULL);
+  small_assert_end(p, 78, "no gnuplot", (const char *const[]){"gnuplot", "apt-get", NULL});
+  p = proc_start(NULL, harness_program("telos"), "plot", run, "--out", "a.pdf", NULL);
+  small_assert_end(p, 64, "a.pdf", (const char *const[]){".svg or .png", NULL});
+  p = proc_start(NULL, harness_program("telos"), "plot", run, "--x", "hours", NULL);
+  small_assert_end(p, 64, "hours", (const char *const[]){"steps or seconds", NULL});
+}
+
 Test(runs, a_folder_that_is_not_there) {
   struct proc *p = proc_start(NULL, harness_program("telos"), "runs", "/no/such/folder", NULL);
   small_assert_end(p, 74, "no folder", (const char *const[]){"/no/such/folder", NULL});
