@@ -77,7 +77,7 @@ static void put_script(FILE *f, const struct plot_data *d, const struct argument
   put_string(f, temporary);
   fprintf(f,
           "\nset border 3\nset tics nomirror\nset grid lc rgb '#dddddd'\nset xrange [0:*]\n"
-          "set key below left Left reverse\nset xlabel '%s'\nset ylabel '%s'\n",
+          "set key above left Left reverse\nset xlabel '%s'\nset ylabel '%s'\n",
           a->seconds ? "seconds of training" : "env steps",
           d->rewards ? "return" : "score: 100 x final / initial distance");
   if (!d->rewards) {
