@@ -197,7 +197,9 @@ telos_integration(test_sweep TIMEOUT 300)
 telos_integration(test_export TIMEOUT 300)
 telos_integration(test_runs TIMEOUT 300)
 telos_integration(test_results TIMEOUT 900)
-foreach(t test_record test_determinism_rules test_determinism
+# every rule, three times: most of ten minutes under the address sanitizer
+telos_integration(test_determinism_rules TIMEOUT 1800)
+foreach(t test_record test_determinism
           test_train test_train_tasks test_bad_input test_damaged_runs
           test_messages test_sizes test_report_lines test_chaos test_disk test_signals test_encryption)
   telos_integration(${t} TIMEOUT 900)
