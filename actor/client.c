@@ -4,6 +4,7 @@
 // the pool's answers is sent, and the next tick goes on with the rest.
 #include "actor/client.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
+#include "proto/http.h"
 #include "proto/keyring.h"
 #include "proto/link.h"
 
@@ -40,8 +43,10 @@ struct client {
   struct session *session;
   struct pool *pool;
   struct desk *desk;
-  int signals;       // received
-  int64_t leave_ms;  // when to stop waiting for rollout threads; 0: we stay
+  struct http *http;  // NULL: none
+  bool sound;         // of the last tick
+  int signals;        // received
+  int64_t leave_ms;   // when to stop waiting for rollout threads; 0: we stay
   enum err result;
 };
 
@@ -155,8 +160,8 @@ static void on_tick(uv_timer_t *handle) {
     return;
   }
   const int64_t beats = STUCK_BEATS * session_heartbeat_ms(c->session);
-  const bool sound = pool_is_sound(c->pool, now_ms(c), beats > STUCK_MIN_MS ? beats : STUCK_MIN_MS);
-  session_tick(c->session, sound, pool_steps(c->pool), pool_busy_ms(c->pool));
+  c->sound = pool_is_sound(c->pool, now_ms(c), beats > STUCK_MIN_MS ? beats : STUCK_MIN_MS);
+  session_tick(c->session, c->sound, pool_steps(c->pool), pool_busy_ms(c->pool));
   ask_for_weights(c);
   send_answers(c);
 }
@@ -172,6 +177,48 @@ static void on_signal(uv_signal_t *handle, int signum) {
     session_end(c->session, "asked to stop");
     leave(c, ERR_OK);
   }
+}
+
+// ---- HTTP ----
+
+static void on_request(void *ctx, struct http_answer *a, const char *path) {
+  const struct client *c = ctx;
+  const bool serving = session_is_serving(c->session) && c->leave_ms == 0;
+  const bool alive = strcmp(path, "/healthz") == 0 || strcmp(path, "/livez") == 0;
+  if (alive && !c->sound) {
+    a->status = 503;
+    fputs("stuck: a rollout thread has a ticket and makes no step\n", a->body);
+  } else if (alive) {
+    fprintf(a->body, "alive: %s %s, %" PRIu64 " env steps\n",
+            serving ? "serves" : "waits for a learner at", c->options.endpoint,
+            pool_steps(c->pool));
+  } else if (strcmp(path, "/readyz") == 0) {
+    a->status = serving ? 200 : 503;
+    fprintf(a->body, "%s %s\n", serving ? "ready: serves" : "not ready: no learner at",
+            c->options.endpoint);
+  } else {
+    a->status = 404;
+    fputs("not found; there are /healthz and /readyz\n", a->body);
+  }
+}
+
+// [ADDRESS:]PORT
+static enum err open_http(struct client *c, const char *text) {
+  char address[HTTP_MAX_ADDRESS + 1] = "127.0.0.1", url[HTTP_MAX_URL];
+  const char *colon = strrchr(text, ':'), *digits = colon != NULL ? colon + 1 : text;
+  uint64_t port = 0;
+  if (colon != NULL && colon - text <= HTTP_MAX_ADDRESS) {
+    snprintf(address, sizeof address, "%.*s", (int)(colon - text), text);
+  }
+  enum err err = number_option(&port, "--http", digits, 0, 65535);
+  if (err == ERR_OK) {
+    err = http_open(&c->http, &c->loop, address, (int)port, "--http", on_request, c);
+  }
+  if (err == ERR_OK) {
+    http_url(c->http, url);
+    log_info("HTTP on %s", url);
+  }
+  return err;
 }
 
 // ---- life ----
@@ -258,6 +305,7 @@ static struct client *client_new(const struct client_options *opt) {
       .threads = opt->threads,
       .slots = pool_slots(c->pool),
       .patience_ms = opt->patience_ms > 0 ? opt->patience_ms : CLIENT_PATIENCE_MS};
+  c->sound = true;
   name_actor(c, opt->name);
   c->session = session_new(&c->options, &c->loop, &events, c);
   return c;
@@ -271,6 +319,7 @@ static void close_handle(uv_handle_t *handle, void *arg) {
 }
 
 static void client_free(struct client *c) {
+  http_close(c->http);
   session_disconnect(c->session);
   if (!pool_free(c->pool)) {
     return;
@@ -289,6 +338,9 @@ enum err client_run(const struct client_options *opt) {
   enum err err = parse_endpoint(c->host, opt->endpoint);
   if (err == ERR_OK) {
     err = read_keys(c, opt);
+  }
+  if (err == ERR_OK && opt->http != NULL) {
+    err = open_http(c, opt->http);
   }
   if (err == ERR_OK) {
     err = session_start(c->session);

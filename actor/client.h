@@ -10,6 +10,9 @@
 // Heartbeats go out only while the side that works is sound. When a rollout thread holds a ticket
 // and has made no step for 10 heartbeat intervals (at least 10 s), they stop until it does, so that
 // the learner gives its tickets to others.
+//
+// Over HTTP (proto/http.h) it answers a line: /healthz (and /livez), 503 while it is not sound as
+// above; /readyz, 503 unless a learner has welcomed it. No answer of /healthz depends on a learner.
 #ifndef ACTOR_CLIENT_H
 #define ACTOR_CLIENT_H
 
@@ -29,14 +32,15 @@ struct client_options {
                          // is not loopback
   const char *key;       // name of ours; NULL: see keyring_read_actor
   bool insecure;         // no encryption, whatever the endpoint is
+  const char *http;      // HTTP, too: [ADDRESS:]PORT, by default on loopback; NULL: none
 };
 
 // Serves the learner. Returns, after one logged line:
 //
 //   ERR_OK           the learner is done, or SIGTERM or SIGINT came
-//   ERR_USAGE        the endpoint is none
+//   ERR_USAGE        the endpoint is none, or http is no port
 //   ERR_UNAVAILABLE  no learner for wire.patience (patience_ms before the first welcome), or it has
-//                    as many actors as it can serve
+//                    as many actors as it can serve; the port of http is in use
 //   ERR_REFUSED      two other actors contradicted our episodes (audit), or our key is not allowed
 //   ERR_CONFIG       protocol, MuJoCo version or task differ, the welcome cannot be used, or the
 //                    keys cannot: ours, the learner's, or one of us has none

@@ -43,13 +43,16 @@ static const char help[] =
     "                      network reads all, who can write to it is believed\n"
     "  --patience SECONDS  wait for the learner's first answer; default: 60\n"
     "  --parent PID        stop when this parent process ends (used by telos)\n"
+    "  --http [ADDR:]PORT  answer /healthz and /readyz there, on loopback unless ADDR\n"
+    "                      says otherwise; 0: the system chooses the port\n"
     "  --debug             log more\n"
     "  --help, --version\n"
     "\n"
     "An actor reconnects by itself. It gives up when no learner answers for\n"
     "--patience, later for wire.patience.\n"
     "Exit codes: 0 learner done, or asked to stop; 64 usage; 65 unstable simulation;\n"
-    "69 no learner; 75 parent gone; 77 refused by the audit, or for its key; 78 keys\n"
+    "69 no learner, or the port of --http is in use; 75 parent gone; 77 refused by the audit, or "
+    "for its key; 78 keys\n"
     "that cannot be used, other protocol, MuJoCo version or task; 130, 143 second\n"
     "signal.\n";
 
@@ -69,12 +72,19 @@ static enum err parse_name(const char **out, const char *text) {
 
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
-      {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 't'},
-      {"name", required_argument, NULL, 'n'},    {"keys", required_argument, NULL, 'k'},
-      {"key", required_argument, NULL, 'K'},     {"insecure", no_argument, NULL, 'i'},
-      {"parent", required_argument, NULL, 'p'},  {"patience", required_argument, NULL, 'P'},
-      {"debug", no_argument, NULL, 'd'},         {"help", no_argument, NULL, 'h'},
-      {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
+      {"connect", required_argument, NULL, 'c'},
+      {"threads", required_argument, NULL, 't'},
+      {"name", required_argument, NULL, 'n'},
+      {"keys", required_argument, NULL, 'k'},
+      {"key", required_argument, NULL, 'K'},
+      {"insecure", no_argument, NULL, 'i'},
+      {"parent", required_argument, NULL, 'p'},
+      {"patience", required_argument, NULL, 'P'},
+      {"http", required_argument, NULL, 'H'},
+      {"debug", no_argument, NULL, 'd'},
+      {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},
+      {NULL, 0, NULL, 0},
   };
   enum err err = ERR_OK;
   uint64_t n = 0;
@@ -99,6 +109,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'i':
         a->client.insecure = true;
+        break;
+      case 'H':
+        a->client.http = optarg;
         break;
       case 'P':
         err = number_option(&n, "--patience", optarg, 1, MAX_PATIENCE_S);

@@ -11,7 +11,7 @@ set -euo pipefail
 
 # libc6-dev is only recommended by gcc, so it is named here
 build_packages=(gcc libc6-dev pkg-config cmake ninja-build libmujoco-dev libzmq3-dev libuv1-dev
-  libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libdnnl-dev libyaml-dev libjansson-dev libxxhash-dev)
+  libprotobuf-c-dev protobuf-c-compiler libmicrohttpd-dev libopenblas-dev libdnnl-dev libyaml-dev libjansson-dev libxxhash-dev)
 play_packages=(libosmesa6-dev libpng-dev libwebp-dev)
 # libclang-rt-14-dev: clang's sanitizers and libFuzzer; libmujoco-samples: the model that the task
 # tendon-arm includes; libopenmpi-dev, openmpi-bin: several processes share the updates of one learner

@@ -200,9 +200,9 @@ static enum err read_config(struct config *cfg, const struct arguments *a) {
 }
 
 // `telos train` waits for this line
-static void on_listening(void *ctx, const char *endpoint) {
+static void on_listening(void *ctx, const char *endpoint, const char *url) {
   const struct rundir *run = ctx;
-  printf("listening endpoint=%s run=%s\n", endpoint, run->path);
+  printf("listening endpoint=%s http=%s run=%s\n", endpoint, url, run->path);
   fflush(stdout);
 }
 

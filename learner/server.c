@@ -25,6 +25,8 @@
 #include "learner/report.h"
 #include "learner/rundir.h"
 #include "learner/trainer.h"
+#include "learner/web.h"
+#include "proto/http.h"
 #include "proto/link.h"
 #include "proto/wire.h"
 #include "proto/zcall.h"
@@ -50,6 +52,8 @@ struct server {
   void *zmq;
   struct gate *gate;
   struct link router, pub;
+  char endpoint[PORTS_MAX_ENDPOINT];
+  struct http *http;  // NULL: none
 
   struct wire_decoder *decoder;
   struct ledger *ledger;
@@ -343,8 +347,32 @@ static void on_keys_revoked(void *ctx) {
   link_cut(&s->pub);
 }
 
+static void on_request(void *ctx, struct http_answer *answer, const char *path) {
+  struct server *s = ctx;
+  const struct web web = {.trainer = s->trainer,
+                          .fleet = &s->fleet,
+                          .endpoint = s->endpoint,
+                          .stuck = !trainer_healthy(s),
+                          .stopping = s->stopping};
+  web_answer(&web, answer, path);
+}
+
+static enum err open_http(struct server *s, char *url) {
+  snprintf(url, HTTP_MAX_URL, "none");
+  if (s->cfg->http_port < 0) {
+    return ERR_OK;
+  }
+  const enum err err = http_open(&s->http, &s->loop, s->cfg->http_bind, (int)s->cfg->http_port,
+                                 "http.bind and http.port", on_request, s);
+  if (err == ERR_OK) {
+    http_url(s->http, url);
+    log_info("HTTP on %s", url);
+  }
+  return err;
+}
+
 static enum err open_sockets(struct server *s, const struct server_options *opt) {
-  char endpoint[PORTS_MAX_ENDPOINT];
+  char url[HTTP_MAX_URL];
   const char *keys = opt->keys;
   enum err err = ports_choose_keys(&keys, s->cfg, opt->insecure);
   if (err != ERR_OK) {
@@ -357,10 +385,11 @@ static enum err open_sockets(struct server *s, const struct server_options *opt)
     return err;
   }
   s->fleet.gate = s->gate;
-  err = ports_open(&s->router, &s->pub, endpoint, &s->fleet.weights_port, s->zmq, s->cfg, s->gate);
-  if (err == ERR_OK) {
-    log_info("listening on %s", endpoint);
-    opt->listening(opt->ctx, endpoint);
+  err =
+      ports_open(&s->router, &s->pub, s->endpoint, &s->fleet.weights_port, s->zmq, s->cfg, s->gate);
+  if (err == ERR_OK && (err = open_http(s, url)) == ERR_OK) {
+    log_info("listening on %s", s->endpoint);
+    opt->listening(opt->ctx, s->endpoint, url);
   }
   return err;
 }
@@ -426,6 +455,7 @@ static void close_handle(uv_handle_t *handle, void *arg) {
 
 // ends threads and loop; the sockets stay open (server_free)
 static void stop(struct server *s) {
+  http_close(s->http);
   link_stop(&s->router);
   gate_stop(s->gate);
   trainer_free(s->trainer);

@@ -2,6 +2,7 @@
 //
 //   ROUTER  hello, grants, episodes, acks, heartbeats (one peer struct an actor)
 //   PUB     every new version of the policy
+//   HTTP    health (learner/web.h)
 //
 // The loop thread owns sockets, peers and ledger; the trainer is a thread of its own. A bad message
 // costs that message: it is counted, and logged once per peer and reason. Peers that miss three
@@ -30,8 +31,9 @@ struct server_options {
   const char
       *keys;      // folder of keys (proto/keyring.h); NULL: the default one, where they are needed
   bool insecure;  // no encryption, also for addresses other than loopback
-  uint64_t video_every;                                // trainer_set_videos; 0: none
-  void (*listening)(void *ctx, const char *endpoint);  // called once, when actors can connect
+  uint64_t video_every;  // trainer_set_videos; 0: none
+  // Called once, when actors can connect; url: of the HTTP port, or none.
+  void (*listening)(void *ctx, const char *endpoint, const char *url);
   void *ctx;
 };
 

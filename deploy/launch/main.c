@@ -38,6 +38,7 @@ static const char help[] =
     "  task          list tasks, show one, check a file\n"
     "  rules         list the update rules, for train --rule\n"
     "  keys          make keys for encryption, and allow and revoke actors\n"
+    "  health        ask a learner or an actor whether it is alive\n"
     "  config        show the resolved settings\n"
     "  version       versions of telos and its libraries\n"
     "\n"
@@ -48,11 +49,11 @@ static int run_verb(int argc, char **argv) {
   static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-  } verbs[] = {{"train", verb_train},  {"eval", verb_eval},       {"play", verb_play},
-               {"sweep", verb_sweep},  {"record", verb_record},   {"export", verb_export},
-               {"task", verb_task},    {"rules", verb_rules},     {"keys", verb_keys},
-               {"runs", verb_runs},    {"compare", verb_compare}, {"plot", verb_plot},
-               {"config", verb_config}};
+  } verbs[] = {{"train", verb_train},   {"eval", verb_eval},       {"play", verb_play},
+               {"sweep", verb_sweep},   {"record", verb_record},   {"export", verb_export},
+               {"task", verb_task},     {"rules", verb_rules},     {"keys", verb_keys},
+               {"runs", verb_runs},     {"compare", verb_compare}, {"plot", verb_plot},
+               {"health", verb_health}, {"config", verb_config}};
   const char *verb = argv[0];
   if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
     fputs(help, stdout);
@@ -76,8 +77,7 @@ static int run_verb(int argc, char **argv) {
   } else {
     log_error(
         "unknown verb '%s'; expected train, eval, play, record, export, sweep, runs, compare, "
-        "plot, "
-        "task, rules, keys, config or version (telos --help)",
+        "plot, task, rules, keys, health, config or version (telos --help)",
         verb);
   }
   return err_exit_code(ERR_USAGE);

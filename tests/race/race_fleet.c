@@ -21,7 +21,8 @@ static char endpoint[128];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t listening = PTHREAD_COND_INITIALIZER;
 
-static void on_listening(void *ctx, const char *at) {
+static void on_listening(void *ctx, const char *at, const char *url) {
+  (void)url;
   (void)ctx;
   pthread_mutex_lock(&lock);
   snprintf(endpoint, sizeof endpoint, "%s", at);

@@ -588,7 +588,7 @@ Test(config, environment_of_kubernetes) {
              "e.g. 5555");
   char *wrong_port[] = {"TELOS_NET_PORT=6000", NULL};
   refuse_env(wrong_port,
-             "environment: unknown variable TELOS_NET_PORT; did you mean TELOS_WIRE_PORT?");
+             "environment: unknown variable TELOS_NET_PORT; did you mean TELOS_HTTP_PORT?");
 }
 
 // ---- files ----
