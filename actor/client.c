@@ -175,7 +175,7 @@ static void on_signal(uv_signal_t *handle, int signum) {
   if (c->leave_ms == 0) {
     log_info("%s: leaving", strsignal(signum));
     session_end(c->session, "asked to stop");
-    leave(c, ERR_OK);
+    leave(c, ERR_INTERRUPTED);
   }
 }
 

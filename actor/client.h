@@ -37,7 +37,8 @@ struct client_options {
 
 // Serves the learner. Returns, after one logged line:
 //
-//   ERR_OK           the learner is done, or SIGTERM or SIGINT came
+//   ERR_OK           the learner is done
+//   ERR_INTERRUPTED  SIGTERM or SIGINT came before: another actor is wanted in its place
 //   ERR_USAGE        the endpoint is none, or http is no port
 //   ERR_UNAVAILABLE  no learner for wire.patience (patience_ms before the first welcome), or it has
 //                    as many actors as it can serve; the port of http is in use

@@ -50,8 +50,8 @@ static const char help[] =
     "\n"
     "An actor reconnects by itself. It gives up when no learner answers for\n"
     "--patience, later for wire.patience.\n"
-    "Exit codes: 0 learner done, or asked to stop; 64 usage; 65 unstable simulation;\n"
-    "69 no learner, or the port of --http is in use; 75 parent gone; 77 refused by the audit, or "
+    "Exit codes: 0 learner done; 64 usage; 65 unstable simulation; 69 no learner, or\n"
+    "the port of --http is in use; 75 asked to stop, or parent gone; 77 refused by the audit, or "
     "for its key; 78 keys\n"
     "that cannot be used, other protocol, MuJoCo version or task; 130, 143 second\n"
     "signal.\n";

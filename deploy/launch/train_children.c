@@ -207,7 +207,8 @@ static void on_actor_exit(uv_process_t *process, int64_t status, int term_signal
     return;
   }
   const int code = term_signal != 0 ? 128 + term_signal : (int)status;
-  c->falls = code == 0 || lived_long(c) ? 0 : c->falls + 1;
+  const bool asked = code == err_exit_code(ERR_INTERRUPTED);
+  c->falls = code == 0 || asked || lived_long(c) ? 0 : c->falls + 1;
   if ((term_signal == 0 && useless_to_retry(status)) || c->falls == ACTOR_FALLS) {
     give_up(c, code);
     return;

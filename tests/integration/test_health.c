@@ -84,7 +84,7 @@ Test(health, a_learner_that_waits_is_alive_and_says_for_what) {
   struct proc *actor = small_actor(endpoint);
   wait_answer(url, NULL, "alive: 1 actor; ");
   proc_signal(actor, SIGTERM);
-  cr_assert_eq(proc_wait_exit(actor), 0);
+  cr_assert_eq(proc_wait_exit(actor), 75);
   wait_answer(url, NULL, "alive: waits for actors");
   proc_signal(learner, SIGTERM);
   cr_assert_eq(proc_wait_exit(learner), 75);
@@ -113,7 +113,7 @@ Test(health, an_actor_is_alive_without_a_learner_and_ready_with_one) {
   cr_assert_eq(proc_wait_exit(learner), 75);
   wait_answer(url, "--ready", "not ready");
   proc_signal(actor, SIGTERM);
-  cr_assert_eq(proc_wait_exit(actor), 0);
+  cr_assert_eq(proc_wait_exit(actor), 75);
 }
 
 Test(health, who_does_not_answer_is_not_alive) {

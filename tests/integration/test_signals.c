@@ -118,7 +118,7 @@ static void signal_actor(const char *reference, int sig, enum phase phase) {
   fleet_start(f, 2, 1);
   wait_phase(phase, f->learner, f->run);
   proc_signal(f->actors[0], sig);
-  check_code(proc_wait_exit(f->actors[0]), sig, phase, 0);
+  check_code(proc_wait_exit(f->actors[0]), sig, phase, 75);
   f->actors[0] = NULL;
   fleet_end(f);
   check_none_left();
@@ -213,7 +213,7 @@ Test(signals, second_signal_ends_the_learner) {
     proc_signal(f->learner, signals[i]);
     cr_assert_eq(proc_wait_exit(f->learner), codes[i]);
     proc_signal(f->actors[0], SIGTERM);
-    cr_assert_eq(proc_wait_exit(f->actors[0]), 0);
+    cr_assert_eq(proc_wait_exit(f->actors[0]), 75);
     check_none_left();
     free(f);
   }
