@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "actor/attached.h"
 #include "actor/desk.h"
 #include "actor/pool.h"
 #include "actor/session.h"
@@ -44,9 +45,10 @@ struct client {
   struct pool *pool;
   struct desk *desk;
   struct http *http;  // NULL: none
-  bool sound;         // of the last tick
-  int signals;        // received
-  int64_t leave_ms;   // when to stop waiting for rollout threads; 0: we stay
+  struct attached attached;
+  bool sound;        // of the last tick
+  int signals;       // received
+  int64_t leave_ms;  // when to stop waiting for rollout threads; 0: we stay
   enum err result;
 };
 
@@ -166,17 +168,25 @@ static void on_tick(uv_timer_t *handle) {
   send_answers(c);
 }
 
+// Somebody wants us to stop, which may be under way already.
+static void stop(struct client *c, const char *why) {
+  if (c->leave_ms == 0) {
+    log_info("%s: leaving", why);
+    session_end(c->session, "asked to stop");
+    leave(c, ERR_INTERRUPTED);
+  }
+}
+
 static void on_signal(uv_signal_t *handle, int signum) {
   struct client *c = handle->data;
   if (++c->signals > 1) {
     _exit(128 + signum);
   }
-  // the first one asks for what may be under way already
-  if (c->leave_ms == 0) {
-    log_info("%s: leaving", strsignal(signum));
-    session_end(c->session, "asked to stop");
-    leave(c, ERR_INTERRUPTED);
-  }
+  stop(c, strsignal(signum));
+}
+
+static void on_input_ended(void *ctx) {
+  stop(ctx, "who started us has gone");
 }
 
 // ---- HTTP ----
@@ -243,6 +253,12 @@ static enum err parse_endpoint(char host[MAX_HOST + 1], const char *endpoint) {
 
 // Encrypts where it is wanted, and where it was not refused.
 static enum err read_keys(struct client *c, const struct client_options *opt) {
+  if (opt->attached) {
+    bool given;
+    const enum err err = attached_read_keys(&c->keys, &given, STDIN_FILENO);
+    c->options.keys = given ? &c->keys : NULL;
+    return err;
+  }
   const char *folder = opt->keys;
   const bool wanted = folder != NULL || opt->key != NULL;
   if (!wanted && link_is_loopback(c->host)) {
@@ -349,6 +365,9 @@ enum err client_run(const struct client_options *opt) {
     CHECK(uv_timer_start(&c->tick, on_tick, 0, SESSION_TICK_MS) == 0);
     CHECK(uv_signal_start(&c->sigint, on_signal, SIGINT) == 0);
     CHECK(uv_signal_start(&c->sigterm, on_signal, SIGTERM) == 0);
+    if (opt->attached) {
+      attached_watch(&c->attached, &c->loop, STDIN_FILENO, on_input_ended, c);
+    }
     uv_run(&c->loop, UV_RUN_DEFAULT);
     err = c->result;
   }

@@ -32,19 +32,21 @@ struct client_options {
                          // is not loopback
   const char *key;       // name of ours; NULL: see keyring_read_actor
   bool insecure;         // no encryption, whatever the endpoint is
+  bool attached;         // to standard input (actor/attached.h), which has the keys
   const char *http;      // HTTP, too: [ADDRESS:]PORT, by default on loopback; NULL: none
 };
 
 // Serves the learner. Returns, after one logged line:
 //
 //   ERR_OK           the learner is done
-//   ERR_INTERRUPTED  SIGTERM or SIGINT came before: another actor is wanted in its place
-//   ERR_USAGE        the endpoint is none, or http is no port
-//   ERR_UNAVAILABLE  no learner for wire.patience (patience_ms before the first welcome), or it has
+//   ERR_INTERRUPTED  SIGTERM, SIGINT or the end of an attached input came before: another actor is
+//   wanted in its place ERR_USAGE        the endpoint is none, or http is no port ERR_UNAVAILABLE
+//   no learner for wire.patience (patience_ms before the first welcome), or it has
 //                    as many actors as it can serve; the port of http is in use
 //   ERR_REFUSED      two other actors contradicted our episodes (audit), or our key is not allowed
 //   ERR_CONFIG       protocol, MuJoCo version or task differ, the welcome cannot be used, or the
 //                    keys cannot: ours, the learner's, or one of us has none
+//   ERR_FORMAT       attached, and there are no keys on standard input
 //   ERR_NUMERIC      the simulation is unstable whatever the ticket's noise
 //
 // Handles SIGTERM and SIGINT meanwhile; a second one ends the process at once with 128 + signal.

@@ -42,6 +42,8 @@ static const char help[] =
     "  --insecure          no encryption, whatever ENDPOINT is: who can listen to the\n"
     "                      network reads all, who can write to it is believed\n"
     "  --patience SECONDS  wait for the learner's first answer; default: 60\n"
+    "  --attached          keys come on standard input, and its end is ours (used by\n"
+    "                      telos train --hosts)\n"
     "  --parent PID        stop when this parent process ends (used by telos)\n"
     "  --http [ADDR:]PORT  answer /healthz and /readyz there, on loopback unless ADDR\n"
     "                      says otherwise; 0: the system chooses the port\n"
@@ -72,19 +74,13 @@ static enum err parse_name(const char **out, const char *text) {
 
 static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   static const struct option options[] = {
-      {"connect", required_argument, NULL, 'c'},
-      {"threads", required_argument, NULL, 't'},
-      {"name", required_argument, NULL, 'n'},
-      {"keys", required_argument, NULL, 'k'},
-      {"key", required_argument, NULL, 'K'},
-      {"insecure", no_argument, NULL, 'i'},
-      {"parent", required_argument, NULL, 'p'},
-      {"patience", required_argument, NULL, 'P'},
-      {"http", required_argument, NULL, 'H'},
-      {"debug", no_argument, NULL, 'd'},
-      {"help", no_argument, NULL, 'h'},
-      {"version", no_argument, NULL, 'v'},
-      {NULL, 0, NULL, 0},
+      {"connect", required_argument, NULL, 'c'}, {"threads", required_argument, NULL, 't'},
+      {"name", required_argument, NULL, 'n'},    {"keys", required_argument, NULL, 'k'},
+      {"key", required_argument, NULL, 'K'},     {"insecure", no_argument, NULL, 'i'},
+      {"parent", required_argument, NULL, 'p'},  {"patience", required_argument, NULL, 'P'},
+      {"http", required_argument, NULL, 'H'},    {"attached", no_argument, NULL, 'a'},
+      {"debug", no_argument, NULL, 'd'},         {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0},
   };
   enum err err = ERR_OK;
   uint64_t n = 0;
@@ -109,6 +105,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
         break;
       case 'i':
         a->client.insecure = true;
+        break;
+      case 'a':
+        a->client.attached = true;
         break;
       case 'H':
         a->client.http = optarg;
@@ -141,9 +140,9 @@ static enum err parse_arguments(struct arguments *a, int argc, char **argv) {
   } else if (err == ERR_OK && a->client.endpoint == NULL) {
     log_error("--connect is needed; see telos-actor --help");
     err = ERR_USAGE;
-  } else if (err == ERR_OK && a->client.insecure &&
+  } else if (err == ERR_OK && (a->client.insecure || a->client.attached) &&
              (a->client.keys != NULL || a->client.key != NULL)) {
-    log_error("--keys, --key and --insecure: keys or none; see telos-actor --help");
+    log_error("--keys and --key do not go with --insecure or --attached; see telos-actor --help");
     err = ERR_USAGE;
   }
   return err;

@@ -37,6 +37,7 @@ static const char help[] =
     "  plot RUN      learning curves as SVG or PNG\n"
     "  task          list tasks, show one, check a file\n"
     "  rules         list the update rules, for train --rule\n"
+    "  fleet         the commands for other machines: compose, Kubernetes, Slurm\n"
     "  keys          make keys for encryption, and allow and revoke actors\n"
     "  health        ask a learner or an actor whether it is alive\n"
     "  config        show the resolved settings\n"
@@ -53,7 +54,7 @@ static int run_verb(int argc, char **argv) {
                {"sweep", verb_sweep},   {"record", verb_record},   {"export", verb_export},
                {"task", verb_task},     {"rules", verb_rules},     {"keys", verb_keys},
                {"runs", verb_runs},     {"compare", verb_compare}, {"plot", verb_plot},
-               {"health", verb_health}, {"config", verb_config}};
+               {"health", verb_health}, {"fleet", verb_fleet},     {"config", verb_config}};
   const char *verb = argv[0];
   if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0) {
     fputs(help, stdout);
@@ -77,7 +78,7 @@ static int run_verb(int argc, char **argv) {
   } else {
     log_error(
         "unknown verb '%s'; expected train, eval, play, record, export, sweep, runs, compare, "
-        "plot, task, rules, keys, health, config or version (telos --help)",
+        "plot, task, rules, fleet, keys, health, config or version (telos --help)",
         verb);
   }
   return err_exit_code(ERR_USAGE);

@@ -59,7 +59,7 @@ static void close_handle(uv_handle_t *handle, void *arg) {
 
 int verb_train(int argc, char **argv) {
   struct train *t = must_alloc(1, sizeof *t);
-  t->nactors = 2;
+  t->nlocal = -1;
   t->resume = "auto";
   enum err err = train_parse(t, argc, argv);
   if (err == ERR_OK && t->parent != 0) {
@@ -69,8 +69,12 @@ int verb_train(int argc, char **argv) {
     free(t);
     return err_exit_code(err);
   }
+  if (t->nlocal < 0) {
+    t->nlocal = t->hosts.n > 0 ? 0 : TRAIN_ACTORS;
+  }
+  t->nactors = t->nlocal + t->hosts.n;
   if (t->threads == 0) {
-    t->threads = cpu_cores() / t->nactors > 0 ? cpu_cores() / t->nactors : 1;
+    t->threads = t->nlocal > 0 && cpu_cores() / t->nlocal > 0 ? cpu_cores() / t->nlocal : 1;
   }
   status_init(&t->status, t->title, t->nactors);
   CHECK(uv_loop_init(&t->loop) == 0);
@@ -95,6 +99,7 @@ int verb_train(int argc, char **argv) {
   process_ignore_stop();
   train_print_result(t);
   const int exit_code = t->exit_code;
+  keyfile_wipe(&t->host_keys.own);
   free(t->actors);
   free(t);
   return exit_code;

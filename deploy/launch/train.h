@@ -11,16 +11,18 @@
 #include <uv.h>
 
 #include "common/base/err.h"
+#include "deploy/launch/hosts.h"
 #include "deploy/launch/status.h"
 
 enum {
+  TRAIN_ACTORS = 2,  // on this machine, unless --actors or --hosts says otherwise
   TRAIN_MAX_ACTORS = 256,
   TRAIN_MAX_SETTINGS = 128,
   TRAIN_MAX_LINE = 4096,
   TRAIN_RESTART_MIN_MS = 200,  // an actor's pause before its next life; doubles
 };
 
-// struct child, index: actors are 0, 1, ..
+// struct child, index: actors are 0, 1, .., those of this machine first
 enum { LEARNER = -1, PLAYER = -2 };
 
 struct lines {  // splits a stream into lines
@@ -33,7 +35,7 @@ struct train;
 struct child {
   struct train *train;
   uv_process_t process;
-  uv_pipe_t out, err;
+  uv_pipe_t in, out, err;  // in: of an actor on another machine
   struct lines out_lines, err_lines;
   uv_timer_t restart;  // the player's: time is up
   int index;
@@ -58,7 +60,13 @@ struct train {
   char *settings[TRAIN_MAX_SETTINGS];
   int nsettings;
   bool insecure;
-  int nactors, threads;
+  const char *hosts_option;  // --hosts as given; NULL: not
+  struct hosts hosts;
+  struct curve_actor host_keys;  // of the actors there; unused when insecure
+  bool bind_all;                 // the learner listens beyond this machine for their sake
+  int nlocal;                    // actors on this machine
+  int nactors;                   // of all machines
+  int threads;
   int parent;          // 0: none
   char endpoint[128];  // empty: the learner does not listen yet
   uv_loop_t loop;

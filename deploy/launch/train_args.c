@@ -21,6 +21,8 @@
 #include "deploy/launch/run_name.h"
 #include "deploy/launch/train.h"
 #include "deploy/launch/verbs.h"
+#include "proto/keyring.h"
+#include "proto/link.h"
 
 static const char help[] =
     "Examples:\n"
@@ -36,7 +38,7 @@ static const char help[] =
     "file, bit for bit, however many actors run and whichever of them die.\n"
     "\n"
     "  TASK             bundled task, or an MJCF file\n"
-    "  --actors N       actor processes (default 2)\n"
+    "  --actors N       actor processes on this machine (default 2; with --hosts none)\n"
     "  --threads N      rollout threads of each (default: cores / actors, at least 1)\n"
     "  --name NAME      name of the run (default: time and seed)\n"
     "  --runs FOLDER    where runs live (default: runs)\n"
@@ -52,6 +54,12 @@ static const char help[] =
     "                   wire.bind is beyond this machine: keys\n"
     "  --insecure       no encryption, whatever wire.bind is: whoever reaches the ports\n"
     "                   can read the policy and send episodes\n"
+    "  --hosts A,B:8    an actor on each of these machines, too, by ssh, with as many\n"
+    "                   rollout threads as stand behind the colon, or as it has cores.\n"
+    "                   ssh has to get in without a password; keys are those of --keys\n"
+    "  --remote-bin DIR where telos-actor is there (default: in PATH, or as here)\n"
+    "  --address NAME   of this machine, for those (default: as ssh shows it to them)\n"
+    "  --ssh COMMAND    default: ssh\n"
     "  --parent PID     stop, with state saved, when this process ends (for telos sweep)\n"
     "  --help\n"
     "\n"
@@ -129,6 +137,7 @@ static enum err check_settings(struct train *t, int64_t *seed) {
                                       .nsettings = t->nsettings};
   const enum err err = config_read_sources(&cfg, &from);
   *seed = cfg.run_seed;
+  t->bind_all = t->hosts.n > 0 && link_is_loopback(cfg.wire_bind);
   return err;
 }
 
@@ -146,6 +155,10 @@ static const struct option options[] = {
     {"keys", required_argument, NULL, 'k'},
     {"insecure", no_argument, NULL, 'i'},
     {"video-every", required_argument, NULL, 'V'},
+    {"hosts", required_argument, NULL, 'H'},
+    {"remote-bin", required_argument, NULL, 'B'},
+    {"address", required_argument, NULL, 'A'},
+    {"ssh", required_argument, NULL, 's'},
     {"parent", required_argument, NULL, 'p'},
     {"help", no_argument, NULL, 'h'},
     // the learner's option, which getopt would take for a short form of --runs
@@ -154,9 +167,10 @@ static const struct option options[] = {
 
 // an option that is kept as it is; false: c is none
 static bool keep_text(struct train *t, int c) {
-  const struct options_text texts[] = {{'r', &t->runs},   {'c', &t->config}, {'u', &t->rule},
-                                       {'P', &t->preset}, {'R', &t->resume}, {'D', &t->demos},
-                                       {'F', &t->from},   {'k', &t->keys}};
+  const struct options_text texts[] = {
+      {'r', &t->runs},      {'c', &t->config},        {'u', &t->rule},     {'P', &t->preset},
+      {'R', &t->resume},    {'D', &t->demos},         {'F', &t->from},     {'k', &t->keys},
+      {'B', &t->hosts.bin}, {'A', &t->hosts.address}, {'s', &t->hosts.ssh}};
   return options_keep(texts, sizeof texts / sizeof *texts, c, optarg);
 }
 
@@ -168,7 +182,11 @@ enum err train_parse(struct train *t, int argc, char **argv) {
     switch (c) {
       case 'a':
         t->actors_option = optarg;
-        good = parse_count(&t->nactors, "--actors", optarg, TRAIN_MAX_ACTORS);
+        good = parse_count(&t->nlocal, "--actors", optarg, TRAIN_MAX_ACTORS);
+        break;
+      case 'H':
+        t->hosts_option = optarg;
+        good = hosts_parse(&t->hosts, optarg) == ERR_OK;
         break;
       case 't':
         t->threads_option = optarg;
@@ -208,6 +226,11 @@ enum err train_parse(struct train *t, int argc, char **argv) {
   if (!good) {
     return ERR_USAGE;
   }
+  if (t->hosts.n == 0 &&
+      (t->hosts.bin != NULL || t->hosts.address != NULL || t->hosts.ssh != NULL)) {
+    log_error("--remote-bin, --address and --ssh are for --hosts; see telos train --help");
+    return ERR_USAGE;
+  }
   if (t->keys != NULL && t->insecure) {
     log_error("--keys and --insecure: one of them; see telos train --help");
     return ERR_USAGE;
@@ -234,6 +257,9 @@ enum err train_parse(struct train *t, int argc, char **argv) {
     return ERR_CONFIG;
   }
   int64_t seed;
-  const enum err err = check_settings(t, &seed);
+  enum err err = check_settings(t, &seed);
+  if (err == ERR_OK && t->hosts.n > 0 && !t->insecure) {
+    err = keyring_read_actor(&t->host_keys, t->keys != NULL ? t->keys : KEYRING_FOLDER, NULL);
+  }
   return err == ERR_OK ? name_run(t, name, seed) : err;
 }

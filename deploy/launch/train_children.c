@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -80,12 +82,31 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
 
 // ---- starting ----
 
-static void open_pipe(struct child *c, uv_pipe_t *pipe, uv_stdio_container_t *stdio) {
+// flags: what the child does with it
+static void open_pipe(struct child *c, uv_pipe_t *pipe, uv_stdio_container_t *stdio, int flags) {
   CHECK(uv_pipe_init(&c->train->loop, pipe, 0) == 0);
   pipe->data = c;
   c->open++;
-  stdio->flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
+  stdio->flags = (uv_stdio_flags)(UV_CREATE_PIPE | flags);
   stdio->data.stream = (uv_stream_t *)pipe;
+}
+
+static bool is_remote(const struct child *c) {
+  return c->index >= c->train->nlocal;
+}
+
+// Its first words; the pipe stays open as long as we live.
+static void greet(struct child *c) {
+  struct train *t = c->train;
+  char *greeting = hosts_greeting(t->insecure ? NULL : &t->host_keys);
+  uv_buf_t buf = uv_buf_init(greeting, (unsigned)strlen(greeting));
+  // a pipe takes a line at once
+  const int sent = uv_try_write((uv_stream_t *)&c->in, &buf, 1);
+  if (sent != (int)buf.len) {
+    log_debug("no greeting to actor %d: %s", c->index, uv_strerror(sent));
+  }
+  explicit_bzero(greeting, buf.len);
+  free(greeting);
 }
 
 // pipes: learner's standard output always; standard error when a block is drawn. What the player
@@ -95,15 +116,18 @@ bool train_spawn(struct child *c, char **args, uv_exit_cb on_exit) {
   uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE},
                                    {.flags = UV_INHERIT_FD, .data.fd = 2},
                                    {.flags = UV_INHERIT_FD, .data.fd = 2}};
-  const bool out = c->index == LEARNER, err = t->status.terminal;
+  const bool in = is_remote(c), out = c->index == LEARNER, err = t->status.terminal;
   if (c->index == PLAYER) {
     stdio[1].flags = UV_IGNORE;
   }
+  if (in) {
+    open_pipe(c, &c->in, &stdio[0], UV_READABLE_PIPE);
+  }
   if (out) {
-    open_pipe(c, &c->out, &stdio[1]);
+    open_pipe(c, &c->out, &stdio[1], UV_WRITABLE_PIPE);
   }
   if (err) {
-    open_pipe(c, &c->err, &stdio[2]);
+    open_pipe(c, &c->err, &stdio[2], UV_WRITABLE_PIPE);
   }
   const uv_process_options_t options = {.file = args[0],
                                         .args = args,
@@ -117,6 +141,9 @@ bool train_spawn(struct child *c, char **args, uv_exit_cb on_exit) {
   if (result != 0) {
     log_error("cannot start %s: %s; is the installation complete?", args[0], uv_strerror(result));
     uv_close((uv_handle_t *)&c->process, train_on_closed);
+    if (in) {
+      uv_close((uv_handle_t *)&c->in, train_on_closed);
+    }
     if (out) {
       uv_close((uv_handle_t *)&c->out, train_on_closed);
     }
@@ -127,6 +154,9 @@ bool train_spawn(struct child *c, char **args, uv_exit_cb on_exit) {
   }
   c->alive = true;
   c->started_ms = uv_now(&t->loop);
+  if (in) {
+    greet(c);
+  }
   if (out) {
     CHECK(uv_read_start((uv_stream_t *)&c->out, on_alloc, on_read) == 0);
   }
@@ -202,6 +232,9 @@ static void on_actor_exit(uv_process_t *process, int64_t status, int term_signal
   struct train *t = c->train;
   c->alive = false;
   uv_close((uv_handle_t *)process, train_on_closed);
+  if (is_remote(c)) {
+    uv_close((uv_handle_t *)&c->in, train_on_closed);
+  }
   if (t->ending || t->signals > 0) {
     train_end_if_all_gone(t);
     return;
@@ -223,6 +256,16 @@ static void on_actor_exit(uv_process_t *process, int64_t status, int term_signal
   restart_later(c);
 }
 
+// an actor on another machine
+static bool start_remote(struct child *c) {
+  struct train *t = c->train;
+  const char *port = strrchr(t->endpoint, ':') + 1;
+  char **command = hosts_command(&t->hosts, c->index - t->nlocal, port, t->insecure);
+  const bool started = train_spawn(c, command, on_actor_exit);
+  hosts_free_command(command);
+  return started;
+}
+
 static void start_actor(struct child *c) {
   struct train *t = c->train;
   if (t->endpoint[0] == '\0' || c->alive || c->given_up || t->ending) {
@@ -230,6 +273,12 @@ static void start_actor(struct child *c) {
   }
   if (c->open > 0) {  // the last life's pipes are still closing
     CHECK(uv_timer_start(&c->restart, on_restart, TRAIN_RESTART_MIN_MS, 0) == 0);
+    return;
+  }
+  if (is_remote(c)) {
+    if (!start_remote(c)) {
+      restart_later(c);
+    }
     return;
   }
   char program[PATH_MAX + 16], parent[24], threads[24], name[24];
@@ -346,6 +395,9 @@ void train_start_learner(struct train *t) {
     snprintf(video_every, sizeof video_every, "%" PRIu64, t->video_every);
     args[n++] = "--video-every";
     args[n++] = video_every;
+  }
+  if (t->bind_all) {
+    args[n++] = "wire.bind=0.0.0.0";
   }
   // free ports, unless the caller's own settings, which come later, say otherwise
   args[n++] = "wire.port=0";

@@ -42,6 +42,10 @@ static void print_train(const struct train *t) {
   print_option("--runs", t->runs);
   print_option("--actors", t->actors_option);
   print_option("--threads", t->threads_option);
+  print_option("--hosts", t->hosts_option);
+  print_option("--remote-bin", t->hosts.bin);
+  print_option("--address", t->hosts.address);
+  print_option("--ssh", t->hosts.ssh);
   if (t->insecure) {
     printf(" --insecure");
   }

@@ -18,6 +18,7 @@ int verb_runs(int argc, char **argv);
 int verb_compare(int argc, char **argv);
 int verb_plot(int argc, char **argv);
 int verb_keys(int argc, char **argv);
+int verb_fleet(int argc, char **argv);
 int verb_health(int argc, char **argv);
 int verb_config(int argc, char **argv);
 
