@@ -13,6 +13,7 @@
 #include "actor/backoff.h"
 #include "actor/download.h"
 #include "actor/handshake.h"
+#include "actor/lookup.h"
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
@@ -31,7 +32,8 @@ enum {
 };
 
 enum state {
-  AWAY,        // no links; they are opened at reopen_ms
+  AWAY,        // no links; the learner is looked for at reopen_ms
+  FINDING,     // its name becomes an address: another one, perhaps, than last time
   CONNECTING,  // the hello could not be sent yet
   GREETING,    // the welcome is awaited
   FETCHING,    // welcomed; the model comes piece by piece
@@ -49,7 +51,10 @@ struct session {
   struct link control, feed;  // first channel, weights
   struct watch control_watch, feed_watch;
   struct handshake handshake;
-  size_t max_message;  // that the links take
+  struct lookup *lookup;         // in FINDING
+  int lookups;                   // so far
+  char address[LOOKUP_ADDRESS];  // of this connection
+  size_t max_message;            // that the links take
   struct wire_encoder *encoder;
   struct wire_decoder *decoder;
 
@@ -112,7 +117,9 @@ static enum err open_control(struct session *s) {
   s->decoder = wire_decoder_new(NULL, s->max_message);
   link_open(&s->control, s->zmq, LINK_DEALER, (int64_t)s->max_message);
   guard(s, &s->control, &s->control_watch);
-  if (link_connect(&s->control, s->opt->endpoint) != 0) {
+  char endpoint[MAX_ENDPOINT];
+  snprintf(endpoint, sizeof endpoint, "tcp://%s%s", s->address, strrchr(s->opt->endpoint, ':'));
+  if (link_connect(&s->control, endpoint) != 0) {
     log_error("--connect %s: %s; expected tcp://HOST:PORT", s->opt->endpoint,
               zmq_strerror(zmq_errno()));
     close_links(s);
@@ -126,11 +133,42 @@ static enum err open_control(struct session *s) {
 
 static void open_feed(struct session *s) {
   char endpoint[MAX_ENDPOINT];
-  snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", s->opt->host, s->weights_port);
+  snprintf(endpoint, sizeof endpoint, "tcp://%s:%d", s->address, s->weights_port);
   link_open(&s->feed, s->zmq, LINK_SUB, (int64_t)s->max_message);
   guard(s, &s->feed, &s->feed_watch);
   CHECK(link_connect(&s->feed, endpoint) == 0);
   link_start(&s->feed, s->loop, on_feed, s);
+}
+
+// ---- where the learner is ----
+
+static void find(struct session *s) {
+  s->lookup = lookup_start(s->opt->host, s->lookups++);
+  s->state = FINDING;
+}
+
+static void stop_finding(struct session *s) {
+  lookup_drop(s->lookup);
+  s->lookup = NULL;
+}
+
+// FINDING goes on to CONNECTING, or back to AWAY
+static enum err go_on_finding(struct session *s) {
+  const char *why = NULL;
+  const enum lookup_state found = lookup_poll(s->lookup, s->address, &why);
+  if (found == LOOKUP_PENDING) {
+    return ERR_OK;
+  }
+  stop_finding(s);
+  if (found == LOOKUP_FOUND) {
+    return open_control(s);
+  }
+  if (s->backoff.losses == 0) {
+    log_warn("--connect %s: no address of %s: %s; asking again", s->opt->endpoint, s->opt->host,
+             why);
+  }
+  reopen_at(s, now_ms(s) + backoff_next_ms(&s->backoff));
+  return ERR_OK;
 }
 
 // ---- sending ----
@@ -446,7 +484,12 @@ void session_tick(struct session *s, bool sound, uint64_t steps, uint64_t busy_m
   }
   switch (s->state) {
     case AWAY:
-      if (now >= s->reopen_ms && open_control(s) != ERR_OK) {
+      if (now >= s->reopen_ms) {
+        find(s);
+      }
+      break;
+    case FINDING:
+      if (go_on_finding(s) != ERR_OK) {
         give_up(s, ERR_USAGE);
       }
       break;
@@ -489,10 +532,12 @@ struct session *session_new(const struct session_options *opt, uv_loop_t *loop,
 
 enum err session_start(struct session *s) {
   s->heard_ms = s->ticked_ms = now_ms(s);
-  return open_control(s);
+  find(s);
+  return go_on_finding(s);
 }
 
 void session_disconnect(struct session *s) {
+  stop_finding(s);
   close_links(s);
   zcall_end_context(s->zmq);
 }

@@ -1,7 +1,7 @@
 // session.h - the connection to the learner: finding it, greeting it, losing it, finding it again.
 //
-//   AWAY -----> CONNECTING -----> GREETING -----> SERVING
-//     ^  sockets      |   hello    |    |  welcome   |
+//   AWAY -FINDING-> CONNECTING -----> GREETING -----> SERVING
+//     ^  address      |   hello    |    |  welcome   |
 //     |               |            |    v            |
 //     |               |            | FETCHING        |  the model is not here yet
 //     +---------------+------------+----+------------+  silence; another hello is due

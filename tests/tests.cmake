@@ -139,6 +139,8 @@ foreach(t test_compile test_tether test_env test_goal test_trial test_task test_
           test_download test_backoff test_handshake)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor)
 endforeach()
+telos_test(test_lookup LABEL unit TIMEOUT 60 LIBS actor)
+target_link_options(test_lookup PRIVATE -Wl,--wrap=getaddrinfo,--wrap=freeaddrinfo)
 foreach(t test_task_faucet test_task_window)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS actor SOURCES tests/unit/sawyer.c)
 endforeach()
@@ -203,7 +205,7 @@ telos_integration(test_determinism_rules TIMEOUT 1800)
 foreach(t test_record test_determinism
           test_train test_train_tasks test_bad_input test_damaged_runs
           test_messages test_sizes test_report_lines test_chaos test_disk test_signals test_encryption test_health test_hosts
-          test_fleet_verb)
+          test_fleet_verb test_hostile)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
 if(TELOS_SANITIZE)

@@ -27,6 +27,7 @@ enum {
 struct fleet {
   const char *task;                      // box2d
   const char *run;                       // folder
+  const char *keys;                      // folder of keys of learner and actors; NULL: plain
   const char *settings[FLEET_SETTINGS];  // NULL-terminated
   int nsettings;
   struct proc *learner;
@@ -68,11 +69,15 @@ static inline struct fleet *fleet_new(const char *name, const char *const *setti
 // a life of the learner; a later one takes the port of the one before. Does not wait for it.
 static inline void fleet_start_learner(struct fleet *f) {
   const char *port = f->endpoint != NULL ? strrchr(f->endpoint, ':') + 1 : "0";
-  const char *argv[FLEET_SETTINGS + 8] = {
+  const char *argv[FLEET_SETTINGS + 10] = {
       harness_program("telos-learner"),  "--task", f->task, "--run", f->run,
       harness_text("wire.port=%s", port)};
   for (int i = 0; i < f->nsettings; i++) {
     argv[6 + i] = f->settings[i];
+  }
+  if (f->keys != NULL) {
+    argv[6 + f->nsettings] = "--keys";
+    argv[7 + f->nsettings] = f->keys;
   }
   f->learner = proc_start_argv(NULL, argv);
 }
@@ -86,7 +91,20 @@ static inline void fleet_wait_listening(struct fleet *f) {
 
 static inline void fleet_start_actor(struct fleet *f, int i, const char *program, int threads) {
   f->actors[i] = proc_start(NULL, harness_program(program), "--connect", f->endpoint, "--threads",
-                            harness_text("%d", threads), "--name", harness_text("a%d", i), NULL);
+                            harness_text("%d", threads), "--name", harness_text("a%d", i),
+                            f->keys != NULL ? "--keys" : NULL, f->keys, NULL);
+}
+
+// keys of a learner and an actor, allowed, in a folder of this name; the folder
+static inline const char *fleet_keys(const char *name) {
+  const char *keys = harness_path("%s", name);
+  static const char *const words[][3] = {{"new", "learner", "actor"}, {"allow", "actor", NULL}};
+  for (int i = 0; i < 2; i++) {
+    struct proc *p = proc_start(NULL, harness_program("telos"), "keys", "--keys", keys, words[i][0],
+                                words[i][1], words[i][2], NULL);
+    cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
+  }
+  return keys;
 }
 
 static inline void fleet_start(struct fleet *f, int actors, int threads) {

@@ -35,14 +35,17 @@ struct proxy {
   int listener, port, target_port;
   uint64_t random;
   int mean_bytes;
-  long left;    // bytes until the next disturbance
-  pid_t child;  // 0: not started
+  long left;         // bytes until the next disturbance
+  pid_t child;       // 0: not started
+  const char *keep;  // NULL: nothing
+  FILE *kept[2];     // in the child: up, down
   struct shared *shared;
 };
 
 // one direction of a connection
 struct flow {
   int from, to;
+  int direction;  // 0 up, 1 down
   unsigned char chunk[CHUNK];
   size_t at, n;      // what of the chunk is not passed on yet
   int64_t until_ms;  // held back
@@ -139,7 +142,8 @@ static void accept_pair(struct proxy *p, struct pair *pairs) {
   setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   pairs[i] = (struct pair){
-      .used = true, .flows = {{.from = client, .to = server}, {.from = server, .to = client}}};
+      .used = true,
+      .flows = {{.from = client, .to = server}, {.from = server, .to = client, .direction = 1}}};
 }
 
 // What happens to the n bytes of this chunk; true: the connection is reset.
@@ -177,6 +181,10 @@ static bool move(struct proxy *p, struct flow *f) {
     }
     f->at = 0;
     f->n = n > 0 ? (size_t)n : 0;
+    if (p->keep != NULL && n > 0) {
+      fwrite(f->chunk, 1, f->n, p->kept[f->direction]);
+      fflush(p->kept[f->direction]);
+    }
     if (n > 0 && disturb(p, f)) {
       errno = ECONNRESET;
       return false;
@@ -194,6 +202,13 @@ static bool move(struct proxy *p, struct flow *f) {
 
 static _Noreturn void serve(struct proxy *p) {
   static struct pair pairs[MAX_PAIRS];
+  static const char *const ends[] = {".up", ".down"};
+  for (int i = 0; p->keep != NULL && i < 2; i++) {
+    p->kept[i] = fopen(harness_text("%s%s", p->keep, ends[i]), "wb");
+    if (p->kept[i] == NULL) {
+      _exit(1);
+    }
+  }
   for (;;) {
     struct pollfd fds[1 + 2 * MAX_PAIRS] = {{.fd = p->listener, .events = POLLIN}};
     nfds_t n = 1;
@@ -214,6 +229,10 @@ static _Noreturn void serve(struct proxy *p) {
     }
     accept_pair(p, pairs);
   }
+}
+
+void proxy_keep(struct proxy *p, const char *path) {
+  p->keep = path;
 }
 
 void proxy_start(struct proxy *p, int target_port) {

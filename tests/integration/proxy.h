@@ -23,6 +23,10 @@ int proxy_port(const struct proxy *p);  // of 127.0.0.2
 // Ends it; its port is free.
 void proxy_free(struct proxy *p);
 
+// What passes is kept: what actors say in <path>.up, what they are told in <path>.down, all
+// connections one after the other as it comes. Before proxy_start; path is borrowed.
+void proxy_keep(struct proxy *p, const char *path);
+
 // Starts to serve; target_port is the learner's.
 void proxy_start(struct proxy *p, int target_port);
 

@@ -11,9 +11,11 @@ enum { ACTORS = 3, PORT_TRIES = 20, CONTROL_BYTES = 30000, WEIGHTS_BYTES = 10000
 static const char *const settings[] = {"run.steps=10000", "ledger.timeout=1000", NULL};
 
 // A learner whose port for weights is the one that the proxy has on the other loopback address.
-static struct fleet *start_learner(const char *name, struct proxy **weights, uint64_t seed) {
+static struct fleet *start_learner(const char *name, const char *keys, struct proxy **weights,
+                                   uint64_t seed) {
   for (int i = 0; i < PORT_TRIES; i++) {
     struct fleet *f = fleet_new(harness_text("%s-%d", name, i), settings);
+    f->keys = keys;
     *weights = proxy_new(seed, WEIGHTS_BYTES);
     fleet_set(f, harness_text("wire.weights_port=%d", proxy_port(*weights)));
     fleet_start_learner(f);
@@ -32,9 +34,9 @@ static struct fleet *start_learner(const char *name, struct proxy **weights, uin
   abort();
 }
 
-static void run_through_chaos(const char *reference, uint64_t seed) {
+static void run_through_chaos(const char *reference, const char *keys, uint64_t seed) {
   struct proxy *weights;
-  struct fleet *f = start_learner(harness_text("chaos-%d", (int)seed), &weights, seed);
+  struct fleet *f = start_learner(harness_text("chaos-%d", (int)seed), keys, &weights, seed);
   fleet_wait_listening(f);
   const int port = (int)strtol(strrchr(f->endpoint, ':') + 1, NULL, 10);
   struct proxy *control = proxy_new(seed + 1000, CONTROL_BYTES);
@@ -64,6 +66,13 @@ static void run_through_chaos(const char *reference, uint64_t seed) {
 
 Test(chaos, two_seeds) {
   const char *reference = fleet_train("reference", settings, 1, 1);
-  run_through_chaos(reference, 1);
-  run_through_chaos(reference, 2);
+  run_through_chaos(reference, NULL, 1);
+  run_through_chaos(reference, NULL, 2);
+}
+
+// a changed bit ends an encrypted connection, and nothing of it is believed
+Test(chaos, two_seeds_encrypted) {
+  const char *reference = fleet_train("reference", settings, 1, 1), *keys = fleet_keys("keys");
+  run_through_chaos(reference, keys, 3);
+  run_through_chaos(reference, keys, 4);
 }

@@ -131,7 +131,7 @@ Test(encryption, each_refusal_is_named_on_both_sides) {
   proc_wait_line(learner, "actor a/");
   proc_wait_line(a, "connected to");
   proc_signal(a, SIGTERM);
-  cr_assert_eq(proc_wait_exit(a), 0, "%s", proc_stderr(a));
+  cr_assert_eq(proc_wait_exit(a), 75, "%s", proc_stderr(a));
   end_learner(learner);
 }
 
