@@ -23,9 +23,9 @@ struct progress {
   int fd;
   const struct rule *rule;
   uint64_t every;
-  double start_s;        // when this life began, less the seconds of those before
-  char header[MAX_ROW];  // with its newline, as the row
-  char row[MAX_ROW];     // the last one
+  double start_s;  // when this life began, less the seconds of those before
+  char header[MAX_ROW];
+  char row[MAX_ROW];  // the last one, with its newline
 };
 
 static void make_header(char header[MAX_ROW], const struct rule *rule) {
@@ -36,7 +36,7 @@ static void make_header(char header[MAX_ROW], const struct rule *rule) {
     n += (size_t)snprintf(header + n, MAX_ROW - n, ",%s", rule->figure[i].name);
     CHECK(n < MAX_ROW);
   }
-  n += (size_t)snprintf(header + n, MAX_ROW - n, ",seconds\n");
+  n += (size_t)snprintf(header + n, MAX_ROW - n, ",seconds");
   CHECK(n < MAX_ROW);
 }
 
@@ -68,7 +68,7 @@ static void take_row(void *ctx, uint64_t steps, double seconds, const char *row)
 static enum err keep_rows(struct progress *p, const struct fold *f) {
   struct kept kept = {.p = p, .steps = f->steps};
   take_text(&kept, p->header);
-  p->header[kept.n - 1] = '\0';
+  take_text(&kept, "\n");
   enum err err = f->episodes > 0 ? curve_file_read(p->path, p->header, take_row, &kept) : ERR_OK;
   if (err == ERR_OK) {
     err = fsio_write_atomic(p->path, kept.text, kept.n);
@@ -128,7 +128,7 @@ enum err progress_add(struct progress *p, const struct fold *f,
     n += (size_t)curve_file_number(p->row + n, MAX_ROW - n, x);
     CHECK(n < MAX_ROW);
   }
-  n += (size_t)snprintf(p->row + n, MAX_ROW - n, ",%.1f\n", now_s() - p->start_s);
+  n += (size_t)snprintf(p->row + n, MAX_ROW - n, ",%.3f\n", now_s() - p->start_s);
   CHECK(n < MAX_ROW);
   return fsio_write_all(p->fd, p->row, n, p->path);
 }
@@ -139,4 +139,12 @@ enum err progress_sync(struct progress *p) {
     return ERR_IO;
   }
   return ERR_OK;
+}
+
+const char *progress_header(const struct progress *p) {
+  return p->header;
+}
+
+const char *progress_row(const struct progress *p) {
+  return p->row;
 }

@@ -43,4 +43,8 @@ NODISCARD enum err progress_add(struct progress *p, const struct fold *f,
 // What was added is on disk. ERR_IO: it is not.
 NODISCARD enum err progress_sync(struct progress *p);
 
+// Columns, without newline; the row that was added last, with it. Borrowed.
+const char *progress_header(const struct progress *p);
+const char *progress_row(const struct progress *p);
+
 #endif

@@ -17,10 +17,6 @@
 #include "common/run_files.h"
 #include "learner/curve_file.h"
 
-static const char HEADER[] =
-    "steps,version,episodes,score,score_ci95,final_distance,initial_distance,success,return,"
-    "unstable,seconds";
-
 enum { MAX_ROW = 512 };
 
 struct row {
@@ -68,11 +64,11 @@ static char *row_text(const struct evaluation *e, double seconds) {
 }
 
 static enum err write_rows(const struct results *r) {
-  size_t bytes = sizeof HEADER;  // its newline among them
+  size_t bytes = sizeof RESULTS_HEADER;  // its newline among them
   for (int i = 0; i < r->n; i++) {
     bytes += strlen(r->rows[i].text);
   }
-  char *text = must_alloc(bytes + 1, 1), *end = stpcpy(stpcpy(text, HEADER), "\n");
+  char *text = must_alloc(bytes + 1, 1), *end = stpcpy(stpcpy(text, RESULTS_HEADER), "\n");
   for (int i = 0; i < r->n; i++) {
     end = stpcpy(end, r->rows[i].text);
   }
@@ -130,7 +126,7 @@ enum err results_open(struct results **out, const char *run_dir, const struct fo
   *r = (struct results){.run_dir = run_dir, .from = *from, .start_s = now_s(), .best = NAN};
   char *path = run_files_path(run_dir, EVAL_FILE);
   struct kept kept = {r, f};
-  enum err err = f->episodes > 0 ? curve_file_read(path, HEADER, take_row, &kept) : ERR_OK;
+  enum err err = f->episodes > 0 ? curve_file_read(path, RESULTS_HEADER, take_row, &kept) : ERR_OK;
   free(path);
   if (f->episodes > 0) {
     take_best(r);
@@ -177,4 +173,13 @@ enum err results_add(struct results *r, const struct evaluation *e, const struct
     }
   }
   return err;
+}
+
+const char *results_row(const struct results *r, uint64_t steps) {
+  int i = 0;
+  while (i < r->n && r->rows[i].steps != steps) {
+    i++;
+  }
+  CHECK(i < r->n);
+  return r->rows[i].text;
 }

@@ -6,6 +6,7 @@
 //         manifest.json  what it is a run of (learner/manifest.h)
 //         log.txt        every log line of the learner, with UTC times
 //         progress.csv   one row an interval of env steps (learner/progress.h)
+//         events.out.tfevents.*   the same for TensorBoard (learner/tensorboard.h)
 //         eval.csv best/   what evaluations leave (learner/results.h)
 //         checkpoints/ replay/ policy.safetensors videos/   what training leaves
 //

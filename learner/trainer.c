@@ -41,6 +41,7 @@
 #include "learner/rules/rules.h"
 #include "learner/rules/updater.h"
 #include "learner/team.h"
+#include "learner/tensorboard.h"
 
 enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
 
@@ -69,6 +70,7 @@ struct trainer {
   struct results *results;
   struct recent recent;  // training episodes
   struct progress *progress_file;
+  struct tensorboard *tensorboard;  // NULL: off
 
   pthread_t thread;
   bool started;
@@ -133,6 +135,7 @@ static enum err write_checkpoint_policy(void *ctx, const char *folder) {
 }
 
 static enum err save(struct trainer *t) {
+  tensorboard_sync(t->tensorboard);
   struct st_tensor tensors[MAX_TENSORS];
   struct checkpoint c = {
       .run = t->run->run,
@@ -263,7 +266,11 @@ static void emit(struct trainer *t, struct trainer_event event) {
 
 static enum err add_progress(struct trainer *t) {
   const struct recent_figures recent = recent_means(&t->recent, replay_episodes(t->replay));
-  return progress_add(t->progress_file, &t->fold, &recent);
+  const enum err err = progress_add(t->progress_file, &t->fold, &recent);
+  if (err == ERR_OK) {
+    tensorboard_progress(t->tensorboard, progress_row(t->progress_file));
+  }
+  return err;
 }
 
 static enum err commit(struct trainer *t, const struct episode *ep) {
@@ -308,6 +315,7 @@ static enum err record_evaluation(struct trainer *t, const struct evaluation *e)
   struct weights *evaluated = weights_ref(fold_weights(&t->fold, e->version));
   fold_evaluated(&t->fold, e);
   const enum err err = results_add(t->results, &t->fold.last, evaluated);
+  tensorboard_evaluation(t->tensorboard, &t->fold, results_row(t->results, t->fold.last.steps));
   write_video_policy(t, evaluated, before);
   weights_unref(evaluated);
   char text[EVALUATION_TEXT];
@@ -361,6 +369,7 @@ static bool handle_item(struct trainer *t, const struct item *item) {
     err = record_evaluation(t, &item->evaluation);
   }
   if (err == ERR_OK && fold_complete(&t->fold) && t->fold.nowed == 0) {
+    tensorboard_complete(t->tensorboard);
     err = save(t);
     if (err == ERR_OK) {
       emit(t, (struct trainer_event){.kind = TRAINER_FINISHED});
@@ -487,6 +496,15 @@ static enum err restore(struct trainer *t) {
   if (err == ERR_OK) {
     err = rundir_keep_settings(t->run, t->cfg);
   }
+  // of a finished run all is said
+  if (err == ERR_OK && (!fold_complete(&t->fold) || t->fold.nowed > 0)) {
+    t->tensorboard = tensorboard_open(
+        &(struct tensorboard_run){.folder = t->run->path,
+                                  .task = t->task->name,
+                                  .cfg = t->cfg,
+                                  .fold = &t->fold,
+                                  .progress_header = progress_header(t->progress_file)});
+  }
   // a finished run has its policy, whatever happened to the file since
   return err == ERR_OK && fold_complete(&t->fold) ? write_policy(t) : err;
 }
@@ -578,6 +596,7 @@ void trainer_free(struct trainer *t) {
   queue_free(t->out);
   segments_close(t->segments);
   results_free(t->results);
+  tensorboard_close(t->tensorboard);
   progress_close(t->progress_file);
   batch_free(t->batch);
   replay_free(t->replay);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/csv.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/config/metrics.h"
@@ -29,23 +30,6 @@ static const char *next_line(char out[LINE_BYTES], const char *text) {
   return text[n] == '\n' ? text + n + 1 : NULL;
 }
 
-// the number of a row under a name in the header; NaN: an empty field, or no such name
-static double field(const char *header, const char *row, const char *name) {
-  for (;;) {
-    const size_t n = strcspn(header, ","), k = strcspn(row, ",");
-    if (n == strlen(name) && memcmp(header, name, n) == 0) {
-      char *end;
-      const double value = strtod(row, &end);
-      return k > 0 && end == row + k ? value : NAN;
-    }
-    if (header[n] == '\0' || row[k] == '\0') {
-      return NAN;
-    }
-    header += n + 1;
-    row += k + 1;
-  }
-}
-
 // the last evaluation, from the last whole row of eval.csv
 static void read_last_row(struct sweep_result *out, const char *folder) {
   char *path = run_files_path(folder, EVAL_FILE), *text = read_text(path);
@@ -55,12 +39,12 @@ static void read_last_row(struct sweep_result *out, const char *folder) {
     *header_end = *end = '\0';
     const char *row = strrchr(header_end + 1, '\n');
     row = row != NULL ? row + 1 : header_end + 1;
-    out->steps = field(text, row, "steps");
-    out->score = field(text, row, "score");
-    out->ci = field(text, row, "score_ci95");
-    out->distance = field(text, row, "final_distance");
-    out->success = field(text, row, "success");
-    out->ret = field(text, row, "return");
+    out->steps = csv_number(text, row, "steps");
+    out->score = csv_number(text, row, "score");
+    out->ci = csv_number(text, row, "score_ci95");
+    out->distance = csv_number(text, row, "final_distance");
+    out->success = csv_number(text, row, "success");
+    out->ret = csv_number(text, row, "return");
   }
   free(text);
   free(path);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/nn/policy_file.h"
+#include "tests/events.h"
 #include "tests/integration/fleet.h"
 #include "tests/integration/harness.h"
 
@@ -36,6 +37,16 @@ static char *curve(const char *run, const char *file) {
 }
 
 static void expect_same(const char *run, const char *other) {
+  struct events e = events_read(run), f = events_read(other);
+  for (int i = 0; i < e.n; i++) {
+    const char *tag = e.point[i].tag;
+    if (strcmp(tag, "time/fps") != 0 && strcmp(tag, "time/time_elapsed") != 0) {
+      cr_assert_str_eq(events_curve(&e, tag), events_curve(&f, tag), "%s", tag);
+    }
+  }
+  cr_assert(e.n > 0 && e.n == f.n);
+  events_release(&e);
+  events_release(&f);
   static const char *const files[] = {"eval.csv", "progress.csv"};
   for (int i = 0; i < 2; i++) {
     const char *a = curve(run, files[i]), *b = curve(other, files[i]);
