@@ -25,6 +25,8 @@
 //   eval/initial_distance            initial_distance
 //   eval/unstable                    unstable
 //   hyperparameters                  all settings, as a table; HPARAMS has them, too
+//   eval/video                       what --video-every draws; of run <run>/videos, since the files
+//                                    of a folder have one writer (deploy/play/film.h)
 //
 // A run that goes on begins another file (proto/event_file.h) and voids what earlier ones have
 // beyond its checkpoint. An evaluation that is owed there comes again, so that all is void from the

@@ -211,6 +211,26 @@ void event_file_text(struct event_file *f, uint64_t step, const char *tag, const
   with_tensor(f, step, tag, "text", (ProtobufCBinaryData){0}, markdown);
 }
 
+void event_file_image(struct event_file *f, uint64_t step, const char *tag,
+                      const struct event_image *image) {
+  Telos__Tb__Image message = TELOS__TB__IMAGE__INIT;
+  message.has_width = message.has_height = message.has_colorspace = 1;
+  message.width = image->width;
+  message.height = image->height;
+  message.colorspace = 3;
+  message.has_encoded_image_string = 1;
+  message.encoded_image_string = (ProtobufCBinaryData){.len = image->n, .data = image->bytes};
+  Telos__Tb__Summary__Value value = TELOS__TB__SUMMARY__VALUE__INIT, *values[] = {&value};
+  value.tag = borrow(tag);
+  value.image = &message;
+  Telos__Tb__Summary summary = TELOS__TB__SUMMARY__INIT;
+  summary.n_value = 1;
+  summary.value = values;
+  Telos__Tb__Event event = event_of(step, 0.0);
+  event.summary = &summary;
+  write_event(f, &event);
+}
+
 // ---- the table of runs ----
 
 static void write_hparams(struct event_file *f, const char *tag, const Telos__Tb__Hparams *h) {

@@ -13,6 +13,7 @@
 #define PROTO_EVENT_FILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct event_file;
@@ -43,6 +44,15 @@ void event_file_scalars(struct event_file *f, uint64_t step, double age_s,
 
 // A text in Markdown.
 void event_file_text(struct event_file *f, uint64_t step, const char *tag, const char *markdown);
+
+// An encoded picture of three colours; TensorBoard shows PNG, animated PNG, GIF and JPEG.
+struct event_image {
+  int width, height;
+  uint8_t *bytes;  // (n)
+  size_t n;
+};
+void event_file_image(struct event_file *f, uint64_t step, const char *tag,
+                      const struct event_image *image);
 
 // What the table of runs (HPARAMS) shows: n settings, and which runs are repetitions of each other:
 // those of one group. Then that the run came to its end.

@@ -31,6 +31,10 @@ struct events {
   char *text;              // the last text
   uint8_t content[65536];  // of the last settings; its size
   size_t ncontent;
+  int images;  // all of them; steps and bytes of the last
+  int64_t image_step;
+  uint8_t *image;
+  size_t nimage;
 };
 
 static inline void events_add(struct events *e, const Telos__Tb__Event *event) {
@@ -51,6 +55,18 @@ static inline void events_add(struct events *e, const Telos__Tb__Event *event) {
       *p = (struct events_point){
           .step = event->step, .wall_s = event->wall_time, .value = value->simple_value};
       snprintf(p->tag, sizeof p->tag, "%s", value->tag);
+      continue;
+    }
+    if (value->image) {
+      const ProtobufCBinaryData bytes = value->image->encoded_image_string;
+      cr_assert(value->image->width > 0 && value->image->height > 0);
+      cr_assert_eq(value->image->colorspace, 3);
+      free(e->image);
+      e->image = malloc(bytes.len);
+      memcpy(e->image, bytes.data, bytes.len);
+      e->nimage = bytes.len;
+      e->image_step = event->step;
+      e->images++;
       continue;
     }
     const Telos__Tb__Metadata__Plugin *plugin = value->metadata->plugin_data;
@@ -78,7 +94,7 @@ static inline void events_read_file(struct events *e, const char *path) {
   cr_assert_eq(err, ERR_OK);
   bool first = true;
   for (size_t at = 0; at < n; at += used) {
-    err = tfrecord_next(&data, &size, &used, (char *)bytes + at, n - at, (size_t)1 << 20);
+    err = tfrecord_next(&data, &size, &used, (char *)bytes + at, n - at, (size_t)1 << 28);
     if (err != ERR_OK) {
       e->torn++;
       break;
@@ -114,6 +130,7 @@ static inline struct events events_read(const char *folder) {
 static inline void events_release(struct events *e) {
   free(e->point);
   free(e->text);
+  free(e->image);
 }
 
 // "100=1.5 200=2.5", the points of a tag as they are shown

@@ -36,6 +36,9 @@ Test(event_file, scalars_and_texts) {
   event_file_scalars(f, 200, 0.0, two, 1);
   event_file_scalars(f, 300, 0.0, two, 0);
   event_file_text(f, 7, "words", "| a |\n");
+  uint8_t bytes[] = {1, 0, 2};
+  event_file_image(f, 8, "picture",
+                   &(struct event_image){.width = 4, .height = 3, .bytes = bytes, .n = 3});
   const struct event_setting settings[] = {
       {.name = "x", .text = "1.5", .type = EVENT_NUMBER, .number = 1.5},
       {.name = "y", .text = "false", .type = EVENT_TRUTH},
@@ -51,6 +54,8 @@ Test(event_file, scalars_and_texts) {
   cr_assert_str_eq(events_curve(&e, "a/small"), "100=-1e-30");
   cr_assert_float_eq(e.point[0].wall_s, (double)time(NULL) - 5.0, 3.0);
   cr_assert_str_eq(e.text, "| a |\n");
+  cr_assert(e.images == 1 && e.image_step == 8 && e.nimage == 3);
+  cr_assert_arr_eq(e.image, bytes, 3);
   Telos__Tb__Hparams *h = telos__tb__hparams__unpack(NULL, e.ncontent, e.content);
   const Telos__Tb__SessionStart *s = h->session_start_info;
   cr_assert_eq(s->n_hparams, 3);
