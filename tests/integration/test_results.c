@@ -152,11 +152,12 @@ static double progress(const char *run, int i, const char *name) {
   return NAN;
 }
 
-// Seconds go on, rows beyond the checkpoint are cut, what is torn is told; and
-// the figures of the last update are known behind a checkpoint, even if no update follows.
+// With a replay of fewer episodes than rows have means of. Seconds go on, rows beyond the
+// checkpoint are cut, what is torn is told; and the figures of the last update are known behind a
+// checkpoint, even if no update follows.
 Test(results, progress_goes_on_where_the_checkpoint_is) {
   const char *const settings[] = {"run.steps=20000", "progress.every=1000",
-                                  "train.updates_per_step=4e-4", NULL};
+                                  "train.updates_per_step=4e-4", "replay.capacity=1000", NULL};
   const char *one = train("one", settings, 1, 1);
   struct fleet *f = fleet_new("killed", settings);
   fleet_start(f, 2, 1);
