@@ -42,7 +42,7 @@ static double student_t975(int nu) {
          (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * n * n * n);
 }
 
-static double return_of(const struct episode *ep) {
+double evaluation_return(const struct episode *ep) {
   double sum = 0.0;
   for (int t = 0; t < ep->T; t++) {
     sum += (double)ep->reward[t];
@@ -85,14 +85,14 @@ static void compute_distances(struct evaluation *out, struct episode *const *eps
 static void compute_returns(struct evaluation *out, struct episode *const *eps, int n) {
   double sum = 0.0, square_sum = 0.0;
   for (int i = 0; i < n; i++) {
-    sum += return_of(eps[i]);
+    sum += evaluation_return(eps[i]);
   }
   out->ret = sum / n;
   if (eps[0]->dims.goal > 0) {
     return;
   }
   for (int i = 0; i < n; i++) {
-    const double e = return_of(eps[i]) - out->ret;
+    const double e = evaluation_return(eps[i]) - out->ret;
     square_sum += e * e;
   }
   out->score = out->ret;

@@ -66,6 +66,9 @@ bool evaluation_parse(struct evaluation *out, const char *text);
 // "goal.hand 0.02, goal.puck 0.2"; "" when there are fewer than two parts.
 void evaluation_parts_text(char *out, size_t n, const struct evaluation *e);
 
+// Sum of the episode's rewards, undiscounted.
+double evaluation_return(const struct episode *ep);
+
 // Euclidean distance of row t of achieved to the episode's desired goal, over the counted numbers.
 double evaluation_distance(const struct episode *ep, int t, const bool *counts);
 

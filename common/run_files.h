@@ -15,8 +15,9 @@
 #define POLICY_FILE "policy.safetensors"
 #define BEST_FILE "best/policy.safetensors"
 
-// One row an evaluation.
+// One row an evaluation; one an interval of env steps.
 #define EVAL_FILE "eval.csv"
+#define PROGRESS_FILE "progress.csv"
 
 // The task that it is a run of, compiled: what its digest is of.
 #define TASK_FILE "task.mjb"

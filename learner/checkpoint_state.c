@@ -135,6 +135,11 @@ static json_t *state_json(const struct checkpoint *c, uint64_t digest) {
   }
   put(o, "evaluations_owed", owed);
   put(o, "last_evaluation", evaluation_json(&f->last));
+  json_t *figures = json_array();
+  for (int i = 0; i < f->plan.nfigure; i++) {
+    push(figures, isfinite(f->figure[i]) ? json_real(f->figure[i]) : json_null());
+  }
+  put(o, "figures", figures);
   return o;
 }
 
@@ -256,6 +261,14 @@ static enum err parse_open(struct fold *f, const json_t *open, struct fault *fau
   return ERR_OK;
 }
 
+// Nothing depends on them: a state that lacks them, or has others, leaves them unknown.
+static void parse_figures(struct fold *f, const json_t *figures) {
+  for (int i = 0; i < f->plan.nfigure && json_array_size(figures) == (size_t)f->plan.nfigure; i++) {
+    const json_t *v = json_array_get(figures, (size_t)i);
+    f->figure[i] = json_is_number(v) ? json_number_value(v) : NAN;
+  }
+}
+
 static enum err parse_fold(struct fold *f, const json_t *o, struct fault *fault) {
   for (int i = 0; i < NCOUNT; i++) {
     uint64_t *field = (uint64_t *)((char *)f + COUNTS[i].offset);
@@ -279,6 +292,7 @@ static enum err parse_fold(struct fold *f, const json_t *o, struct fault *fault)
       return lacks(fault, "one of evaluations_owed");
     }
   }
+  parse_figures(f, json_object_get(o, "figures"));
   return parse_evaluation(&f->last, json_object_get(o, "last_evaluation"), fault);
 }
 

@@ -10,6 +10,7 @@
 // sums that are halved now and then forget old episodes without keeping a list.
 #include "learner/fold.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,13 +48,16 @@ static struct fold_issue fill_window(struct fold *f, uint64_t version) {
 }
 
 void fold_init(struct fold *f, const struct fold_plan *plan) {
-  CHECK(plan->horizon >= 1);
+  CHECK(plan->horizon >= 1 && plan->nfigure <= FOLD_MAX_FIGURES);
   *f = (struct fold){.plan = *plan,
                      .next_eval_steps = plan->eval_every,
                      .next_checkpoint_steps = plan->checkpoint_every};
   const size_t room = (size_t)fold_room(f);
   f->open = must_alloc(room, sizeof *f->open);
   f->weights = must_alloc(room + FOLD_MAX_EVALS + 1, sizeof(struct weights *));
+  for (int i = 0; i < plan->nfigure; i++) {
+    f->figure[i] = NAN;
+  }
   fill_window(f, 1);
 }
 

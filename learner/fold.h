@@ -25,7 +25,8 @@
 // All of this is exact: whole numbers alone.
 //
 // At a commit's end the fold is a pure function of configuration, task and the episodes so far, and
-// a checkpoint holds it. Results of evaluations are noted when they come and change nothing else.
+// a checkpoint holds it. Results of evaluations are noted when they come and change nothing else;
+// nor do the figures of the last update.
 // The trainer owns it; others may read it before the trainer's thread starts.
 #ifndef LEARNER_FOLD_H
 #define LEARNER_FOLD_H
@@ -41,6 +42,7 @@ enum {
   FOLD_MAX_EVALS = 16,  // owed at once
   FOLD_MIN_OPEN = 2,    // tickets: a second rollout thread has work, however long episodes are
   FOLD_MAX_OPEN = 4096,
+  FOLD_MAX_FIGURES = 64,
 };
 
 // From configuration and task: what is due when.
@@ -52,6 +54,7 @@ struct fold_plan {
   uint64_t publish_every;     // env steps
   uint64_t eval_every;        // env steps; 0: only at the end
   uint64_t checkpoint_every;  // env steps
+  int nfigure;                // numbers that the rule reports of an update
 };
 
 struct fold_ticket {
@@ -79,8 +82,9 @@ struct fold {
     uint64_t version, steps;
   } owed[FOLD_MAX_EVALS];  // in the order in which they were asked for
   int nowed;
-  struct evaluation last;    // whose result came last; n = 0: none yet
-  struct weights **weights;  // (nweights) oldest first, one reference each
+  double figure[FOLD_MAX_FIGURES];  // (plan.nfigure) of the last update; NaN: none yet
+  struct evaluation last;           // whose result came last; n = 0: none yet
+  struct weights **weights;         // (nweights) oldest first, one reference each
   int nweights;
 };
 

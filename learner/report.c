@@ -2,79 +2,22 @@
 // stopped, what is said of limits is that of the whole run, from the first commit on.
 #include "learner/report.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/now.h"
 #include "common/config/limit.h"
-#include "common/run_files.h"
 
-static const size_t MAX_PROGRESS = (size_t)1 << 30;  // bytes of progress.csv
-
-// ---- rows of earlier lives ----
-
-// field i of a row, 0 when it has none
-static double field(const char *row, int i) {
-  for (; i > 0 && row != NULL; i--) {
-    row = strpbrk(row, ",\n");
-    row = row != NULL && *row == ',' ? row + 1 : NULL;
-  }
-  return row != NULL ? strtod(row, NULL) : 0.0;
-}
-
-// where "seconds" stands in the header, -1: nowhere
-static int seconds_column(const char *header) {
-  int column = 0;
-  for (const char *p = header; *p != '\n' && *p != '\0'; p++) {
-    if (strncmp(p, "seconds,", 8) == 0 && (p == header || p[-1] == ',')) {
-      return column;
-    }
-    column += *p == ',';
-  }
-  return -1;
-}
-
-// Rows beyond so many steps come again, and the last one may be torn: cuts them off. Returns the
-// seconds of those that stay. What cannot be read stays as it is: it only tells what happened.
-static double cut_rows(const struct rundir *run, double steps) {
-  char *path = run_files_path(run->path, "progress.csv");
-  void *bytes = NULL;
-  size_t n = 0;
-  double seconds = 0.0;
-  if (fsio_read(&bytes, &n, path, MAX_PROGRESS) == ERR_OK) {
-    const char *text = bytes, *end = strchr(text, '\n'), *row = end != NULL ? end + 1 : text + n;
-    const int column = seconds_column(text);
-    while ((end = strchr(row, '\n')) != NULL && field(row, 0) <= steps) {
-      seconds = column >= 0 ? field(row, column) : 0.0;
-      row = end + 1;
-    }
-    if (row < text + n && ftruncate(run->progress_fd, row - text) != 0) {
-      log_warn("cannot cut %s: %s; its rows beyond %.0f steps stand there twice", path,
-               strerror(errno), steps);
-    }
-  }
-  free(bytes);
-  free(path);
-  return seconds;
-}
-
-void report_init(struct report *r, const struct config *cfg, const struct rundir *run,
-                 struct trainer *trainer) {
+void report_init(struct report *r, const struct config *cfg, struct trainer *trainer) {
   struct metrics m;
-  *r = (struct report){.cfg = cfg, .progress_fd = run->progress_fd, .warn_at = 1, .idle = NAN};
+  *r = (struct report){.cfg = cfg, .warn_at = 1, .idle = NAN};
   r->start_s = r->last.at_s = now_s();
   trainer_metrics(trainer, &m, &r->last.wait_s);
   r->last_steps = m.steps;
   r->last_updates = m.updates;
-  r->before_s = cut_rows(run, m.steps);
 }
 
 // ---- unstable episodes ----
@@ -168,15 +111,6 @@ static void write_line(const struct metrics *m) {
   }
 }
 
-static void write_row(int fd, const struct metrics *m) {
-  char row[2048];
-  size_t n = metrics_csv_row(row, sizeof row - 1, m);
-  row[n++] = '\n';
-  if (write(fd, row, n) != (ssize_t)n) {
-    log_debug("progress.csv: %s", strerror(errno));
-  }
-}
-
 void report_status(struct report *r, struct trainer *trainer, const struct ledger *ledger,
                    const struct fleet *fleet) {
   struct metrics m;
@@ -210,6 +144,4 @@ void report_status(struct report *r, struct trainer *trainer, const struct ledge
   r->last_steps = m.steps;
   r->last_updates = m.updates;
   write_line(&m);
-  m.seconds += r->before_s;
-  write_row(r->progress_fd, &m);
 }

@@ -1,7 +1,6 @@
 // report.h - what the learner tells people of its run.
 //
-//   once a status interval   a progress line on standard output, and a row of progress.csv, whose
-//                            seconds are those of all lives of the learner
+//   once a status interval   a progress line on standard output; its seconds are those of this life
 //   as it happens            a warning when episodes become unstable: the first, then powers of ten
 //   at the end               which side was the limit, and what would change that; the last line
 //   has
@@ -17,7 +16,6 @@
 #include "common/config/metrics.h"
 #include "learner/fleet.h"
 #include "learner/ledger.h"
-#include "learner/rundir.h"
 #include "learner/trainer.h"
 
 // A moment of the run: what was waited and computed until then, see struct fleet.
@@ -29,9 +27,7 @@ struct report_mark {
 
 struct report {
   const struct config *cfg;
-  int progress_fd;
   double start_s;           // when the learner began
-  double before_s;          // seconds of its lives before, as far as progress.csv tells
   struct report_mark last;  // at the last line
   double last_steps, last_updates;
   double idle;                    // actor_idle of the last line
@@ -42,9 +38,8 @@ struct report {
   int open;                       // most tickets that were open at a line
 };
 
-// cfg and run are borrowed. Rows of progress.csv beyond what the trainer has restored are cut off.
-void report_init(struct report *r, const struct config *cfg, const struct rundir *run,
-                 struct trainer *trainer);
+// cfg is borrowed.
+void report_init(struct report *r, const struct config *cfg, struct trainer *trainer);
 
 // An episode that goes to the trainer.
 void report_episode(struct report *r, const struct episode *ep);
@@ -53,7 +48,7 @@ void report_episode(struct report *r, const struct episode *ep);
 void report_committed(struct report *r, struct trainer *trainer, const struct fleet *fleet);
 void report_complete(struct report *r, struct trainer *trainer, const struct fleet *fleet);
 
-// One line and one row.
+// One line.
 void report_status(struct report *r, struct trainer *trainer, const struct ledger *ledger,
                    const struct fleet *fleet);
 

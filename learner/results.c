@@ -15,12 +15,9 @@
 #include "common/base/number.h"
 #include "common/nn/policy_file.h"
 #include "common/run_files.h"
+#include "learner/curve_file.h"
 
-static const char HEADER[] =
-    "steps,version,episodes,score,score_ci95,final_distance,initial_distance,success,return,"
-    "unstable,seconds\n";
-
-enum { MAX_ROW = 512, COMMAS = 10, MAX_FILE = 1 << 28 };
+enum { MAX_ROW = 512 };
 
 struct row {
   uint64_t steps;
@@ -55,27 +52,23 @@ static void put_row(struct results *r, uint64_t steps, char *text) {
   r->rows[at] = (struct row){steps, text};
 }
 
-static int put_number(char *out, size_t n, double x) {
-  return isfinite(x) ? snprintf(out, n, ",%.9g", x) : snprintf(out, n, ",");
-}
-
 static char *row_text(const struct evaluation *e, double seconds) {
   const double numbers[] = {e->score, e->ci, e->distance, e->initial, e->success, e->ret};
   char row[MAX_ROW];
   int n = snprintf(row, sizeof row, "%" PRIu64 ",%" PRIu64 ",%d", e->steps, e->version, e->n);
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-    n += put_number(row + n, sizeof row - (size_t)n, numbers[i]);
+    n += curve_file_number(row + n, sizeof row - (size_t)n, numbers[i]);
   }
   snprintf(row + n, sizeof row - (size_t)n, ",%d,%.1f\n", e->unstable, seconds);
   return must_strdup(row);
 }
 
 static enum err write_rows(const struct results *r) {
-  size_t bytes = sizeof HEADER - 1;
+  size_t bytes = sizeof RESULTS_HEADER;  // its newline among them
   for (int i = 0; i < r->n; i++) {
     bytes += strlen(r->rows[i].text);
   }
-  char *text = must_alloc(bytes + 1, 1), *end = stpcpy(text, HEADER);
+  char *text = must_alloc(bytes + 1, 1), *end = stpcpy(stpcpy(text, RESULTS_HEADER), "\n");
   for (int i = 0; i < r->n; i++) {
     end = stpcpy(end, r->rows[i].text);
   }
@@ -88,24 +81,6 @@ static enum err write_rows(const struct results *r) {
 
 // ---- what an earlier life left ----
 
-// steps and seconds of a row; false: it is none of ours
-static bool parse_row(uint64_t *steps, double *seconds, const char *line) {
-  char number[32];
-  int commas = 0;
-  const size_t n = strcspn(line, ",");
-  for (const char *p = line; *p != '\0'; p++) {
-    commas += *p == ',';
-  }
-  if (commas != COMMAS || n >= sizeof number) {
-    return false;
-  }
-  memcpy(number, line, n);
-  number[n] = '\0';
-  const char *last = strrchr(line, ',') + 1;
-  return number_parse_uint(steps, number) && number_parse_part(seconds, last, strlen(last)) &&
-         isfinite(*seconds);
-}
-
 // whether the evaluation of these steps is behind the fold
 static bool is_done(const struct fold *f, uint64_t steps) {
   bool owed = false;
@@ -115,25 +90,18 @@ static bool is_done(const struct fold *f, uint64_t steps) {
   return steps <= f->steps && !owed;
 }
 
-// The rows of text, which is cut up, that stay.
-static void take_rows(struct results *r, char *text, const struct fold *f) {
-  int line_number = 1;
-  char *save = NULL;
-  for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-    uint64_t steps;
-    double seconds;
-    if (line_number++ == 1) {
-      continue;
-    }
-    if (!parse_row(&steps, &seconds, line)) {
-      log_warn("%s/" EVAL_FILE " is damaged in line %d: the row is left out", r->run_dir,
-               line_number - 1);
-    } else if (is_done(f, steps)) {
-      char row[MAX_ROW];
-      snprintf(row, sizeof row, "%.500s\n", line);
-      put_row(r, steps, must_strdup(row));
-      r->start_s = now_s() - seconds;
-    }
+struct kept {
+  struct results *r;
+  const struct fold *f;
+};
+
+static void take_row(void *ctx, uint64_t steps, double seconds, const char *line) {
+  const struct kept *kept = ctx;
+  if (is_done(kept->f, steps)) {
+    char row[MAX_ROW];
+    snprintf(row, sizeof row, "%.500s\n", line);
+    put_row(kept->r, steps, must_strdup(row));
+    kept->r->start_s = now_s() - seconds;
   }
 }
 
@@ -157,16 +125,8 @@ enum err results_open(struct results **out, const char *run_dir, const struct fo
   struct results *r = must_alloc(1, sizeof *r);
   *r = (struct results){.run_dir = run_dir, .from = *from, .start_s = now_s(), .best = NAN};
   char *path = run_files_path(run_dir, EVAL_FILE);
-  void *text;
-  size_t n;
-  enum err err = ERR_OK;
-  if (f->episodes > 0 && fsio_exists(path)) {
-    err = fsio_read(&text, &n, path, MAX_FILE);
-    if (err == ERR_OK) {
-      take_rows(r, text, f);
-      free(text);
-    }
-  }
+  struct kept kept = {r, f};
+  enum err err = f->episodes > 0 ? curve_file_read(path, RESULTS_HEADER, take_row, &kept) : ERR_OK;
   free(path);
   if (f->episodes > 0) {
     take_best(r);
@@ -213,4 +173,13 @@ enum err results_add(struct results *r, const struct evaluation *e, const struct
     }
   }
   return err;
+}
+
+const char *results_row(const struct results *r, uint64_t steps) {
+  int i = 0;
+  while (i < r->n && r->rows[i].steps != steps) {
+    i++;
+  }
+  CHECK(i < r->n);
+  return r->rows[i].text;
 }

@@ -24,6 +24,11 @@
 #include "learner/export.h"
 #include "learner/fold.h"
 
+// Columns of eval.csv.
+#define RESULTS_HEADER                                                                      \
+  "steps,version,episodes,score,score_ci95,final_distance,initial_distance,success,return," \
+  "unstable,seconds"
+
 struct results;
 
 // Takes over what the folder has, cut to the fold, which is at a commit's end; a damaged row is
@@ -37,5 +42,8 @@ void results_free(struct results *r);  // NULL is allowed
 // it was or has the row alone; the run then goes on from its checkpoint, where it is owed.
 NODISCARD enum err results_add(struct results *r, const struct evaluation *e,
                                const struct weights *w);
+
+// The row of an evaluation of so many steps, which has one: borrowed until the next call above.
+const char *results_row(const struct results *r, uint64_t steps);
 
 #endif

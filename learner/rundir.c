@@ -21,7 +21,6 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
-#include "common/config/metrics.h"
 #include "common/run_files.h"
 #include "learner/checked.h"
 #include "learner/checkpoint.h"
@@ -211,17 +210,6 @@ enum err rundir_keep_settings(const struct rundir *r, const struct config *cfg) 
 
 // ---- life ----
 
-static enum err start_progress(struct rundir *r) {
-  const enum err err = open_append(&r->progress_fd, r->path, "progress.csv");
-  if (err != ERR_OK || lseek(r->progress_fd, 0, SEEK_END) > 0) {
-    return err;
-  }
-  char header[2048];
-  size_t n = metrics_csv_header(header, sizeof header - 1);
-  header[n++] = '\n';
-  return fsio_write_all(r->progress_fd, header, n, "progress.csv");
-}
-
 // Is there a run to resume, and may it be?
 static enum err check_resume(enum content *content, const char *path, enum resume resume) {
   const enum err err = look_into(content, path);
@@ -305,7 +293,7 @@ static enum err compare_products(const struct rundir *r) {
 
 enum err rundir_open(struct rundir *r, const char *path, enum resume resume,
                      const struct config *cfg, const struct task *task, const char *command) {
-  *r = (struct rundir){.path = must_strdup(path), .lock_fd = -1, .log_fd = -1, .progress_fd = -1};
+  *r = (struct rundir){.path = must_strdup(path), .lock_fd = -1, .log_fd = -1};
   enum content content;
   struct config saved;
   config_defaults(&saved);
@@ -315,8 +303,7 @@ enum err rundir_open(struct rundir *r, const char *path, enum resume resume,
       (err = fsio_mkdirs(path)) != ERR_OK || (err = take_lock(r)) != ERR_OK ||
       (err = check_resume(&content, path, resume)) != ERR_OK ||
       (err = begin(r, content, cfg, task, command)) != ERR_OK ||
-      (err = open_append(&r->log_fd, r->path, "log.txt")) != ERR_OK ||
-      (err = start_progress(r)) != ERR_OK) {
+      (err = open_append(&r->log_fd, r->path, "log.txt")) != ERR_OK) {
     rundir_close(r);
     return err;
   }
@@ -331,12 +318,12 @@ enum err rundir_open(struct rundir *r, const char *path, enum resume resume,
 
 void rundir_close(struct rundir *r) {
   log_set_file(-1);
-  const int fds[] = {r->log_fd, r->progress_fd, r->lock_fd};
+  const int fds[] = {r->log_fd, r->lock_fd};
   for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
     if (fds[i] >= 0) {
       close(fds[i]);
     }
   }
   free(r->path);
-  *r = (struct rundir){.lock_fd = -1, .log_fd = -1, .progress_fd = -1};
+  *r = (struct rundir){.lock_fd = -1, .log_fd = -1};
 }

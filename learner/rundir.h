@@ -5,7 +5,8 @@
 //         task.mjb       the compiled task, for whoever runs the policy
 //         manifest.json  what it is a run of (learner/manifest.h)
 //         log.txt        every log line of the learner, with UTC times
-//         progress.csv   one row a status interval (columns: common/config/metrics.def)
+//         progress.csv   one row an interval of env steps (learner/progress.h)
+//         events.out.tfevents.*   the same for TensorBoard (learner/tensorboard.h)
 //         eval.csv best/   what evaluations leave (learner/results.h)
 //         checkpoints/ replay/ policy.safetensors videos/   what training leaves
 //
@@ -31,7 +32,6 @@ struct rundir {
   char *path;   // owned
   int lock_fd;  // held until rundir_close
   int log_fd;
-  int progress_fd;
   uint64_t run;  // run id
   bool fresh;    // made now: there was no run here
   bool saved;    // it has been: without a checkpoint it is not whole

@@ -442,7 +442,7 @@ static void start_loop(struct server *s) {
   CHECK(uv_timer_start(&s->beat, on_beat, beat, beat) == 0);
   CHECK(uv_timer_start(&s->status, on_status, every, every) == 0);
   s->last_progress_ms = now_ms(s);
-  report_init(&s->report, s->cfg, s->run, s->trainer);
+  report_init(&s->report, s->cfg, s->trainer);
   trainer_start(s->trainer);
 }
 

@@ -31,13 +31,17 @@
 #include "learner/given.h"
 #include "learner/manifest.h"
 #include "learner/memory.h"
+#include "learner/progress.h"
+#include "learner/recent.h"
 #include "learner/replay/batch.h"
 #include "learner/replay/replay.h"
 #include "learner/replay/segments.h"
 #include "learner/results.h"
 #include "learner/rules/rule.h"
+#include "learner/rules/rules.h"
 #include "learner/rules/updater.h"
 #include "learner/team.h"
+#include "learner/tensorboard.h"
 
 enum { MAX_TENSORS = 64, QUEUE_SLACK = 64 };
 
@@ -64,6 +68,9 @@ struct trainer {
   struct batch *batch;
   struct segments *segments;
   struct results *results;
+  struct recent recent;  // training episodes
+  struct progress *progress_file;
+  struct tensorboard *tensorboard;  // NULL: off
 
   pthread_t thread;
   bool started;
@@ -128,6 +135,7 @@ static enum err write_checkpoint_policy(void *ctx, const char *folder) {
 }
 
 static enum err save(struct trainer *t) {
+  tensorboard_sync(t->tensorboard);
   struct st_tensor tensors[MAX_TENSORS];
   struct checkpoint c = {
       .run = t->run->run,
@@ -141,7 +149,7 @@ static enum err save(struct trainer *t) {
   segments_forget(t->segments, t->replay_base + replay_evicted(t->replay));
   struct segment_position oldest;
   enum err err = segments_sync(t->segments, &c.position);
-  if (err != ERR_OK ||
+  if (err != ERR_OK || (err = progress_sync(t->progress_file)) != ERR_OK ||
       (err = checkpoint_write(t->run->path, &c, (int)t->cfg->checkpoint_keep)) != ERR_OK ||
       (err = checkpoint_oldest_needed(t->run->path, &oldest)) != ERR_OK) {
     return err;
@@ -161,13 +169,12 @@ static uint64_t updates_due(const struct trainer *t) {
   return after > 0.0 ? (uint64_t)floor(t->cfg->train_updates_per_step * after) : 0;  // eq. (1)
 }
 
-// updated: there were updates since the last call
-static void publish_figures(struct trainer *t, bool updated) {
+static void publish_figures(struct trainer *t) {
   const struct rule *rule = t->updater->rule;
   pthread_mutex_lock(&t->lock);
   fold_figures(&t->metrics, &t->fold);
-  for (int i = 0; updated && i < rule->nfigure; i++) {
-    metrics_set(&t->metrics, rule->figure[i].name, (double)updater_figure(t->updater, i));
+  for (int i = 0; i < rule->nfigure; i++) {
+    metrics_set(&t->metrics, rule->figure[i].name, t->fold.figure[i]);
   }
   pthread_mutex_unlock(&t->lock);
 }
@@ -243,7 +250,10 @@ static enum err update(struct trainer *t) {
     f->updates++;
     atomic_fetch_add_explicit(&t->progress, 1, memory_order_relaxed);
   }
-  publish_figures(t, any);
+  for (int i = 0; any && i < f->plan.nfigure; i++) {
+    f->figure[i] = (double)updater_figure(t->updater, i);
+  }
+  publish_figures(t);
   return ERR_OK;
 }
 
@@ -254,6 +264,15 @@ static void emit(struct trainer *t, struct trainer_event event) {
   t->notify(t->ctx);
 }
 
+static enum err add_progress(struct trainer *t) {
+  const struct recent_figures recent = recent_means(&t->recent, replay_episodes(t->replay));
+  const enum err err = progress_add(t->progress_file, &t->fold, &recent);
+  if (err == ERR_OK) {
+    tensorboard_progress(t->tensorboard, progress_row(t->progress_file));
+  }
+  return err;
+}
+
 static enum err commit(struct trainer *t, const struct episode *ep) {
   struct fold *f = &t->fold;
   CHECK(ep->ticket.id == f->next);
@@ -261,7 +280,9 @@ static enum err commit(struct trainer *t, const struct episode *ep) {
   if (err != ERR_OK) {
     return err;
   }
+  const uint64_t before = f->steps;
   replay_add(t->replay, ep);
+  recent_add(&t->recent, ep, t->task);
   fold_add(f, ep->T);
   err = update(t);
   if (err != ERR_OK) {
@@ -275,7 +296,13 @@ static enum err commit(struct trainer *t, const struct episode *ep) {
   event.issue = fold_commit(f);
   event.evaluate = fold_evaluates(f);
   event.oldest = fold_oldest(f);
-  if (fold_saves(f) && (err = save(t)) != ERR_OK) {
+  if (progress_due(t->progress_file, f, before)) {
+    err = add_progress(t);
+  }
+  if (err == ERR_OK && fold_saves(f)) {
+    err = save(t);
+  }
+  if (err != ERR_OK) {
     weights_unref(event.published);
     return err;
   }
@@ -288,6 +315,7 @@ static enum err record_evaluation(struct trainer *t, const struct evaluation *e)
   struct weights *evaluated = weights_ref(fold_weights(&t->fold, e->version));
   fold_evaluated(&t->fold, e);
   const enum err err = results_add(t->results, &t->fold.last, evaluated);
+  tensorboard_evaluation(t->tensorboard, &t->fold, results_row(t->results, t->fold.last.steps));
   write_video_policy(t, evaluated, before);
   weights_unref(evaluated);
   char text[EVALUATION_TEXT];
@@ -298,7 +326,7 @@ static enum err record_evaluation(struct trainer *t, const struct evaluation *e)
   if (text[0] != '\0') {
     log_info("final distance by part of the goal: %s", text);
   }
-  publish_figures(t, false);
+  publish_figures(t);
   return err;
 }
 
@@ -341,6 +369,7 @@ static bool handle_item(struct trainer *t, const struct item *item) {
     err = record_evaluation(t, &item->evaluation);
   }
   if (err == ERR_OK && fold_complete(&t->fold) && t->fold.nowed == 0) {
+    tensorboard_complete(t->tensorboard);
     err = save(t);
     if (err == ERR_OK) {
       emit(t, (struct trainer_event){.kind = TRAINER_FINISHED});
@@ -403,6 +432,7 @@ bool trainer_poll(struct trainer *t, struct trainer_event *event) {
 static enum err add_episode(void *ctx, const struct episode *ep) {
   struct trainer *t = ctx;
   replay_add(t->replay, ep);
+  recent_add(&t->recent, ep, t->task);
   return ERR_OK;
 }
 
@@ -421,6 +451,7 @@ static void take_demos(struct trainer *t, const struct demos *demos) {
 static void reset_replay(struct trainer *t) {
   replay_free(t->replay);
   t->replay = replay_new(&t->dims, t->cfg->replay_capacity, hindsight_share(t));
+  recent_clear(&t->recent);
 }
 
 static enum err accept_checkpoint(void *ctx, const struct checkpoint *c, struct fault *fault) {
@@ -457,9 +488,22 @@ static enum err restore(struct trainer *t) {
     const struct export_origin from = origin(t);
     err = results_open(&t->results, t->run->path, &t->fold, &from);
   }
+  if (err == ERR_OK) {
+    err = progress_open(&t->progress_file, t->run->path, &t->fold, t->updater->rule,
+                        (uint64_t)t->cfg->progress_every);
+  }
   // what may change in a resumed run stays as it was until it does go on
   if (err == ERR_OK) {
     err = rundir_keep_settings(t->run, t->cfg);
+  }
+  // of a finished run all is said
+  if (err == ERR_OK && (!fold_complete(&t->fold) || t->fold.nowed > 0)) {
+    t->tensorboard = tensorboard_open(
+        &(struct tensorboard_run){.folder = t->run->path,
+                                  .task = t->task->name,
+                                  .cfg = t->cfg,
+                                  .fold = &t->fold,
+                                  .progress_header = progress_header(t->progress_file)});
   }
   // a finished run has its policy, whatever happened to the file since
   return err == ERR_OK && fold_complete(&t->fold) ? write_policy(t) : err;
@@ -509,7 +553,8 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
                                           .steps = (uint64_t)cfg->run_steps,
                                           .publish_every = (uint64_t)cfg->train_publish_every,
                                           .eval_every = (uint64_t)cfg->eval_every,
-                                          .checkpoint_every = (uint64_t)cfg->checkpoint_every});
+                                          .checkpoint_every = (uint64_t)cfg->checkpoint_every,
+                                          .nfigure = rules_of(cfg)->nfigure});
   const size_t room = (size_t)fold_room(&t->fold);
   t->in = queue_new(room + QUEUE_SLACK);
   t->out = queue_new(2 * room + QUEUE_SLACK);
@@ -527,7 +572,7 @@ enum err trainer_new(struct trainer **out, const struct config *cfg, const struc
     trainer_free(t);
     return err;
   }
-  publish_figures(t, false);
+  publish_figures(t);
   *out = t;
   return ERR_OK;
 }
@@ -551,6 +596,8 @@ void trainer_free(struct trainer *t) {
   queue_free(t->out);
   segments_close(t->segments);
   results_free(t->results);
+  tensorboard_close(t->tensorboard);
+  progress_close(t->progress_file);
   batch_free(t->batch);
   replay_free(t->replay);
   replay_free(t->demos);

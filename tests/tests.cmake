@@ -120,7 +120,7 @@ if(TELOS_SANITIZE MATCHES "thread")
 endif()
 
 # ---- unit ----
-foreach(t test_base test_demos test_number test_words test_options test_shell test_rng test_config
+foreach(t test_base test_demos test_number test_words test_csv test_options test_shell test_rng test_config
           test_metrics test_limit test_episode test_evaluation test_tfrecord)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS base)
 endforeach()
@@ -129,6 +129,7 @@ foreach(t test_policy test_policy_file test_safetensors)
 endforeach()
 telos_test(test_mj LABEL unit TIMEOUT 120 LIBS task)
 telos_test(test_wire LABEL unit TIMEOUT 120 LIBS proto)
+telos_test(test_event_file LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_zpoll LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_link LABEL unit TIMEOUT 120 LIBS proto)
 telos_test(test_keyfile LABEL unit TIMEOUT 120 LIBS proto)
@@ -153,7 +154,7 @@ foreach(t test_crew test_rows test_gemm test_mlp test_adam test_replay test_goal
 endforeach()
 telos_test(test_memory LABEL unit TIMEOUT 120 LIBS learner)
 telos_test(test_ledger LABEL unit TIMEOUT 600 LIBS learner)
-foreach(t test_publisher test_fleet test_report test_web)
+foreach(t test_publisher test_fleet test_report test_web test_progress test_tensorboard)
   telos_test(${t} LABEL unit TIMEOUT 120 LIBS learner)
 endforeach()
 telos_test(test_gate LABEL unit TIMEOUT 300 LIBS learner)
@@ -222,6 +223,13 @@ if(TARGET telos-play)
   telos_integration(test_play TIMEOUT 900)
   target_link_libraries(test_play PRIVATE PkgConfig::PNG)
 endif()
+telos_check(NAME integration.tensorboard_python LABEL integration TIMEOUT 300
+  COMMAND sh -c "if ! command -v python3 >/dev/null
+then
+  echo skipped: python3 is not installed
+  exit 77
+fi
+exec python3 tests/check_tensorboard.py ${CMAKE_BINARY_DIR}/bin")
 telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS nn)
 telos_test(export_python PLAIN LABEL integration TIMEOUT 120 LIBS task nn)
 add_dependencies(export_python telos tasks)

@@ -68,12 +68,10 @@ static int find_word(const char *words, const char *text, size_t n) {
   return -1;
 }
 
-static size_t append_word(char *out, size_t n, size_t used, const char *words, int i,
-                          const char *unknown) {
+static size_t append_word(char *out, size_t n, size_t used, const char *words, int i) {
   size_t length;
   const char *word = word_at(words, i, &length);
-  return word != NULL ? append(out, n, used, "%.*s", (int)length, word)
-                      : append(out, n, used, "%s", unknown);
+  return word != NULL ? append(out, n, used, "%.*s", (int)length, word) : append(out, n, used, "-");
 }
 
 // ---- the progress line ----
@@ -85,7 +83,7 @@ size_t metrics_line(char *out, size_t n, const struct metrics *m) {
   used = isnan(m->name) ? append(out, n, used, "-") : append(out, n, used, format, m->name);
 #define W(name, words, help)                  \
   used = append(out, n, used, " %s=", #name); \
-  used = append_word(out, n, used, words, m->name, "-");
+  used = append_word(out, n, used, words, m->name);
 #include "common/config/metrics.def"
 #undef M
 #undef W
@@ -149,31 +147,4 @@ bool metrics_parse(struct metrics *m, const char *line) {
   }
   *m = read;
   return true;
-}
-
-size_t metrics_csv_header(char *out, size_t n) {
-  size_t used = 0;
-#define M(name, format, unit, help) used = append(out, n, used, "%s%s", used > 0 ? "," : "", #name);
-#define W(name, words, help) M(name, , , )
-#include "common/config/metrics.def"
-#undef M
-#undef W
-  return used;
-}
-
-size_t metrics_csv_row(char *out, size_t n, const struct metrics *m) {
-  size_t used = 0;
-  const char *comma = "";
-#define M(name, format, unit, help)                                     \
-  used = append(out, n, used, "%s", comma);                             \
-  used = isnan(m->name) ? used : append(out, n, used, format, m->name); \
-  comma = ",";
-#define W(name, words, help)                            \
-  used = append(out, n, used, "%s", comma);             \
-  used = append_word(out, n, used, words, m->name, ""); \
-  comma = ",";
-#include "common/config/metrics.def"
-#undef M
-#undef W
-  return used;
 }

@@ -1,8 +1,8 @@
 // metrics.h - the progress figures of metrics.def as one plain struct.
 //
-// Filled by the learner, printed as one key=value line, appended to progress.csv, parsed again by
-// `telos train` for its status block. NaN means "not known yet" and prints as "-". A word is its
-// index among the words of its row; -1 is not known.
+// Filled by the learner, printed as one key=value line, parsed again by `telos train` for its
+// status block. NaN means "not known yet" and prints as "-". A word is its index among the words of
+// its row; -1 is not known.
 #ifndef COMMON_CONFIG_METRICS_H
 #define COMMON_CONFIG_METRICS_H
 
@@ -33,9 +33,5 @@ size_t metrics_line(char *out, size_t n, const struct metrics *m);
 
 // Reverse of metrics_line; unknown keys are ignored. False when the line is no progress line.
 bool metrics_parse(struct metrics *m, const char *line);
-
-// Column names, and one row, of progress.csv; without newline. What is not known is an empty field.
-size_t metrics_csv_header(char *out, size_t n);
-size_t metrics_csv_row(char *out, size_t n, const struct metrics *m);
 
 #endif

@@ -1,4 +1,4 @@
-// sweep_result.c - progress.csv by the names of its columns; logs line by line.
+// sweep_result.c - eval.csv by the names of its columns; logs line by line.
 #include "deploy/launch/sweep_result.h"
 
 #include <inttypes.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/csv.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/config/metrics.h"
@@ -29,37 +30,24 @@ static const char *next_line(char out[LINE_BYTES], const char *text) {
   return text[n] == '\n' ? text + n + 1 : NULL;
 }
 
-// a row by the names in the header; words are no numbers, and not wanted here
-static void parse_row(struct metrics *m, const char *header, const char *row) {
-  metrics_clear(m);
-  for (;;) {
-    char name[64], *end;
-    const size_t n = strcspn(header, ","), k = strcspn(row, ",");
-    snprintf(name, sizeof name, "%.*s", (int)n, header);
-    const double value = strtod(row, &end);
-    metrics_set(m, name, k > 0 && end == row + k ? value : NAN);
-    if (header[n] == '\0' || row[k] == '\0') {
-      return;
-    }
-    header += n + 1;
-    row += k + 1;
-  }
-}
-
-// the last whole row of progress.csv
-static bool read_last_row(struct metrics *m, const char *folder) {
-  char *path = run_files_path(folder, "progress.csv"), *text = read_text(path);
+// the last evaluation, from the last whole row of eval.csv
+static void read_last_row(struct sweep_result *out, const char *folder) {
+  char *path = run_files_path(folder, EVAL_FILE), *text = read_text(path);
   char *header_end = text != NULL ? strchr(text, '\n') : NULL;
   char *end = text != NULL ? strrchr(text, '\n') : NULL;
-  const bool found = header_end != NULL && end > header_end;
-  if (found) {
+  if (header_end != NULL && end > header_end) {
     *header_end = *end = '\0';
     const char *row = strrchr(header_end + 1, '\n');
-    parse_row(m, text, row != NULL ? row + 1 : header_end + 1);
+    row = row != NULL ? row + 1 : header_end + 1;
+    out->steps = csv_number(text, row, "steps");
+    out->score = csv_number(text, row, "score");
+    out->ci = csv_number(text, row, "score_ci95");
+    out->distance = csv_number(text, row, "final_distance");
+    out->success = csv_number(text, row, "success");
+    out->ret = csv_number(text, row, "return");
   }
   free(text);
   free(path);
-  return found;
 }
 
 double sweep_result_seconds(const char *text) {
@@ -100,17 +88,9 @@ void sweep_result_read(struct sweep_result *out, const char *folder, int64_t ste
   snprintf(log, sizeof log, "%.4000s.log", folder);
   char *text = read_text(log), *policy = run_files_path(folder, "policy.safetensors");
   out->seconds = text != NULL ? sweep_result_seconds(text) : 0.0;
-  struct metrics m;
-  if (read_last_row(&m, folder)) {
-    out->steps = m.steps;
-    // the last version is that of the last step, and its evaluation the last one
-    out->done = m.steps >= (double)steps && m.eval_steps == m.steps && fsio_exists(policy);
-    out->score = m.eval_score;
-    out->ci = m.eval_ci;
-    out->distance = m.eval_distance;
-    out->success = m.eval_success;
-    out->ret = m.eval_return;
-  }
+  read_last_row(out, folder);
+  // the last version is that of the last step, and its evaluation the last one
+  out->done = out->steps >= (double)steps && fsio_exists(policy);
   free(text);
   free(policy);
 }

@@ -1,8 +1,8 @@
 // sweep_result.h - what a run of a sweep came to, from the files that it left.
 //
-//   progress.csv     the last evaluation, which is that of the last policy and what `telos eval`
+//   eval.csv         the last evaluation, which is that of the last policy and what `telos eval`
 //                    gives, so nothing is evaluated again
-//   log.txt          every evaluation: progress.csv has those of its moments alone
+//   log.txt          every evaluation, as it came
 //   <folder>.log     what `telos train` wrote, in one or more lives; a life begins and ends with a
 //                    line of the sweep
 #ifndef LAUNCH_SWEEP_RESULT_H
@@ -20,7 +20,7 @@
 
 struct sweep_result {
   bool done;                                 // it has its steps, and they are evaluated
-  double steps;                              // committed
+  double steps;                              // of the last evaluation
   double score, ci, distance, success, ret;  // NaN: not known, or not of this task
   double seconds;                            // of all lives
 };

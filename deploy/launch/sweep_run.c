@@ -154,7 +154,7 @@ static void tell_failed(const char *folder, int code) {
   char *error = sweep_result_error(log);
   if (code == 0) {
     log_error(
-        "%s ended well, but its progress.csv lacks the last evaluation; remove the folder to "
+        "%s ended well, but its eval.csv lacks the last evaluation; remove the folder to "
         "train it again",
         folder);
   } else {

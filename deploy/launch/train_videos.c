@@ -3,14 +3,18 @@
 // The learner leaves policies that it evaluated in <run>/videos, and that folder is the queue:
 // telos-play draws the oldest one, the policy goes when its video is there, and so on. What is left
 // when a run is interrupted is drawn when it goes on. Nothing waits for a video but the end of the
-// program, and one that cannot be drawn costs the videos only.
+// program, and one that cannot be drawn costs the videos only. TensorBoard follows one file of a
+// folder, and the run's is the learner's: event files with the videos are in <run>/videos, too.
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/config/config.h"
+#include "common/run_files.h"
 #include "deploy/launch/train.h"
 
 enum { VIDEO_MS = 600000 };  // a video that takes longer has failed
@@ -70,19 +74,39 @@ void train_tell_of_videos(struct train *t) {
   }
 }
 
+// whether the run is shown in TensorBoard
+static bool wants_events(const struct train *t) {
+  struct config cfg;
+  config_defaults(&cfg);
+  char *path = run_files_path(t->run, "config.yaml");
+  const bool wanted = config_read_file(&cfg, path) == ERR_OK && cfg.progress_tensorboard;
+  free(path);
+  return wanted;
+}
+
 void train_start_player(struct train *t) {
   struct child *c = &t->player;
   if (t->video_every == 0 || t->signals > 0 || t->exit_code != 0 || c->open > 0 || !find_video(t)) {
     return;
   }
-  char out[sizeof t->video], parent[24];
+  char out[sizeof t->video], parent[24], folder[PATH_MAX + 16];
   snprintf(out, sizeof out, "%.*s.webp", (int)(strlen(t->video) - strlen(".safetensors")),
            t->video);
   snprintf(parent, sizeof parent, "%ld", (long)getpid());
+  snprintf(folder, sizeof folder, "%s/videos", t->run);
   char task_option[] = "--task", out_option[] = "--out", parent_option[] = "--parent";
-  char *args[] = {
-      t->play_program, t->video, task_option, (char *)(uintptr_t)t->task, out_option, out,
-      parent_option,   parent,   NULL};
+  char events_option[] = "--events";
+  char *args[] = {t->play_program,
+                  t->video,
+                  task_option,
+                  (char *)(uintptr_t)t->task,
+                  out_option,
+                  out,
+                  parent_option,
+                  parent,
+                  wants_events(t) ? events_option : NULL,
+                  folder,
+                  NULL};
   if (!train_spawn(c, args, on_player_exit)) {
     t->video_every = 0;
     return;

@@ -19,10 +19,12 @@
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/log.h"
+#include "common/base/number.h"
 #include "common/base/process.h"
 #include "common/evaluation.h"
 #include "common/task/env.h"
 #include "deploy/play/acting.h"
+#include "deploy/play/film.h"
 #include "deploy/play/picture.h"
 #include "deploy/play/play_args.h"
 #include "deploy/play/scene.h"
@@ -43,6 +45,7 @@ struct show {
   const struct acting *acting;
   struct scene *scene;
   struct picture *picture;
+  struct film *film;  // NULL: nobody asked for it
   int width, height;
   double dt, fps;  // s of a step; frames a second, at most 1 / dt
   uint8_t *rgb;
@@ -108,6 +111,9 @@ static void describe(const struct show *s, char *names, char *values, size_t n,
 static void release_held(struct show *s, int times) {
   if (s->held && s->err == ERR_OK) {
     s->err = picture_add(s->picture, s->rgb, times);
+    if (s->film != NULL) {
+      film_add(s->film, s->rgb, times);
+    }
   }
   s->held = false;
 }
@@ -231,6 +237,13 @@ static void choose_size(struct show *s) {
   s->height = (int)fmax(SCENE_MIN_SIZE, 2 * round(scale * h / 2));
 }
 
+// env steps that a policy was trained for; 0: it does not tell
+static uint64_t steps_of(const struct policy_file *policy) {
+  const char *text = policy_file_meta(policy, "steps");
+  uint64_t steps = 0;
+  return text != NULL && number_parse_uint(&steps, text) ? steps : 0;
+}
+
 static enum err play(const struct play_args *a, const struct acting *c) {
   const struct task *task = c->source.task;
   struct show s = {.a = a, .acting = c};
@@ -244,14 +257,21 @@ static enum err play(const struct play_args *a, const struct acting *c) {
   }
   if (err == ERR_OK) {
     s.rgb = must_alloc((size_t)s.width * (size_t)s.height, 3);
+    if (a->events != NULL) {
+      s.film = film_new(s.width, s.height, s.fps, s.fps * s.dt * task->horizon * a->episodes);
+    }
     err = run_episodes(&s);
   }
   if (err == ERR_OK && stopped == 0) {
     err = picture_finish(s.picture);
   }
+  if (err == ERR_OK && stopped == 0 && s.film != NULL) {
+    film_write(s.film, a->events, steps_of(&c->source.policy));
+  }
   if (err == ERR_OK && stopped == 0) {
     printf("wrote %s (%d x %d)\n", a->out, s.width, s.height);
   }
+  film_free(s.film);
   picture_free(s.picture);
   scene_free(s.scene);
   free(s.rgb);

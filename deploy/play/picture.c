@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <png.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -25,6 +24,7 @@
 #include "common/base/check.h"
 #include "common/base/fsio.h"
 #include "common/base/log.h"
+#include "deploy/play/png_bytes.h"
 
 enum { WEBP_QUALITY = 80, WEBP_EFFORT = 3, MAX_NAME = PATH_MAX - 32 };
 
@@ -74,38 +74,11 @@ static enum err probe(const struct picture *p) {
 
 // ---- PNG ----
 
-struct bytes {
-  uint8_t *data;
-  size_t n, capacity;
-};
-
-static void take_bytes(png_structp png, png_bytep data, size_t n) {
-  struct bytes *b = png_get_io_ptr(png);
-  while (b->n + n > b->capacity) {
-    b->capacity = 2 * b->capacity + 65536;
-    b->data = must_realloc(b->data, b->capacity, 1);
-  }
-  memcpy(b->data + b->n, data, n);
-  b->n += n;
-}
-
 static enum err write_png(const struct picture *p, const char *path, const uint8_t *rgb) {
-  struct bytes b = {0};
-  // libpng ends the process when it is out of memory; nothing else can fail here
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
-  png_infop info = png != NULL ? png_create_info_struct(png) : NULL;
-  CHECK(info != NULL);
-  png_set_write_fn(png, &b, take_bytes, NULL);
-  png_set_IHDR(png, info, (png_uint_32)p->width, (png_uint_32)p->height, 8, PNG_COLOR_TYPE_RGB,
-               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_write_info(png, info);
-  for (int y = 0; y < p->height; y++) {
-    png_write_row(png, rgb + (size_t)y * (size_t)p->width * 3);
-  }
-  png_write_end(png, info);
-  png_destroy_write_struct(&png, &info);
-  const enum err err = fsio_write_atomic(path, b.data, b.n);
-  free(b.data);
+  struct png_bytes png = {0};
+  png_bytes_write(&png, rgb, p->width, p->height);
+  const enum err err = fsio_write_atomic(path, png.data, png.n);
+  free(png.data);
   return err;
 }
 

@@ -58,6 +58,9 @@ static bool take_option(struct play_args *a, int c, const char *value) {
     case 'g':
       a->goal = value;
       break;
+    case 'E':
+      a->events = value;
+      break;
     case 'c':
       a->camera = value;
       break;
@@ -106,15 +109,23 @@ static enum err check_arguments(const struct play_args *a) {
 }
 
 enum err play_args_parse(struct play_args *a, int argc, char **argv) {
-  static const struct option options[] = {
-      {"task", required_argument, NULL, 't'},     {"checkpoint", required_argument, NULL, 'k'},
-      {"policy", required_argument, NULL, 'p'},   {"script", required_argument, NULL, 'S'},
-      {"goal", required_argument, NULL, 'g'},     {"camera", required_argument, NULL, 'c'},
-      {"out", required_argument, NULL, 'o'},      {"size", required_argument, NULL, 'z'},
-      {"fps", required_argument, NULL, 'f'},      {"seed", required_argument, NULL, 's'},
-      {"episodes", required_argument, NULL, 'n'}, {"frame", required_argument, NULL, 'F'},
-      {"parent", required_argument, NULL, 'P'},   {"help", no_argument, NULL, 'h'},
-      {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"task", required_argument, NULL, 't'},
+                                          {"checkpoint", required_argument, NULL, 'k'},
+                                          {"policy", required_argument, NULL, 'p'},
+                                          {"script", required_argument, NULL, 'S'},
+                                          {"goal", required_argument, NULL, 'g'},
+                                          {"camera", required_argument, NULL, 'c'},
+                                          {"out", required_argument, NULL, 'o'},
+                                          {"size", required_argument, NULL, 'z'},
+                                          {"fps", required_argument, NULL, 'f'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"episodes", required_argument, NULL, 'n'},
+                                          {"frame", required_argument, NULL, 'F'},
+                                          {"events", required_argument, NULL, 'E'},
+                                          {"parent", required_argument, NULL, 'P'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
   opterr = 0;  // one line in our own words
   for (int c; (c = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
     if (c == 'v') {

@@ -14,7 +14,8 @@ struct play_args {
   double fps;
   bool has_seed, has_frame;
   uint64_t seed;
-  long parent;  // 0: none
+  long parent;         // 0: none
+  const char *events;  // folder that has the picture for TensorBoard, too; NULL: none
 };
 
 // Fills a, which holds the defaults. ERR_USAGE (logged). --help and --version end the program.

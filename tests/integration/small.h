@@ -57,12 +57,13 @@ static inline const char *small_policy(const char *run) {
   return harness_text("%s/policy.safetensors", run);
 }
 
-// Runs learner and actor on the folder to the end.
-static inline void small_finish(const char *run, const char *const *more) {
+// Runs learner and actor on the folder to the end. Returns the learner, for what it said.
+static inline struct proc *small_finish(const char *run, const char *const *more) {
   struct proc *learner = small_learner(run, more);
   struct proc *actor = small_actor(small_endpoint(learner));
   cr_assert_eq(proc_wait_exit(learner), 0, "%s", proc_stderr(learner));
   cr_assert_eq(proc_wait_exit(actor), 0, "%s", proc_stderr(actor));
+  return learner;
 }
 
 // A finished undisturbed run, made once a test.
@@ -108,7 +109,7 @@ static inline int small_tree_entry(const char *path, const struct stat *st, int 
   (void)st;
   const char *name = path + ftw->base;
   const bool diary = strcmp(name, "log.txt") == 0 || strcmp(name, "progress.csv") == 0 ||
-                     strcmp(name, "eval.csv") == 0;
+                     strcmp(name, "eval.csv") == 0 || strncmp(name, "events.out.", 11) == 0;
   if (type == FTW_F && !diary) {
     const uint64_t parts[] = {XXH3_64bits(path, strlen(path)), harness_digest(path)};
     small_tree_sum ^= XXH3_64bits(parts, sizeof parts);

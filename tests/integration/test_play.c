@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/events.h"
 #include "tests/integration/fleet.h"
 #include "tests/integration/small.h"
 
@@ -500,6 +501,41 @@ Test(play, episodes_are_those_of_the_evaluation) {
 
 // ---- videos of a training ----
 
+// What TensorBoard has of the videos: so many, the last of them of this step and as large as it
+// may be, an animated PNG: chunks acTL with the number of frames, and fcTL with the time of each.
+static void expect_events(const char *videos, int images, int64_t step) {
+  struct events e = events_read(videos);
+  cr_assert(e.images == images && e.files == images && e.torn == 0, "%d images", e.images);
+  if (images == 0) {
+    return;
+  }
+  cr_assert_eq(e.image_step, step);
+  png_image png = {.version = PNG_IMAGE_VERSION};
+  cr_assert(png_image_begin_read_from_memory(&png, e.image, e.nimage), "%s", png.message);
+  cr_assert(png.width > 160 && png.width <= 320, "%u", png.width);
+  png.format = PNG_FORMAT_RGB;
+  uint8_t *rgb = calloc(1, PNG_IMAGE_SIZE(png));
+  cr_assert(png_image_finish_read(&png, NULL, rgb, 0, NULL), "%s", png.message);
+  free(rgb);
+  unsigned frames = 0, controls = 0, number = 0, ms = 0;
+  for (size_t at = 8; at < e.nimage; at += 12 + png_get_uint_32(e.image + at)) {
+    const uint8_t *name = e.image + at + 4, *data = name + 4;
+    if (memcmp(name, "acTL", 4) == 0) {
+      frames = png_get_uint_32(data);
+    } else if (memcmp(name, "fcTL", 4) == 0 || memcmp(name, "fdAT", 4) == 0) {
+      cr_assert_eq(png_get_uint_32(data), number++);
+      const bool control = name[1] == 'c';
+      ms += control ? 1000 * png_get_uint_16(data + 20) / png_get_uint_16(data + 22) : 0;
+      controls += control;
+    }
+  }
+  int width, height, webp_ms;
+  webp_frames(harness_text("%s/step_%09ld.webp", videos, (long)step), &width, &height, &webp_ms);
+  cr_assert(frames == controls && frames > 2 && frames < 70, "%u, %u", frames, controls);
+  cr_assert(abs((int)ms - webp_ms) <= (int)frames, "%u and %d ms", ms, webp_ms);
+  events_release(&e);
+}
+
 // telos train on the small task: runs are in puck/NAME, by the model
 static struct proc *start_train(const char *name, const char *const *more) {
   struct fleet *f = fleet_new("unused", more);
@@ -523,6 +559,7 @@ Test(play, training_leaves_videos) {
                       harness_path("puck/without/policy.safetensors"));
   const char *videos = harness_path("puck/with/videos");
   cr_expect(harness_exists(harness_text("%s/step_000004008.webp", videos)));
+  expect_events(videos, 1, 4008);
   static const char *const absent[] = {"step_000002004.webp", "step_000006000.webp",
                                        "step_000004008.safetensors", "step_000004008.webp.tmp"};
   for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
@@ -541,6 +578,16 @@ Test(play, training_leaves_videos) {
   const char *out = harness_path("last.webp");
   drawn(PLAY(harness_path("puck/with"), "--task", ghost_task(), "--out", out));
   harness_assert_same(out, harness_text("%s/step_000006000.webp", videos));
+  expect_events(videos, 2, 6000);
+
+  // and without TensorBoard
+  small_copy(harness_path("puck/with/policy.safetensors"),
+             harness_text("%s/step_000006000.safetensors", videos));
+  again = start_train(
+      "with", (const char *[]){"--video-every", "4000", "progress.tensorboard=false", NULL});
+  cr_assert_eq(proc_wait_exit(again), 0, "%s", proc_stderr(again));
+  cr_expect_not(harness_exists(harness_text("%s/step_000006000.safetensors", videos)));
+  expect_events(videos, 2, 6000);
   harness_wait_family(NULL, "telos-play", 0);
 }
 

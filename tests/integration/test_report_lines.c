@@ -13,36 +13,29 @@ static const char stiff[] =
     "<sensor><jointpos name='obs.x' joint='x'/><jointpos name='goal.x' joint='x'/></sensor>"
     "</mujoco>";
 
-// a finished run; what its learner wrote to log.txt
-static const char *log_of(const char *name, const char *const *more) {
-  const char *run = harness_path("%s", name);
-  small_finish(run, more);
-  return harness_read(harness_text("%s/log.txt", run), NULL);
-}
+struct told {
+  const char *log;      // what the learner wrote to log.txt
+  struct metrics last;  // its last progress line
+};
 
-// the last row of a run's progress.csv as a progress line would have it
-static struct metrics last_row(const char *name) {
-  char *text = harness_read(harness_path("%s/progress.csv", name), NULL);
-  char *header = strtok_r(text, "\n", &text), *row = NULL;
-  for (char *next; (next = strtok_r(NULL, "\n", &text)) != NULL;) {
-    row = next;
+// a finished run
+static struct told run(const char *name, const char *const *more) {
+  const char *folder = harness_path("%s", name), *line = NULL;
+  const char *text = proc_stdout(small_finish(folder, more));
+  for (const char *at = text; (at = strstr(at, "progress steps=")) != NULL; at++) {
+    line = at;
   }
-  char line[4096];
-  size_t used = (size_t)snprintf(line, sizeof line, "progress");
-  char *key, *value;
-  while ((key = strsep(&header, ",")) != NULL && (value = strsep(&row, ",")) != NULL) {
-    used += (size_t)snprintf(line + used, sizeof line - used, " %s=%s", key, *value ? value : "-");
-  }
-  struct metrics m;
-  cr_assert(metrics_parse(&m, line), "%s", line);
-  return m;
+  struct told told = {.log = harness_read(harness_text("%s/log.txt", folder), NULL)};
+  cr_assert(line != NULL && metrics_parse(&told.last, line), "%s", text);
+  return told;
 }
 
 Test(report, unstable_episodes_are_told) {
   const char *task = harness_path("stiff.xml");
   harness_write(task, stiff, strlen(stiff));
   const char *const more[] = {"--task", task, "run.steps=1200", "eval.every=0", NULL};
-  const char *text = log_of("stiff", more);
+  struct told told = run("stiff", more);
+  const char *text = told.log;
   cr_assert(strstr(text,
                    "1 of 1 episodes became unstable and were cut; a smaller timestep or "
                    "action scale helps") != NULL,
@@ -50,35 +43,36 @@ Test(report, unstable_episodes_are_told) {
   cr_assert(strstr(text, "10 of 10 episodes became unstable") != NULL, "%s", text);
   cr_assert(strstr(text, "over 5 episodes, 5 of them cut: the simulation became unstable") != NULL,
             "%s", text);
-  const struct metrics m = last_row("stiff");
+  const struct metrics m = told.last;
   cr_assert(m.unstable >= 20.0 && m.unstable >= m.episodes, "%g of %g", m.unstable, m.episodes);
 
   // a sound task has nothing of the kind
-  text = log_of("sound", NULL);
-  cr_assert(strstr(text, "unstable") == NULL, "%s", text);
-  cr_assert_eq(last_row("sound").unstable, 0.0);
+  told = run("sound", NULL);
+  cr_assert(strstr(told.log, "unstable") == NULL, "%s", told.log);
+  cr_assert_eq(told.last.unstable, 0.0);
 }
 
 Test(report, the_limit_is_told) {
   // so many updates that one rollout thread is always ahead
   static const char *const updates[] = {"train.updates_per_step=8", NULL};
-  const char *text = log_of("updates", updates);
+  const char *text = run("updates", updates).log;
   cr_assert(strstr(text, "the learner is the limit: ") != NULL, "%s", text);
   // none at all: whatever the actor does is too slow
   static const char *const none[] = {"train.updates_per_step=0", "run.steps=40000",
                                      "checkpoint.every=1e9", "eval.every=0", NULL};
-  text = log_of("none", none);
+  struct told told = run("none", none);
+  text = told.log;
   cr_assert(strstr(text, "actors are the limit: learner ") != NULL &&
                 strstr(text, "% busy, 1 rollout thread idle ") != NULL,
             "%s", text);
   // the last line has the figures of the whole run
-  const struct metrics m = last_row("none");
+  const struct metrics m = told.last;
   cr_assert(m.limit == METRICS_LIMIT_ACTORS && m.threads == 1.0 && m.open == 16.0);
   cr_assert(m.actor_idle >= 0.0 && m.actor_idle <= 1.0 && m.learner_wait >= 0.1);
   static const char *const narrow[] = {"train.updates_per_step=0", "run.steps=40000",
                                        "checkpoint.every=1e9",     "eval.every=0",
                                        "ledger.window=1",          NULL};
-  text = log_of("narrow", narrow);
-  cr_assert(strstr(text, "actors are the limit: ") != NULL, "%s", text);
-  cr_assert_eq(last_row("narrow").open, 2.0);
+  told = run("narrow", narrow);
+  cr_assert(strstr(told.log, "actors are the limit: ") != NULL, "%s", told.log);
+  cr_assert_eq(told.last.open, 2.0);
 }

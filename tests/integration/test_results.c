@@ -1,5 +1,6 @@
-// test_results.c - what evaluations leave: eval.csv and best/ are functions of the seed, but for
-// the column seconds, whoever computes and whoever dies meanwhile; and best/ is the best.
+// test_results.c - what a run leaves of its course: eval.csv, progress.csv and best/ are functions
+// of the seed, but for the column seconds, whoever computes and whoever dies meanwhile; and best/
+// is the best.
 #include <criterion/criterion.h>
 #include <math.h>
 #include <signal.h>
@@ -9,15 +10,18 @@
 #include <unistd.h>
 
 #include "common/nn/policy_file.h"
+#include "tests/events.h"
 #include "tests/integration/fleet.h"
 #include "tests/integration/harness.h"
 
-// 12 evaluations; more work for the learner, so that there is time to kill it
-static const char *const often[] = {"eval.every=500", "train.updates_per_step=4", NULL};
+// 12 evaluations, a row of progress an episode; more work for the learner, so that there is time to
+// kill it
+#define OFTEN "eval.every=500", "progress.every=50", "train.updates_per_step=4"
+static const char *const often[] = {OFTEN, NULL};
 
-// eval.csv without its last column
-static char *curve(const char *run) {
-  char *text = harness_read(harness_text("%s/eval.csv", run), NULL), *to = text;
+// eval.csv or progress.csv without its last column
+static char *curve(const char *run, const char *file) {
+  char *text = harness_read(harness_text("%s/%s", run, file), NULL), *to = text;
   for (char *line = text; *line != '\0';) {
     char *end = line + strcspn(line, "\n");
     cr_assert_eq(*end, '\n', "the last row is cut off: %s", line);
@@ -33,8 +37,21 @@ static char *curve(const char *run) {
 }
 
 static void expect_same(const char *run, const char *other) {
-  const char *a = curve(run), *b = curve(other);
-  cr_assert_str_eq(a, b, "%s\n%s", a, b);
+  struct events e = events_read(run), f = events_read(other);
+  for (int i = 0; i < e.n; i++) {
+    const char *tag = e.point[i].tag;
+    if (strcmp(tag, "time/fps") != 0 && strcmp(tag, "time/time_elapsed") != 0) {
+      cr_assert_str_eq(events_curve(&e, tag), events_curve(&f, tag), "%s", tag);
+    }
+  }
+  cr_assert(e.n > 0 && e.n == f.n);
+  events_release(&e);
+  events_release(&f);
+  static const char *const files[] = {"eval.csv", "progress.csv"};
+  for (int i = 0; i < 2; i++) {
+    const char *a = curve(run, files[i]), *b = curve(other, files[i]);
+    cr_assert_str_eq(a, b, "%s\n%s", a, b);
+  }
   harness_assert_same(harness_text("%s/best/policy.safetensors", run),
                       harness_text("%s/best/policy.safetensors", other));
 }
@@ -73,8 +90,10 @@ Test(results, any_fleet_gives_the_same) {
   expect_best(one, 12);
   expect_same(one, train("three", often, 3, 2));
   // the comparison can fail
-  const char *const seed[] = {"eval.every=500", "train.updates_per_step=4", "run.seed=1", NULL};
-  cr_assert_str_neq(curve(one), curve(train("seed", seed, 2, 1)));
+  const char *const settings[] = {OFTEN, "run.seed=1", NULL};
+  const char *seed = train("seed", settings, 2, 1);
+  cr_assert_str_neq(curve(one, "eval.csv"), curve(seed, "eval.csv"));
+  cr_assert_str_neq(curve(one, "progress.csv"), curve(seed, "progress.csv"));
 }
 
 Test(results, a_learner_that_is_killed_gives_the_same) {
@@ -116,35 +135,63 @@ Test(results, what_is_beyond_the_checkpoint_is_cut) {
   free(f);
 }
 
-// progress.csv of a run that was killed: steps and seconds never fall, and no row is torn.
+// the number under a name in row i of progress.csv; NaN: an empty field
+static double progress(const char *run, int i, const char *name) {
+  char *text = harness_read(harness_text("%s/progress.csv", run), NULL);
+  char *header = strsep(&text, "\n"), *row = NULL, *key, *value;
+  for (; i >= 0; i--) {
+    row = strsep(&text, "\n");
+    cr_assert(row != NULL && *row != '\0', "row %d is missing", i);
+  }
+  while ((key = strsep(&header, ",")) != NULL && (value = strsep(&row, ",")) != NULL) {
+    if (strcmp(key, name) == 0) {
+      return *value != '\0' ? strtod(value, NULL) : NAN;
+    }
+  }
+  cr_assert_fail("no column %s", name);
+  return NAN;
+}
+
+// With a replay of fewer episodes than rows have means of. Seconds go on, rows beyond the
+// checkpoint are cut, what is torn is told; and the figures of the last update are known behind a
+// checkpoint, even if no update follows.
 Test(results, progress_goes_on_where_the_checkpoint_is) {
-  struct fleet *f = fleet_new("killed", often);
+  const char *const settings[] = {"run.steps=20000", "progress.every=1000",
+                                  "train.updates_per_step=4e-4", "replay.capacity=1000", NULL};
+  const char *one = train("one", settings, 1, 1);
+  struct fleet *f = fleet_new("killed", settings);
   fleet_start(f, 2, 1);
   const char *file = harness_text("%s/progress.csv", f->run);
   for (int kills = 0; kills < 2; kills++) {
-    fleet_wait_checkpoint(f->learner, f->run, 2000 * (kills + 1));
-    cr_assert(proc_running(f->learner), "the run was too short: %d kills", kills);
+    fleet_wait_checkpoint(f->learner, f->run, 4000 * (kills + 1));
     proc_signal(f->learner, SIGKILL);
     cr_assert_eq(proc_wait_exit(f->learner), -SIGKILL);
-    const char *text = harness_text("%s%s", harness_read(file, NULL), "5950,6000,1,2,900\n59");
+    const char *text = harness_read(file, NULL);
+    int commas = 0;
+    for (const char *p = text; *p != '\n'; p++) {
+      commas += *p == ',';
+    }
+    const char *empty = harness_text("%.*s", commas - 8, ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,");
+    text = kills == 0 ? harness_text("%s19950,1,1,1,,,,%s,900.0\n", text, empty)
+                      : harness_text("%s19950,1,1,1,,,,%s,90", text, empty);
     harness_write(file, text, strlen(text));
     fleet_start_learner(f);
     fleet_wait_listening(f);
   }
   fleet_end(f);
+  cr_assert(strstr(proc_stderr(f->learner), "progress.csv is damaged in line"), "%s",
+            proc_stderr(f->learner));
+  expect_same(one, f->run);
   double steps = 0, seconds = 0;
-  int lines = 0;
-  for (const char *p = strchr(harness_read(file, NULL), '\n') + 1; *p != '\0'; lines++) {
-    double s, t;
-    cr_assert_eq(sscanf(p, "%lf,%*f,%*f,%*f,%lf", &s, &t), 2, "%s", p);
-    cr_assert(s >= steps && t >= seconds && t < 800, "%s", p);
+  for (int i = 0; i < 20; i++) {
+    const double s = progress(f->run, i, "steps"), t = progress(f->run, i, "seconds");
+    cr_assert(s >= 1000.0 * (i + 1) && s > steps && t >= seconds && t < 800, "%g %g", s, t);
+    cr_assert(i < 3 || isfinite(progress(f->run, i, "loss_q")));
+    cr_assert(progress(f->run, i, "ep_len") > 0 && progress(f->run, i, "ep_distance") > 0);
     steps = s;
     seconds = t;
-    p = strchr(p, '\n');
-    cr_assert(p != NULL);
-    p++;
   }
-  cr_assert(lines > 0 && steps == 6000);
+  cr_assert_eq(steps, 20000);
   free(f);
 }
 

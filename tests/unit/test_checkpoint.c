@@ -62,7 +62,8 @@ struct state {
 // Release with fold_release(&s->fold).
 static void expect_tensors(struct state *s) {
   *s = (struct state){0};
-  fold_init(&s->fold, &(struct fold_plan){.window = 9, .horizon = 7, .steps = 1000000});
+  fold_init(&s->fold,
+            &(struct fold_plan){.window = 9, .horizon = 7, .steps = 1000000, .nfigure = 2});
   s->tensors[0] = (struct st_tensor){
       .name = "critic.matrix", .dtype = ST_F32, .rank = 2, .shape = {2, 3}, .data = s->matrix};
   s->tensors[1] = (struct st_tensor){
@@ -111,6 +112,7 @@ static void make_state(struct state *s, uint64_t steps) {
   for (int i = 0; i < 3; i++) {
     f->weights[i] = make_weights(steps + (uint64_t)i);
   }
+  f->figure[0] = 0.1 * (double)steps;
   f->nopen = OPEN;
   for (int i = 0; i < OPEN; i++) {
     f->open[i] = (struct fold_ticket){.version = steps + (uint64_t)(i / 2), .warmup = i == 1};
@@ -157,6 +159,7 @@ static void expect_equal(const struct state *a, const struct state *b) {
   cr_expect_eq(f->next_checkpoint_steps, g->next_checkpoint_steps);
   cr_expect_eq(f->recent_steps, g->recent_steps);
   cr_expect_eq(f->recent_episodes, g->recent_episodes);
+  cr_expect(f->figure[0] == g->figure[0] && isnan(g->figure[1]));
   cr_assert_eq(f->nopen, g->nopen);
   for (int i = 0; i < f->nopen; i++) {
     cr_expect_eq(f->open[i].version, g->open[i].version);

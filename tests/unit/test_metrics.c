@@ -108,15 +108,6 @@ Test(metrics, words) {
   cr_expect_eq(m.limit, METRICS_LIMIT_LEARNER);
   cr_assert(metrics_parse(&m, "progress limit=learn steps=1"));
   cr_expect(m.limit == -1 && m.steps == 1);
-  // in a row it stands as it is, or is left out
-  char row[2048];
-  m = numbered();
-  metrics_csv_row(row, sizeof row, &m);
-  cr_expect(strstr(row, ",actors,") != NULL, "%s", row);
-  m.limit = -1;
-  metrics_csv_row(row, sizeof row, &m);
-  cr_expect_null(strstr(row, "actors"), "%s", row);
-  cr_expect_eq(count(row, ','), FIGURES - 1);
 }
 
 Test(metrics, unknown_figures_are_a_dash_and_come_back_as_nan) {
@@ -165,20 +156,6 @@ Test(metrics, what_is_no_progress_line_changes_nothing) {
     cr_expect_not(metrics_parse(&m, bad[i]), "%s", bad[i]);
     cr_expect_eq(m.steps, 1.0, "%s", bad[i]);
   }
-}
-
-Test(metrics, csv_rows_have_the_headers_columns) {
-  char header[2048], row[2048];
-  struct metrics m = numbered();
-  cr_expect_eq(metrics_csv_header(header, sizeof header), strlen(header));
-  cr_expect_eq(strncmp(header, "steps,total_steps,episodes,", 27), 0, "%s", header);
-  cr_expect_eq(count(header, ','), FIGURES - 1);
-
-  m.steps = m.updates = m.eval_return = NAN;
-  cr_expect_eq(metrics_csv_row(row, sizeof row, &m), strlen(row));
-  cr_expect_eq(strncmp(row, ",2,3,,5.0,", 10), 0, "%s", row);
-  cr_expect_eq(row[strlen(row) - 1], ',', "%s", row);
-  cr_expect_eq(count(row, ','), FIGURES - 1);
 }
 
 Test(metrics, a_buffer_that_is_too_small_is_a_bug, .signal = SIGABRT) {

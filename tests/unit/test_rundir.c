@@ -59,7 +59,7 @@ Test(rundir, a_fresh_run_and_its_return) {
   const uint64_t id = run.run;
   rundir_close(&run);
   cr_assert(run_files_exist(folder));
-  cr_assert(has("config.yaml") && has("manifest.json") && has("log.txt") && has("progress.csv"));
+  cr_assert(has("config.yaml") && has("manifest.json") && has("log.txt"));
 
   cr_assert_eq(open_run(&run, RESUME_MUST), ERR_OK);
   cr_assert_not(run.fresh);

@@ -149,26 +149,17 @@ Test(sweep_table, files) {
 
 // ---- what is read from a run ----
 
-static void write_progress(const char *folder, double steps, double eval_steps) {
-  struct metrics m;
+static void write_evaluations(const char *folder, double steps) {
   char text[4096];
-  metrics_clear(&m);
-  size_t n = metrics_csv_header(text, sizeof text);
-  text[n++] = '\n';
-  m.steps = 100;
-  m.eval_score = 99;
-  n += metrics_csv_row(text + n, sizeof text - n, &m);
-  text[n++] = '\n';
-  m.steps = steps;
-  m.limit = METRICS_LIMIT_ACTORS;
-  m.eval_steps = eval_steps;
-  m.eval_score = 12.345;
-  m.eval_ci = 0.5;
-  m.eval_distance = 0.25;
-  n += metrics_csv_row(text + n, sizeof text - n, &m);
-  // a row that is being written does not count
-  snprintf(text + n, sizeof text - n, "\n%s", "7,7,7");
-  write_file(folder, "/progress.csv", text);
+  snprintf(text, sizeof text,
+           "steps,version,episodes,score,score_ci95,final_distance,initial_distance,success,"
+           "return,unstable,seconds\n"
+           "100,1,5,99,1,1,1,1,1,0,1.0\n"
+           "%.0f,20,5,12.345,0.5,0.25,2,,,0,2.0\n"
+           // a row that is being written does not count
+           "7,7,7",
+           steps);
+  write_file(folder, "/eval.csv", text);
 }
 
 Test(sweep_table, a_run_is_done_with_its_last_evaluation) {
@@ -177,7 +168,7 @@ Test(sweep_table, a_run_is_done_with_its_last_evaluation) {
   make_folder(folder, sizeof folder);
   sweep_result_read(&r, folder, 2000);
   cr_expect(!r.done && r.steps == 0 && isnan(r.score) && r.seconds == 0);
-  write_progress(folder, 2000, 2000);
+  write_evaluations(folder, 2000);
   sweep_result_read(&r, folder, 2000);
   cr_expect_not(r.done, "no policy");
   write_file(folder, "/policy.safetensors", "x");
@@ -189,7 +180,7 @@ Test(sweep_table, a_run_is_done_with_its_last_evaluation) {
   cr_expect(isnan(r.success) && isnan(r.ret));
   sweep_result_read(&r, folder, 2001);
   cr_expect_not(r.done, "too few steps");
-  write_progress(folder, 2000, 1500);
+  write_evaluations(folder, 1500);
   sweep_result_read(&r, folder, 2000);
   cr_expect_not(r.done, "an evaluation is under way");
   cr_expect_eq(fsio_remove_tree(folder), ERR_OK);

@@ -67,17 +67,17 @@ def check_end(process, spec, log):
 
 
 def telos_evaluations(a, spec, task, seed, log):
-    """(steps, score) of each evaluation, from the run's progress.csv; None: nothing new."""
+    """(steps, score) of each evaluation, from the run's eval.csv; None: nothing new."""
     name, folder, *settings = spec.split(":", 2)
     settings = settings[0].replace("{threads}", str(len(a.core_set))).split(";") if settings else []
     runs, label = os.path.join(a.out, "runs"), f"{name}-s{seed}-{int(time.time())}"
     process = run([os.path.join(folder, "telos"), "train", os.path.join(a.tasks, task + ".xml"),
                    "--runs", runs, "--name", label, "--actors", "1", "--threads", "1",
                    f"run.seed={seed}", f"run.steps={a.steps}", f"eval.every={a.every}",
-                   f"net.hidden=[{a.hidden}]", "eval.episodes=2", "status.every=0.5", *settings],
+                   f"net.hidden=[{a.hidden}]", "eval.episodes=2", *settings],
                   a.core_set, stdout=log, stderr=log)
-    path = os.path.join(runs, task, label, "progress.csv")
-    seen = 0  # steps: a row repeats the last evaluation until there is another
+    path = os.path.join(runs, task, label, "eval.csv")
+    seen = 0  # steps
     try:
         ended = False
         while not ended:
@@ -85,11 +85,11 @@ def telos_evaluations(a, spec, task, seed, log):
             rows = []
             if os.path.exists(path):
                 with open(path) as f:
-                    rows = [r for r in csv.DictReader(f) if r.get("eval_score")]
+                    rows = [r for r in csv.DictReader(f) if r.get("score")]
             for row in rows:
-                if int(row["eval_steps"]) > seen:
-                    seen = int(row["eval_steps"])
-                    yield seen, float(row["eval_score"])
+                if int(row["steps"]) > seen:
+                    seen = int(row["steps"])
+                    yield seen, float(row["score"])
             yield None
             time.sleep(0.1)
         check_end(process, spec, log)
