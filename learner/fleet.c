@@ -329,6 +329,7 @@ void fleet_heard(struct fleet *f, int i, const struct wire_heartbeat *beat, int6
   p->beaten = true;
   p->beat_ms = now_ms;
   p->busy_ms = beat->busy;
+  p->steps = beat->progress;
 }
 
 void fleet_beat(struct fleet *f, const struct wire_msg *beat, int64_t now_ms, int64_t limit_ms) {

@@ -26,7 +26,8 @@ struct peer {
   int threads;       // rollout threads
   bool beaten;       // there was a heartbeat; the last one ..
   int64_t beat_ms;   // .. came then ..
-  uint64_t busy_ms;  // .. and told of so much CPU time of rollouts
+  uint64_t busy_ms;  // .. and told of so much CPU time of rollouts ..
+  uint64_t steps;    // .. and of so many env steps
   uint64_t logged;   // fault reasons that were, by their bits
 };
 

@@ -18,6 +18,7 @@ void report_init(struct report *r, const struct config *cfg, struct trainer *tra
   trainer_metrics(trainer, &m, &r->last.wait_s);
   r->last_steps = m.steps;
   r->last_updates = m.updates;
+  r->shown = m;
 }
 
 // ---- unstable episodes ----
@@ -143,5 +144,6 @@ void report_status(struct report *r, struct trainer *trainer, const struct ledge
   r->last = now;
   r->last_steps = m.steps;
   r->last_updates = m.updates;
+  r->shown = m;
   write_line(&m);
 }

@@ -31,6 +31,7 @@ struct report {
   struct report_mark last;  // at the last line
   double last_steps, last_updates;
   double idle;                    // actor_idle of the last line
+  struct metrics shown;           // the last line
   uint64_t episodes, unstable;    // handed to the trainer; of those: cut by an unstable simulation
   uint64_t warn_at;               // unstable episodes of the next warning
   struct report_mark begin, end;  // first commit; all committed

@@ -61,7 +61,10 @@ struct server {
   struct trainer *trainer;
   struct publisher *publisher;
   struct report report;
-  struct episode **eval;  // one evaluation's episodes
+  struct counts count;
+  uint64_t acted[2 * FOLD_MAX_OPEN];  // versions of the episodes at the trainer, a ring ..
+  uint64_t handed, committed;         // .. of so many ever; of those, committed
+  struct episode **eval;              // one evaluation's episodes
 
   bool audit_hint;           // the hint about waiting audits was given
   uint64_t last_progress;    // trainer's ..
@@ -81,6 +84,8 @@ static int64_t now_ms(const struct server *s) {
 static void hand_over_final(struct server *s) {
   for (struct episode *ep; (ep = ledger_next(s->ledger)) != NULL;) {
     report_episode(&s->report, ep);
+    s->acted[s->handed++ % (2 * FOLD_MAX_OPEN)] = ep->ticket.version;
+    histogram_add(&s->count.length, (uint64_t)ep->T);
     trainer_push(s->trainer, &ep);
   }
   uint64_t version;
@@ -184,6 +189,8 @@ static void on_last_message(struct server *s, int i, const struct wire_msg *msg)
 static void on_frame(void *ctx, const struct link_frame *frame) {
   struct server *s = ctx;
   struct wire_msg msg;
+  s->count.messages++;
+  s->count.bytes += frame->n;
   const int i = fleet_find(&s->fleet, frame->from, frame->from_size);
   if (!fleet_admit(&s->fleet, i, frame)) {
     return;
@@ -228,6 +235,7 @@ static void leave(struct server *s, enum err result, enum wire_farewell code, co
 }
 
 static void publish(struct server *s, struct weights *w) {
+  s->count.published++;
   // who misses it asks on the first channel
   if (!link_share(&s->pub, NULL, 0, publisher_add(s->publisher, w))) {
     log_debug("version %" PRIu64 " could not be published", w->version);
@@ -241,6 +249,8 @@ static void on_trainer_event(struct server *s, struct trainer_event *e) {
       if (e->published != NULL) {
         publish(s, e->published);
       }
+      histogram_add(&s->count.lag,
+                    e->issue.version - s->acted[s->committed++ % (2 * FOLD_MAX_OPEN)]);
       ledger_committed(s->ledger, &e->issue);
       if (e->evaluate) {
         CHECK(ledger_evaluate(s->ledger, e->issue.version));
@@ -349,9 +359,17 @@ static void on_keys_revoked(void *ctx) {
 
 static void on_request(void *ctx, struct http_answer *answer, const char *path) {
   struct server *s = ctx;
-  const struct web web = {.trainer = s->trainer,
+  s->count.requests++;
+  const struct web web = {.cfg = s->cfg,
+                          .task = s->task->name,
+                          .run = s->run->path,
+                          .trainer = s->trainer,
+                          .ledger = s->ledger,
                           .fleet = &s->fleet,
+                          .report = &s->report,
+                          .count = &s->count,
                           .endpoint = s->endpoint,
+                          .now_ms = now_ms(s),
                           .stuck = !trainer_healthy(s),
                           .stopping = s->stopping};
   web_answer(&web, answer, path);

@@ -194,6 +194,10 @@ target_link_options(telos-actor-perturbed PRIVATE -Wl,--wrap=rollout_run)
 set_target_properties(telos-actor-perturbed PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 telos_check(NAME integration.run_script LABEL integration TIMEOUT 120 COMMAND tests/check_run.sh)
+telos_check(NAME integration.metrics LABEL integration TIMEOUT 120
+  COMMAND tests/check_metrics.sh ${CMAKE_BINARY_DIR}/bin)
+telos_check(NAME integration.page LABEL integration TIMEOUT 300
+  COMMAND tests/check_page.sh ${CMAKE_BINARY_DIR}/bin)
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -149,6 +150,77 @@ Test(health, ports_and_addresses_that_cannot_be) {
   // none when none is wanted
   learner = small_learner(harness_path("fourth"), WORDS("run.steps=1e9", "http.port=-1"));
   assert_says(proc_wait_line(learner, "listening endpoint="), " http=none ");
+  proc_signal(learner, SIGTERM);
+  cr_assert_eq(proc_wait_exit(learner), 75);
+}
+
+// ---- figures ----
+
+// the body of what a path gives; the status has to be this one
+static const char *get(const char *url, const char *path, int status) {
+  const char *request = harness_text("GET %s HTTP/1.0\r\n\r\n", path);
+  static char text[1 << 20];
+  const int fd = dial(url);
+  cr_assert(fd >= 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0);
+  size_t n = 0;
+  for (ssize_t got;
+       n < sizeof text - 1 && (got = recv(fd, text + n, sizeof text - 1 - n, 0)) > 0;) {
+    n += (size_t)got;
+  }
+  text[n] = '\0';
+  close(fd);
+  int said;
+  cr_assert_eq(sscanf(text, "HTTP/1.%*c %d", &said), 1);
+  cr_assert_eq(said, status, "%s: %s", path, text);
+  const char *body = strstr(text, "\r\n\r\n");
+  cr_assert_not_null(body);
+  return harness_text("%s", body + 4);
+}
+
+// the number of a series, -1: there is none
+static double series(const char *text, const char *name) {
+  const char *line = strstr(text, harness_text("\n%s ", name));
+  return line != NULL ? strtod(line + strlen(name) + 2, NULL) : -1.0;
+}
+
+Test(health, figures_are_those_of_the_run) {
+  struct proc *learner = small_learner(harness_path("run"), WORDS("run.steps=1e9"));
+  const char *endpoint = small_endpoint(learner), *url = learner_url(learner);
+  cr_assert_eq(series(get(url, "/metrics", 200), "telos_actors"), 0.0);
+  get(url, "/video", 404);
+  struct proc *actor = proc_start(NULL, harness_program("telos-actor"), "--connect", endpoint,
+                                  "--threads", "1", "--name", "a\"\\", NULL);
+  proc_wait_line(learner, "evaluation of version");
+  // the actor's figures come with its heartbeats
+  const char *const steps = "telos_actor_env_steps_total{index=\"0\",actor=\"a\\\"\\\\\"}", *text;
+  for (int i = 0; !(series(text = get(url, "/metrics", 200), steps) > 0.0); i++) {
+    cr_assert_lt(i, 5000, "%s", text);
+    usleep(20000);
+  }
+  cr_assert_eq(series(text, "telos_actors"), 1.0);
+  cr_assert_geq(series(text, "telos_env_steps_total"), 2000.0);
+  cr_assert_eq(series(text, "telos_env_steps_wanted"), 1e9);
+  // sixteen tickets of a hundred steps are open, each commit publishes: so that is the lag
+  const double commits = series(text, "telos_policy_lag_versions_count");
+  cr_assert_leq(commits, series(text, "telos_episode_length_steps_count"));
+  cr_assert_gt(series(text, "telos_policy_lag_versions_sum"), commits);
+  cr_assert_eq(series(text, "telos_policy_lag_versions_bucket{le=\"16\"}"), commits);
+  cr_assert_eq(series(text, "telos_policy_lag_versions_bucket{le=\"+Inf\"}"), commits);
+  cr_assert_gt(series(text, "process_resident_memory_bytes"), 1e6);
+
+  text = get(url, "/api/status", 200);
+  cr_assert(strstr(text, "\"task\":\"box2d\"") && strstr(text, "\"name\":\"a\\\"\\\\\""), "%s",
+            text);
+  assert_says(get(url, "/", 200), "<!doctype html>");
+  assert_says(get(url, "/eval.csv", 200), "steps,version,episodes,score");
+  assert_says(get(url, "/progress.csv", 200), "steps,");
+  get(url, "/../eval.csv", 404);
+
+  // who has left has no series
+  proc_signal(actor, SIGTERM);
+  proc_wait_exit(actor);
+  wait_answer(url, NULL, "alive: waits for actors");
+  cr_assert_null(strstr(get(url, "/metrics", 200), "telos_actor_env_steps_total{"));
   proc_signal(learner, SIGTERM);
   cr_assert_eq(proc_wait_exit(learner), 75);
 }

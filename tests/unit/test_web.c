@@ -37,8 +37,8 @@ Test(web, a_learner_that_stops_is_not_ready) {
 
 Test(web, other_paths_are_not_found) {
   const struct web w = {0};
-  static const char *const paths[] = {"", "/", "/healthz/", "/etc/passwd", "/../healthz"};
-  for (int i = 0; i < 5; i++) {
+  static const char *const paths[] = {"", "/healthz/", "/etc/passwd", "/../healthz"};
+  for (int i = 0; i < 4; i++) {
     ask(&w, paths[i]);
     cr_assert_eq(status, 404, "%s", paths[i]);
   }
