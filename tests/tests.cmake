@@ -190,6 +190,14 @@ target_link_options(telos-actor-perturbed PRIVATE -Wl,--wrap=rollout_run)
 set_target_properties(telos-actor-perturbed PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 telos_check(NAME integration.run_script LABEL integration TIMEOUT 120 COMMAND tests/check_run.sh)
+telos_check(NAME integration.install LABEL integration TIMEOUT 300
+  COMMAND tests/check_install.sh ${CMAKE_BINARY_DIR})
+if(NOT TELOS_SANITIZE)
+  telos_check(NAME integration.package LABEL integration TIMEOUT 300
+    COMMAND tests/check_package.sh ${CMAKE_BINARY_DIR})
+  telos_check(NAME lint.package LABEL lint TIMEOUT 300
+    COMMAND tests/check_package.sh ${CMAKE_BINARY_DIR} lintian)
+endif()
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)
