@@ -18,6 +18,7 @@
 #include "common/base/log.h"
 #include "common/base/reasons.h"
 #include "proto/link.h"
+#include "proto/lookup.h"
 #include "proto/version.h"
 #include "proto/watch.h"
 #include "proto/zcall.h"
@@ -27,7 +28,10 @@ enum {
   MISSED_BEATS = 3,               // intervals of silence after which the learner is lost ..
   GREETING_MS = 5000,             // .. but one that does not serve us yet has at least this long
   FIRST_HEARTBEAT_MS = 1000,      // before the first welcome
+  LOOKUP_MS = 1000,               // for a name, when nobody answered
+  END_MS = 500,                   // for ZeroMQ to end, beyond the last messages
   MAX_ENDPOINT = 300,
+  MAX_REASON = 400,
 };
 
 enum state {
@@ -216,9 +220,9 @@ static void serve(struct session *s) {
   s->state = SERVING;
   s->beat_ms = now_ms(s);
   s->events->welcomed(s->ctx);
-  log_info("%s %s: run %016" PRIx64 ", task %s, %d rollout threads",
+  log_info("%s %s: run %016" PRIx64 ", task %s, %d rollout thread%s",
            s->served_run == s->run ? "back at" : "connected to", s->opt->endpoint, s->run,
-           s->task->name, s->opt->threads);
+           s->task->name, s->opt->threads, s->opt->threads == 1 ? "" : "s");
   s->served_run = s->run;
 }
 
@@ -427,6 +431,17 @@ static void beat(struct session *s, uint64_t steps, uint64_t busy_ms) {
   }
 }
 
+static void tell_no_learner(const struct session *s) {
+  char why[MAX_REASON];
+  if (lookup_host(why, sizeof why, s->opt->host, LOOKUP_MS)) {
+    log_error("no learner at %s for %" PRId64 " ms; start one, or check --connect",
+              s->opt->endpoint, s->patience_ms);
+  } else {
+    log_error("no learner at %s for %" PRId64 " ms: %s; check --connect, or give an address",
+              s->opt->endpoint, s->patience_ms, why);
+  }
+}
+
 void session_tick(struct session *s, bool sound, uint64_t steps, uint64_t busy_ms) {
   const int64_t now = now_ms(s);
   const bool late = now - s->ticked_ms > LATE_MS;
@@ -439,8 +454,7 @@ void session_tick(struct session *s, bool sound, uint64_t steps, uint64_t busy_m
     // what came while this loop could not run is read first
     s->silent_ms = now;
   } else if (now - s->heard_ms >= s->patience_ms) {
-    log_error("no learner at %s for %" PRId64 " ms; start one, or check --connect",
-              s->opt->endpoint, s->patience_ms);
+    tell_no_learner(s);
     give_up(s, ERR_UNAVAILABLE);
     return;
   }
@@ -492,9 +506,9 @@ enum err session_start(struct session *s) {
   return open_control(s);
 }
 
-void session_disconnect(struct session *s) {
+bool session_disconnect(struct session *s) {
   close_links(s);
-  zcall_end_context(s->zmq);
+  return zcall_end_context_within(s->zmq, LINK_ACTOR_LINGER_MS + END_MS);
 }
 
 void session_free(struct session *s) {

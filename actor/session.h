@@ -52,8 +52,9 @@ struct session_events {
 struct session *session_new(const struct session_options *opt, uv_loop_t *loop,
                             const struct session_events *events, void *ctx);
 
-// Closes the connection: waits for the last messages to be sent, for a moment.
-void session_disconnect(struct session *s);
+// Closes the connection: waits for the last messages to be sent, for a moment. False: ZeroMQ has
+// not ended, and never will while it looks the learner's name up; s must not be freed then.
+bool session_disconnect(struct session *s);
 void session_free(struct session *s);  // after session_disconnect
 
 // Begins to connect. ERR_USAGE: the endpoint is none.

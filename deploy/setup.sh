@@ -51,10 +51,11 @@ if [[ ${#missing[@]} = 0 ]]; then
   exit 0
 fi
 
+by_hand="as root run: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
 as_root=()
 if [[ $(id -u) != 0 ]]; then
   if ! command -v sudo >/dev/null; then
-    unavailable "not root and no sudo; as root run: apt-get install --no-install-recommends ${missing[*]}"
+    unavailable "not root and no sudo; $by_hand"
   fi
   as_root=(sudo)
 fi
@@ -65,6 +66,9 @@ trap 'rm -f "$log"' EXIT
 apt() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null >"$log" 2>&1 || {
     tail -n 20 "$log" >&2
+    if grep -q '^sudo: ' "$log"; then
+      unavailable "sudo does not make us root, its last lines are above; $by_hand"
+    fi
     unavailable "apt-get $1 failed (network? Debian 12?); its last lines are above"
   }
 }

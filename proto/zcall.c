@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "common/base/bounded.h"
 #include "common/base/check.h"
 
 // repeats the expression call while a signal interrupts it; its value is in rc
@@ -59,4 +60,8 @@ void zcall_end_context(void *context) {
   int rc;
   AGAIN(rc, zmq_ctx_term(context));
   CHECK(rc == 0);
+}
+
+bool zcall_end_context_within(void *context, int ms) {
+  return bounded_run(zcall_end_context, context, ms);
 }

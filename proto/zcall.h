@@ -10,6 +10,7 @@
 #ifndef PROTO_ZCALL_H
 #define PROTO_ZCALL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <zmq.h>
 
@@ -33,5 +34,9 @@ int zcall_events(void *socket);
 
 // Ends a context whose sockets are closed: waits out their linger.
 void zcall_end_context(void *context);
+
+// The same for one that connects, whose thread may be held up by the look-up of a name. False: it
+// took longer than ms, and goes on until the process ends.
+bool zcall_end_context_within(void *context, int ms);
 
 #endif

@@ -32,6 +32,7 @@ clean() {
 
 # ---- install, move, run ----
 cmake --install "$build" --prefix "$scratch/first place" >"$scratch/log" || fail "cmake --install"
+cp "$manifest" "$scratch/installed"
 mv "$scratch/first place" "$there"
 for program in "$there"/bin/*; do
   if readelf -d "$program" | grep -E 'R(UN)?PATH' | grep -F "$build"; then
@@ -129,7 +130,7 @@ fi
 # ---- removal ----
 mv "$there" "$scratch/first place"
 touch "$scratch/first place/share/other"
-deploy/uninstall.sh "$manifest" >"$scratch/log" || fail "deploy/uninstall.sh"
+deploy/uninstall.sh "$scratch/installed" >"$scratch/log" || fail "deploy/uninstall.sh"
 [[ $(cd "$scratch/first place" && find . | sort | tr '\n' ' ') = '. ./share ./share/other ' ]] ||
   fail "left behind, beside share/other: $(find "$scratch/first place")"
 

@@ -229,3 +229,25 @@ Test(signals, actor_without_a_learner) {
     cr_assert(code == 0 || code == -signals[i], "%d", code);
   }
 }
+
+// An actor whose look-up of the learner's name never ends: neither a signal nor --patience waits
+// for it.
+Test(signals, actor_whose_look_up_hangs) {
+  const char *const argv[] = {harness_program("telos-actor-silent-dns"),
+                              "--insecure",
+                              "--connect",
+                              "tcp://some.host:5555",
+                              "--patience",
+                              "1",
+                              NULL};
+  struct proc *actor = proc_start_argv(NULL, argv);
+  proc_wait_line(actor, "looking up some.host");
+  cr_assert_eq(proc_wait_exit(actor), 69);
+  cr_assert_not_null(strstr(proc_stderr(actor), "the look-up of host some.host gets no answer"));
+
+  const char *const patient[] = {argv[0], argv[1], argv[2], argv[3], NULL};
+  actor = proc_start_argv(NULL, patient);
+  proc_wait_line(actor, "looking up some.host");
+  proc_signal(actor, SIGTERM);
+  cr_assert_eq(proc_wait_exit(actor), 0);
+}

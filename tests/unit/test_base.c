@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/bounded.h"
 #include "common/base/check.h"
 #include "common/base/cpu.h"
 #include "common/base/err.h"
@@ -701,6 +702,49 @@ Test(reasons, more_than_there_is_room_for_are_passed_over) {
   }
   cr_expect_not(reasons_first(&r, &bits, "63"), "the same text, not the same pointer");
   cr_expect(reasons_first(&r, &others, "63"));
+}
+
+// ---- bounded ----
+
+// what a bounded call does: reads until its pipe is closed, then says so
+struct reader {
+  int pipe[2];
+  int end;  // write end of another pipe: a byte at the end
+  bool blocked;
+};
+
+static void read_all(void *ctx) {
+  struct reader *r = ctx;
+  sigset_t mask;
+  char byte;
+  pthread_sigmask(SIG_SETMASK, NULL, &mask);
+  r->blocked = sigismember(&mask, SIGTERM) == 1;
+  while (read(r->pipe[0], &byte, 1) > 0) {
+  }
+  cr_assert(write(r->end, "", 1) == 1);
+}
+
+Test(bounded, a_call_that_ends_is_waited_for) {
+  int end[2];
+  struct reader r = {.pipe = {-1, -1}};
+  cr_assert(pipe(end) == 0);
+  r.end = end[1];
+  cr_expect(bounded_run(read_all, &r, 60000));
+  cr_expect(r.blocked, "signals are for the threads that wait for them");
+}
+
+Test(bounded, a_call_that_hangs_is_left_alone) {
+  int end[2];
+  struct reader r;
+  char byte;
+  cr_assert(pipe(end) == 0 && pipe(r.pipe) == 0);
+  r.end = end[1];
+  const double before = now_s();
+  cr_expect_not(bounded_run(read_all, &r, 20));
+  cr_expect_geq(now_s() - before, 0.02);
+  // it goes on, and ends on its own
+  close(r.pipe[1]);
+  cr_expect_eq(read(end[0], &byte, 1), 1);
 }
 
 Test(now, goes_forward) {
