@@ -14,9 +14,10 @@ build_packages=(gcc libc6-dev pkg-config cmake ninja-build libmujoco-dev libzmq3
   libprotobuf-c-dev protobuf-c-compiler libopenblas-dev libdnnl-dev libyaml-dev libjansson-dev libxxhash-dev)
 play_packages=(libosmesa6-dev libpng-dev libwebp-dev)
 # libclang-rt-14-dev: clang's sanitizers and libFuzzer; libmujoco-samples: the model that the task
-# tendon-arm includes; libopenmpi-dev, openmpi-bin: several processes share the updates of one learner
+# tendon-arm includes; libopenmpi-dev, openmpi-bin: several processes share the updates of one learner;
+# dpkg-dev, file: Debian packages (lintian, which has a look at them, is large and optional)
 test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy shellcheck git
-  libmujoco-samples libopenmpi-dev openmpi-bin gnuplot-nox)
+  libmujoco-samples libopenmpi-dev openmpi-bin gnuplot-nox dpkg-dev file)
 
 case ${1-} in
 build) packages=("${build_packages[@]}") ;;

@@ -4,7 +4,7 @@
 # has a look at them. Exit code 77 (a visible skip) when a tool is missing.
 set -euo pipefail
 build=$(cd "$1" && pwd -P)
-tools=(dpkg-deb dpkg-shlibdeps "${@:2}")
+tools=(dpkg-deb dpkg-shlibdeps file "${@:2}")
 for tool in "${tools[@]}"; do
   if ! command -v "$tool" >/dev/null; then
     echo "skipped: $tool is not installed"

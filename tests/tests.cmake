@@ -194,6 +194,8 @@ set_target_properties(telos-actor-perturbed telos-actor-silent-dns PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 telos_check(NAME integration.run_script LABEL integration TIMEOUT 120 COMMAND tests/check_run.sh)
 telos_check(NAME integration.setup_script LABEL integration TIMEOUT 60 COMMAND tests/check_setup.sh)
+telos_check(NAME integration.suite_script LABEL integration TIMEOUT 60
+  COMMAND tests/check_suite.sh)
 telos_check(NAME integration.install LABEL integration TIMEOUT 300
   COMMAND tests/check_install.sh ${CMAKE_BINARY_DIR})
 if(NOT TELOS_SANITIZE)
