@@ -129,10 +129,15 @@ fi
 
 # ---- removal ----
 mv "$there" "$scratch/first place"
+# what others put there stays
 touch "$scratch/first place/share/other"
 deploy/uninstall.sh "$scratch/installed" >"$scratch/log" || fail "deploy/uninstall.sh"
 [[ $(cd "$scratch/first place" && find . | sort | tr '\n' ' ') = '. ./share ./share/other ' ]] ||
   fail "left behind, beside share/other: $(find "$scratch/first place")"
+rm -r "$scratch/first place/share"
+cmake --install "$build" --prefix "$scratch/first place" >"$scratch/log" || fail "cmake --install"
+deploy/uninstall.sh "$scratch/installed" >"$scratch/log" || fail "deploy/uninstall.sh"
+[[ $(find "$scratch/first place") = "$scratch/first place" ]] || fail "the prefix is not empty"
 
 # ---- a tree without .git is told its commit ----
 cmake -S . -B "$scratch/told" -G Ninja -DBUILD_TESTING=OFF -DTELOS_REVISION=told \
