@@ -146,7 +146,7 @@ static void signal_telos(const char *reference, int sig, enum phase phase) {
   check_none_left();
   // nothing may be left of the run before; then the same command resumes it
   telos = start_telos(f, name);
-  cr_assert_eq(proc_wait_exit(telos), 0);
+  cr_assert_eq(proc_wait_exit(telos), 0, "%s", proc_stderr(telos));
   check_none_left();
   harness_assert_same(reference, harness_text("%s/policy.safetensors", run));
   free(f);
