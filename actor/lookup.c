@@ -3,6 +3,7 @@
 
 #include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -109,7 +110,13 @@ struct lookup *lookup_start(const char *host, int turn) {
   CHECK(pthread_attr_init(&attr) == 0);
   CHECK(pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED) == 0);
   atomic_store(&l->holders, 2);
-  if (pthread_create(&thread, &attr, ask, l) != 0) {
+  // the thread has the mask of this one, and signals are for others
+  sigset_t all, old;
+  sigfillset(&all);
+  CHECK(pthread_sigmask(SIG_SETMASK, &all, &old) == 0);
+  const bool started = pthread_create(&thread, &attr, ask, l) == 0;
+  CHECK(pthread_sigmask(SIG_SETMASK, &old, NULL) == 0);
+  if (!started) {
     // too many threads, for this moment
     atomic_store(&l->holders, 1);
     l->why = "no thread to ask with";

@@ -54,6 +54,7 @@ struct session {
   struct lookup *lookup;         // in FINDING
   int lookups;                   // so far
   char address[LOOKUP_ADDRESS];  // of this connection
+  const char *unknown;           // why the last look-up found none; NULL: it did
   size_t max_message;            // that the links take
   struct wire_encoder *encoder;
   struct wire_decoder *decoder;
@@ -160,6 +161,7 @@ static enum err go_on_finding(struct session *s) {
     return ERR_OK;
   }
   stop_finding(s);
+  s->unknown = why;
   if (found == LOOKUP_FOUND) {
     return open_control(s);
   }
@@ -254,9 +256,9 @@ static void serve(struct session *s) {
   s->state = SERVING;
   s->beat_ms = now_ms(s);
   s->events->welcomed(s->ctx);
-  log_info("%s %s: run %016" PRIx64 ", task %s, %d rollout threads",
+  log_info("%s %s: run %016" PRIx64 ", task %s, %d rollout thread%s",
            s->served_run == s->run ? "back at" : "connected to", s->opt->endpoint, s->run,
-           s->task->name, s->opt->threads);
+           s->task->name, s->opt->threads, s->opt->threads == 1 ? "" : "s");
   s->served_run = s->run;
 }
 
@@ -465,6 +467,18 @@ static void beat(struct session *s, uint64_t steps, uint64_t busy_ms) {
   }
 }
 
+static void tell_no_learner(const struct session *s) {
+  const char *why = s->lookup != NULL ? "its look-up gets no answer" : s->unknown;
+  if (why == NULL) {
+    log_error("no learner at %s for %" PRId64 " ms; start one, or check --connect",
+              s->opt->endpoint, s->patience_ms);
+  } else {
+    log_error("no learner at %s for %" PRId64
+              " ms: no address of %s: %s; check --connect, or give an address",
+              s->opt->endpoint, s->patience_ms, s->opt->host, why);
+  }
+}
+
 void session_tick(struct session *s, bool sound, uint64_t steps, uint64_t busy_ms) {
   const int64_t now = now_ms(s);
   const bool late = now - s->ticked_ms > LATE_MS;
@@ -477,8 +491,7 @@ void session_tick(struct session *s, bool sound, uint64_t steps, uint64_t busy_m
     // what came while this loop could not run is read first
     s->silent_ms = now;
   } else if (now - s->heard_ms >= s->patience_ms) {
-    log_error("no learner at %s for %" PRId64 " ms; start one, or check --connect",
-              s->opt->endpoint, s->patience_ms);
+    tell_no_learner(s);
     give_up(s, ERR_UNAVAILABLE);
     return;
   }

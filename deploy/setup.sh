@@ -14,9 +14,10 @@ build_packages=(gcc libc6-dev pkg-config cmake ninja-build libmujoco-dev libzmq3
   libprotobuf-c-dev protobuf-c-compiler libmicrohttpd-dev libopenblas-dev libdnnl-dev libyaml-dev libjansson-dev libxxhash-dev)
 play_packages=(libosmesa6-dev libpng-dev libwebp-dev)
 # libclang-rt-14-dev: clang's sanitizers and libFuzzer; libmujoco-samples: the model that the task
-# tendon-arm includes; libopenmpi-dev, openmpi-bin: several processes share the updates of one learner
+# tendon-arm includes; libopenmpi-dev, openmpi-bin: several processes share the updates of one learner;
+# dpkg-dev, file: Debian packages (lintian, which has a look at them, is large and optional)
 test_packages=(libcriterion-dev clang libclang-rt-14-dev clang-format clang-tidy shellcheck git
-  libmujoco-samples libopenmpi-dev openmpi-bin gnuplot-nox)
+  libmujoco-samples libopenmpi-dev openmpi-bin gnuplot-nox dpkg-dev file)
 
 case ${1-} in
 build) packages=("${build_packages[@]}") ;;
@@ -51,10 +52,11 @@ if [[ ${#missing[@]} = 0 ]]; then
   exit 0
 fi
 
+by_hand="as root run: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
 as_root=()
 if [[ $(id -u) != 0 ]]; then
   if ! command -v sudo >/dev/null; then
-    unavailable "not root and no sudo; as root run: apt-get install --no-install-recommends ${missing[*]}"
+    unavailable "not root and no sudo; $by_hand"
   fi
   as_root=(sudo)
 fi
@@ -65,6 +67,9 @@ trap 'rm -f "$log"' EXIT
 apt() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null >"$log" 2>&1 || {
     tail -n 20 "$log" >&2
+    if grep -q '^sudo: ' "$log"; then
+      unavailable "sudo does not make us root, its last lines are above; $by_hand"
+    fi
     unavailable "apt-get $1 failed (network? Debian 12?); its last lines are above"
   }
 }

@@ -236,8 +236,9 @@ void fleet_hello(struct fleet *f, const void *id, size_t id_size, const char *ke
   f->peers.peer[i].threads = (int)h->threads;
   snprintf(f->peers.peer[i].key, sizeof f->peers.peer[i].key, "%s", owner);
   ledger_join(f->ledger, i, h->actor, (int)h->slots);
-  log_info("actor %s joined with %d slots (%s, %s); %d connected", f->peers.peer[i].name,
-           (int)h->slots, h->build, h->cpu, f->peers.used);
+  log_info("actor %s joined: %d rollout thread%s, %d tickets at a time (%s, %s); %d connected",
+           f->peers.peer[i].name, (int)h->threads, h->threads == 1 ? "" : "s", (int)h->slots,
+           h->build, h->cpu, f->peers.used);
   fleet_send(f, i, &welcome);
   zmq_msg_t *newest = publisher_newest(f->publisher);
   if (newest != NULL) {

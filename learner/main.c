@@ -21,6 +21,7 @@
 #include "common/config/config.h"
 #include "common/config/table.h"
 #include "common/task/task.h"
+#include "learner/advice.h"
 #include "learner/fleet.h"
 #include "learner/given.h"
 #include "learner/memory.h"
@@ -44,6 +45,7 @@ struct arguments {
   uint64_t video_every;  // env steps; 0: none
   char **settings;
   int nsettings;
+  struct advice advice;
 };
 
 static const char help[] =
@@ -59,10 +61,10 @@ static const char help[] =
     "writes the policy to FOLDER/policy.safetensors. Start actors with\n"
     "  telos-actor --connect tcp://HOST:5555\n"
     "\n"
-    "  --task NAME|FILE    bundled task, or an MJCF file\n"
+    "  --task TASK|FILE    bundled task, or an MJCF file\n"
     "  --run FOLDER        where the run lives; an existing run is resumed\n"
-    "  --rule NAME         update rule (default odac); `telos rules` lists them\n"
-    "  --preset NAME       settings that go together; listed below\n"
+    "  --rule RULE         update rule (default odac); `telos rules` lists them\n"
+    "  --preset PRESET     settings that go together; listed below\n"
     "  --config FILE       YAML settings; see `telos config` for all of them\n"
     "  --demos FILE        demonstrations to learn from, too; telos record makes them\n"
     "  --from RUN|FILE     a policy to start from\n"
@@ -201,33 +203,12 @@ static enum err read_config(struct config *cfg, const struct arguments *a) {
 
 // `telos train` waits for this line
 static void on_listening(void *ctx, const char *endpoint, const char *url) {
-  const struct rundir *run = ctx;
-  printf("listening endpoint=%s http=%s run=%s\n", endpoint, url, run->path);
+  const struct arguments *a = ctx;
+  printf("listening endpoint=%s http=%s run=%s\n", endpoint, url, a->run);
   fflush(stdout);
-}
-
-// How to go on, for a person: `telos train`, when it is our parent, says it in its own words.
-static void tell_how_to_resume(const struct arguments *a, char *program) {
-  char every[24], video_every[] = "--video-every", insecure[] = "--insecure";
-  char task[] = "--task", run[] = "--run";
-  char keys[] = "--keys";
-  char *words[10] = {program, task, (char *)(uintptr_t)a->task, run, (char *)(uintptr_t)a->run};
-  int n = 5;
-  if (a->insecure) {
-    words[n++] = insecure;
+  if (a->parent == 0) {
+    advice_actors(&a->advice, endpoint);
   }
-  if (a->keys != NULL) {
-    words[n++] = keys;
-    words[n++] = (char *)(uintptr_t)a->keys;
-  }
-  if (a->video_every != 0) {
-    snprintf(every, sizeof every, "%" PRIu64, a->video_every);
-    words[n++] = video_every;
-    words[n++] = every;
-  }
-  char *command = shell_join(words, n);
-  log_info("stopped; resume with: %s", command);
-  free(command);
 }
 
 // a task that the update rule can learn, which may decide some settings
@@ -282,6 +263,12 @@ static int learn(int argc, char **argv, struct team *team) {
     task_free(task);
     return err_exit_code(err);
   }
+  a.advice = (struct advice){.program = argv[0],
+                             .task = a.task,
+                             .run = a.run,
+                             .keys = a.keys,
+                             .insecure = a.insecure,
+                             .video_every = a.video_every};
   char *command = shell_join(argv, argc);
   err = rundir_open(&run, a.run, a.resume, &cfg, task, command);
   free(command);
@@ -296,7 +283,7 @@ static int learn(int argc, char **argv, struct team *team) {
                                        .insecure = a.insecure,
                                        .video_every = a.video_every,
                                        .listening = on_listening,
-                                       .ctx = &run};
+                                       .ctx = &a};
     // never freed: see server.h; static, so that a leak checker finds what it holds
     static struct server *server;
     err = given_keep(&given, &a.given);
@@ -305,7 +292,9 @@ static int learn(int argc, char **argv, struct team *team) {
     }
     process_ignore_stop();
     if (err == ERR_INTERRUPTED && a.parent == 0) {
-      tell_how_to_resume(&a, argv[0]);
+      advice_resume(&a.advice);
+    } else if (err == ERR_OK && a.parent == 0) {
+      advice_done(&a.advice);
     }
     rundir_close(&run);
   }

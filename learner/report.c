@@ -102,9 +102,23 @@ void report_end(struct report *r, struct trainer *trainer, const struct fleet *f
 
 // ---- progress ----
 
+// the line for a person, which fits into a terminal
+static size_t short_line(char *out, size_t n, const struct metrics *m) {
+  int used = snprintf(out, n, "%.0f of %.0f steps, %.0f/s; %.0f updates, %.0f/s; %.0f actor%s",
+                      m->steps, m->total_steps, m->steps_per_s, m->updates, m->updates_per_s,
+                      m->actors, m->actors == 1.0 ? "" : "s");
+  if (!isnan(m->eval_score)) {
+    used +=
+        snprintf(out + used, n - (size_t)used, "; score %.4g +- %.2g", m->eval_score, m->eval_ci);
+  } else if (!isnan(m->eval_return)) {
+    used += snprintf(out + used, n - (size_t)used, "; return %.4g", m->eval_return);
+  }
+  return (size_t)used;
+}
+
 static void write_line(const struct metrics *m) {
   char line[2048];
-  size_t n = metrics_line(line, sizeof line - 1, m);
+  size_t n = (isatty(STDOUT_FILENO) ? short_line : metrics_line)(line, sizeof line - 1, m);
   line[n++] = '\n';
   // nobody may be listening any more: progress is for people, training goes on
   if (fwrite(line, 1, n, stdout) != n || fflush(stdout) != 0) {

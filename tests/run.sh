@@ -43,7 +43,7 @@ fi
 
 cores=$(nproc)
 passed=0 failed=0 skipped=0
-table=()   # rows of the summary
+table=()   # rows of the stages
 details=() # names of failed and skipped tests
 
 # row NAME RESULT SECONDS COUNTS
@@ -77,7 +77,7 @@ check() {
   local preset=$1 stage=$2 labels=$3
   shift 3
   local log=build/test-logs/$preset-$stage.log xml=build/test-logs/$preset-$stage.xml
-  local start=$SECONDS result=ok head n f s p
+  local start=$SECONDS result=ok head n f s p kind name why
   rm -rf "build/$preset/tmp"
   "$@" ctest --test-dir "build/$preset" -L "^($labels)\$" -j "$cores" --no-tests=error \
     --output-on-failure --output-junit "$PWD/$xml" >"$log" 2>&1 </dev/null 9>&- || result=FAILED
@@ -97,12 +97,21 @@ check() {
   fi
   # "3/9 Test #5: unit.test_mlp ......***Failed  0.10 sec"
   while read -r kind name; do
-    details+=("$(printf '%-8s %s %s' "$kind" "$preset" "$name")")
+    why=''
+    [[ $kind != skipped ]] || why=$(reason "$name" "$xml")
+    details+=("$(printf '%-8s %s %s%s' "$kind" "$preset" "$name" "${why:+: $why}")")
   done < <(sed -nE \
     -e 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: ([^ ]+) \.*\*\*\*(Skipped|Not Run \(Disabled\)).*/skipped \1/p' -e t \
     -e 's/^ *[0-9]+\/[0-9]+ Test +#[0-9]+: ([^ ]+) \.*\*\*\*.*/failed \1/p' "$log")
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
   row "$preset $stage" "$result" $((SECONDS - start)) "$p passed, $f failed, $s skipped"
+}
+
+# reason TEST XML: what a skipped test says, "skipped: .."
+reason() {
+  awk -v test="<testcase name=\"$1\"" '
+    index($0, "<testcase ") { on = index($0, test) }
+    on && sub(/^.*skipped: /, "") { print; exit }' "$2"
 }
 
 # attribute NAME TAG: its number, 0 when absent
@@ -130,8 +139,10 @@ if [[ $mode = full ]]; then
   fi
 fi
 
-echo
-printf '%s\n' "${table[@]}"
+# the stages are above, but for what failing tests said between them
+if [[ $failed != 0 ]]; then
+  printf '\n%s\n' "${table[@]}"
+fi
 if [[ ${#details[@]} != 0 ]]; then
   echo
   printf '%s\n' "${details[@]}"

@@ -37,7 +37,7 @@ function(telos_integration name)
   cmake_parse_arguments(T "" "TIMEOUT" "" ${ARGN})
   telos_test(${name} LABEL integration TIMEOUT ${T_TIMEOUT} LIBS learner actor
     SOURCES tests/integration/harness.c tests/integration/proxy.c ARGS --jobs 1)
-  add_dependencies(${name} ${PROGRAMS} telos-actor-perturbed tasks)
+  add_dependencies(${name} ${PROGRAMS} telos-actor-perturbed telos-actor-silent-dns tasks)
 endfunction()
 
 # telos_fuzz(wire MUTATIONS 2048 LIBS proto): tests/fuzz/fuzz_wire.c on tests/fuzz/corpus/wire.
@@ -191,13 +191,27 @@ telos_fuzz(task MUTATIONS 16 LIBS task)
 add_executable(telos-actor-perturbed actor/main.c tests/integration/perturbed.c)
 target_link_libraries(telos-actor-perturbed PRIVATE actor)
 target_link_options(telos-actor-perturbed PRIVATE -Wl,--wrap=rollout_run)
-set_target_properties(telos-actor-perturbed PROPERTIES
+# one for which the network's name server is silent
+add_executable(telos-actor-silent-dns actor/main.c tests/integration/silent_dns.c)
+target_link_libraries(telos-actor-silent-dns PRIVATE actor)
+set_target_properties(telos-actor-perturbed telos-actor-silent-dns PROPERTIES
   RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 telos_check(NAME integration.run_script LABEL integration TIMEOUT 120 COMMAND tests/check_run.sh)
 telos_check(NAME integration.metrics LABEL integration TIMEOUT 120
   COMMAND tests/check_metrics.sh ${CMAKE_BINARY_DIR}/bin)
 telos_check(NAME integration.page LABEL integration TIMEOUT 300
   COMMAND tests/check_page.sh ${CMAKE_BINARY_DIR}/bin)
+telos_check(NAME integration.setup_script LABEL integration TIMEOUT 60 COMMAND tests/check_setup.sh)
+telos_check(NAME integration.suite_script LABEL integration TIMEOUT 60
+  COMMAND tests/check_suite.sh)
+telos_check(NAME integration.install LABEL integration TIMEOUT 300
+  COMMAND tests/check_install.sh ${CMAKE_BINARY_DIR})
+if(NOT TELOS_SANITIZE)
+  telos_check(NAME integration.package LABEL integration TIMEOUT 300
+    COMMAND tests/check_package.sh ${CMAKE_BINARY_DIR})
+  telos_check(NAME lint.package LABEL lint TIMEOUT 300
+    COMMAND tests/check_package.sh ${CMAKE_BINARY_DIR} lintian)
+endif()
 telos_integration(test_harness TIMEOUT 120)
 telos_integration(test_task_verb TIMEOUT 300)
 telos_integration(test_commands TIMEOUT 900)

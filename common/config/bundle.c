@@ -70,6 +70,10 @@ const struct named_rule *config_rule_at(int i) {
   return i >= 0 && i < RULES ? &rules[i] : NULL;
 }
 
+const struct bundle *config_preset_at(int i) {
+  return i >= 0 && i < PRESETS ? &presets[i] : NULL;
+}
+
 // how many rows with words differ between two configurations
 static int other_words(const struct config *a, const struct config *b) {
   int n = 0;

@@ -28,8 +28,9 @@ struct named_rule {
 NODISCARD enum err config_preset(struct config *cfg, const char *name);
 NODISCARD enum err config_rule(struct config *cfg, const char *name);
 
-// NULL beyond the last row of rules.def.
+// NULL beyond the last row of rules.def, or of presets.def.
 const struct named_rule *config_rule_at(int i);
+const struct bundle *config_preset_at(int i);
 
 // The name for what cfg does: of the rows whose settings with words (CHOICE of config.def) all are
 // as cfg has them, the most special one; static text.

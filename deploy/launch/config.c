@@ -14,11 +14,15 @@ static const char help[] =
     "  telos config\n"
     "  telos config --config my.yaml agent.gamma=0.98\n"
     "\n"
-    "Usage: telos config [--rule NAME] [--preset NAME] [--config FILE] [--markdown]\n"
-    "                    [group.name=value ...]\n"
+    "Usage: telos config [options] [group.name=value ...]\n"
     "\n"
     "Prints the resolved settings as YAML that --config reads back.\n"
-    "  --markdown    the reference table instead\n"
+    "\n"
+    "  --rule RULE      those of an update rule; `telos rules` lists them\n"
+    "  --preset PRESET  settings that go together; listed below\n"
+    "  --config FILE    YAML settings\n"
+    "  --markdown       the reference table instead\n"
+    "  --help\n"
     "\n"
     "Presets, settings that go together; any other source is stronger:\n";
 

@@ -31,7 +31,7 @@ static const char help[] =
     "\n"
     "  --checkpoint WHICH best (of its evaluations), last (the default), or the steps of a\n"
     "                     checkpoint\n"
-    "  --task NAME|FILE   default: the run's own, or the one named in the policy file\n"
+    "  --task TASK|FILE   default: the run's own, or the one named in the policy file\n"
     "  --episodes N       default: as in the run's own evaluations; 50 for a FILE\n"
     "  --seed S           of the episodes (default: the run's)\n"
     "  --random           uniform random actions in place of a policy: what chance gives\n"

@@ -36,7 +36,7 @@ static const char help[] =
     "  --out FILE         default: beside the policy, as policy.onnx, .c or .npz\n"
     "  --checkpoint WHICH best (of the run's evaluations), last (the default), or the steps\n"
     "                     of a checkpoint\n"
-    "  --task NAME|FILE   default: the run's own, or the one named in the policy file\n"
+    "  --task TASK|FILE   default: the run's own, or the one named in the policy file\n"
     "  --help\n";
 
 struct format {

@@ -31,8 +31,8 @@ void verbs_tell_no_play(const char *path, const char *arguments) {
               path, script, arguments);
   } else {
     log_error(
-        "%s is not there: this build cannot draw; install libosmesa6-dev, libpng-dev and "
-        "libwebp-dev, then configure and build again",
+        "%s is not there, so nothing can be drawn; install the package telos-play, or, where telos "
+        "was built, libosmesa6-dev, libpng-dev and libwebp-dev, then configure and build again",
         path);
   }
   free(script);

@@ -23,10 +23,11 @@ const char play_help[] =
     "  --camera NAME       of the model (default: \"view\", else one that sees everything)\n"
     "  --goal X,Y,..       in place of the episode's own goal\n"
     "  --seed S            of the episodes (default: the run's, else 0)\n"
-    "  --policy WHAT       random (default for a TASK), zero, script, or a policy file\n"
+    "  --policy random|zero|script|FILE\n"
+    "                      of a TASK (default random); FILE is a policy\n"
     "  --script FILE       set-points: rows of one number per action, then how many steps\n"
     "  --checkpoint WHICH  of a RUN: best, last (the default), or the steps of a checkpoint\n"
-    "  --task NAME|FILE    default: the run's own, or the one named in the policy file\n"
+    "  --task TASK|FILE    default: the run's own, or the one named in the policy file\n"
     "\n"
     "Exit codes: 0 drawn, 64 usage, 74 cannot write, 78 bad task, policy or script, or a\n"
     "program or OpenGL that is missing.\n";

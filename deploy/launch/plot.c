@@ -24,11 +24,16 @@ static const char help[] =
     "  telos plot runs/box2d/NAME                  curves.svg: its learning curve\n"
     "  telos plot sweeps/default --out a.png       all runs of a sweep\n"
     "\n"
-    "Usage: telos plot RUN|FOLDER .. [--x steps|seconds] [--out FILE.svg|FILE.png]\n"
+    "Usage: telos plot RUN|FOLDER .. [options]\n"
     "\n"
     "Draws score by env steps, or by seconds of training. Runs that differ in their seed\n"
     "alone are one line, their mean, in a band from the least to the most of them, as far\n"
     "as all of them reach.\n"
+    "\n"
+    "  --x steps|seconds  what the score is drawn by (default steps)\n"
+    "  --out FILE         x.svg or x.png (default curves.svg)\n"
+    "  --help\n"
+    "\n"
     "Needs the gnuplot program (apt-get install gnuplot-nox).\n"
     "Exit codes: 0 drawn, 64 usage, 74 I/O error, 78 nothing to draw, or no gnuplot.\n";
 

@@ -19,7 +19,10 @@ static const char help[] =
     "Usage: telos rules [--json]\n"
     "\n"
     "Lists the update rules: what each does and needs, the networks that it learns, the settings\n"
-    "that its name stands for, and its source.\n";
+    "that its name stands for, and its source.\n"
+    "\n"
+    "  --json    one JSON array\n"
+    "  --help\n";
 
 static void print_text(const struct named_rule *rule) {
   printf("%s\n  %s\n", rule->bundle.name, rule->bundle.help);

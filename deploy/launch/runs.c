@@ -24,7 +24,10 @@ static const char help[] =
     "95 % interval and that of the best one, whether the run is done, still runs or was\n"
     "stopped, when it began, and those settings that decide the result and are not the rule's "
     "own.\n"
-    "--json has the command as well.\n"
+    "\n"
+    "  --json    one JSON array, which has the command as well\n"
+    "  --help\n"
+    "\n"
     "Exit codes: 0 listed, 64 usage, 74 a folder cannot be read.\n";
 
 // ---- output ----

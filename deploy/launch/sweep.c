@@ -36,7 +36,7 @@ static const char help[] =
     "  FILE.yaml       the same from a file (README, \"Comparisons\"); what is given here is\n"
     "                  in place of its tasks, rules, seeds, jobs, or values of a setting\n"
     "  group.name=a,b  one run for each value; commas in brackets do not part them\n"
-    "  --rules A,B     update rules; `telos rules` lists them (default: none is named)\n"
+    "  --rules RULE,.. update rules; `telos rules` lists them (default: none is named)\n"
     "  --seeds LIST    0..3 or 0,2,5 (default 0)\n"
     "  --jobs N        runs at a time (default: cores - 1, at least 1)\n"
     "  --demos FILE    demonstrations for all runs; `telos record` makes them\n"

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -77,11 +78,20 @@ static void capture_end(struct capture *c, char *text, const char *path) {
 
 // ---- list ----
 
-// cuts a title to what a row has room for, after a word
+// Cuts a title, after a word, to what a row of a terminal has room for: a wrapped row is no row. A
+// pipe or a file gets it whole.
 static void shorten(char *title) {
-  enum { ROOM = 64 };
-  if (strlen(title) > ROOM) {
-    size_t n = ROOM - 3;
+  enum { BEFORE = 53, LEAST = 20, USUAL = 80 };
+  struct winsize size = {.ws_col = USUAL};
+  if (!isatty(STDOUT_FILENO)) {
+    return;
+  }
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    size.ws_col = USUAL;
+  }
+  const size_t room = size.ws_col > BEFORE + LEAST ? size.ws_col - BEFORE : LEAST;
+  if (strlen(title) > room) {
+    size_t n = room - 3;
     while (n > 0 && title[n] != ' ') {
       n--;
     }

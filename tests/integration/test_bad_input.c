@@ -121,7 +121,11 @@ Test(bad_input, usage_and_no_learner) {
   };
   struct proc *lonely = proc_start(NULL, harness_program(ACTOR), "--connect", "tcp://127.0.0.1:1",
                                    "--threads", "1", "--patience", "3", NULL);
+  struct proc *nowhere = proc_start(NULL, harness_program(ACTOR), "--insecure", "--connect",
+                                    "tcp://a..b:1", "--patience", "1", NULL);
   RUN_ALL(cases);
+  small_assert_end(nowhere, 69, "an actor of an unknown host",
+                   (const char *const[]){"tcp://a..b:1", "no address of a..b", "--connect", NULL});
   small_assert_end(lonely, 69, "an actor without a learner",
                    (const char *const[]){"tcp://127.0.0.1:1", "start one", "--connect", NULL});
 }

@@ -62,8 +62,9 @@ Test(hosts, the_policy_is_that_of_one_machine) {
   struct proc *p = train("far", WORDS("--hosts", "a,me@b:2", "--keys", harness_path("keys")));
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   cr_assert_not_null(strstr(proc_stderr(p), "actor actor/a joined"), "%s", proc_stderr(p));
-  cr_assert_not_null(strstr(proc_stderr(p), "actor actor/me@b joined with 4 slots"), "%s",
-                     proc_stderr(p));
+  cr_assert_not_null(
+      strstr(proc_stderr(p), "actor actor/me@b joined: 2 rollout threads, 4 tickets"), "%s",
+      proc_stderr(p));
   harness_wait_family(NULL, "telos-actor", 0);
   // the command that is offered next has what this one had
   cr_assert_not_null(strstr(proc_stdout(p), " --hosts a,me@b:2 --ssh "), "%s", proc_stdout(p));

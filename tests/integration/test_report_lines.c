@@ -76,3 +76,32 @@ Test(report, the_limit_is_told) {
   cr_assert(strstr(told.log, "actors are the limit: ") != NULL, "%s", told.log);
   cr_assert_eq(told.last.open, 2.0);
 }
+
+// A learner that a person started by hand says what to type next; what it printed runs. On a
+// terminal, progress fits into a row.
+Test(report, a_learner_by_hand_says_what_is_next) {
+  const char *run = harness_path("by hand");
+  const char *command = harness_text(
+      "stty cols 80; exec '%s' --task box2d --run '%s' run.steps=1500 wire.port=0 "
+      "wire.weights_port=0 status.every=0.05 eval.episodes=2",
+      harness_program("telos-learner"), run);
+  struct proc *learner = proc_start(NULL, "script", "-qefc", command, "/dev/null", NULL);
+  const char *line = proc_wait_line(learner, "actors are started with: ");
+  struct proc *actor =
+      proc_start(NULL, "sh", "-c",
+                 harness_text("%.*s", (int)strcspn(strstr(line, "with: ") + 6, "\r"),
+                              strstr(line, "with: ") + 6),
+                 NULL);
+  proc_wait_line(learner, "joined: ");
+  cr_assert_eq(proc_wait_exit(learner), 0);
+  cr_assert_eq(proc_wait_exit(actor), 0);
+  const char *text = proc_stdout(learner);
+  cr_expect_not_null(strstr(text, "1500 of 1500 steps, "), "%s", text);
+  cr_expect_null(strstr(text, "progress steps="), "%s", text);
+  const char *next = strstr(text, "done; evaluate the policy with: ");
+  cr_assert_not_null(next, "%s", text);
+  next += strlen("done; evaluate the policy with: ");
+  struct proc *eval =
+      proc_start(NULL, "sh", "-c", harness_text("%.*s", (int)strcspn(next, "\r"), next), NULL);
+  cr_assert_eq(proc_wait_exit(eval), 0, "%s", proc_stderr(eval));
+}

@@ -146,7 +146,7 @@ static void signal_telos(const char *reference, int sig, enum phase phase) {
   check_none_left();
   // nothing may be left of the run before; then the same command resumes it
   telos = start_telos(f, name);
-  cr_assert_eq(proc_wait_exit(telos), 0);
+  cr_assert_eq(proc_wait_exit(telos), 0, "%s", proc_stderr(telos));
   check_none_left();
   harness_assert_same(reference, harness_text("%s/policy.safetensors", run));
   free(f);
@@ -226,6 +226,29 @@ Test(signals, actor_without_a_learner) {
                                     "tcp://127.0.0.1:1", "--debug", NULL);
     proc_signal(actor, signals[i]);
     const int code = proc_wait_exit(actor);
-    cr_assert(code == 0 || code == -signals[i], "%d", code);
+    cr_assert(code == 75 || code == -signals[i], "%d", code);
   }
+}
+
+// An actor whose look-up of the learner's name never ends: neither a signal nor --patience waits
+// for it.
+Test(signals, actor_whose_look_up_hangs) {
+  const char *const argv[] = {harness_program("telos-actor-silent-dns"),
+                              "--insecure",
+                              "--connect",
+                              "tcp://some.host:5555",
+                              "--patience",
+                              "1",
+                              NULL};
+  struct proc *actor = proc_start_argv(NULL, argv);
+  proc_wait_line(actor, "looking up some.host");
+  cr_assert_eq(proc_wait_exit(actor), 69);
+  cr_assert_not_null(
+      strstr(proc_stderr(actor), "no address of some.host: its look-up gets no answer"));
+
+  const char *const patient[] = {argv[0], argv[1], argv[2], argv[3], NULL};
+  actor = proc_start_argv(NULL, patient);
+  proc_wait_line(actor, "looking up some.host");
+  proc_signal(actor, SIGTERM);
+  cr_assert_eq(proc_wait_exit(actor), 75);
 }

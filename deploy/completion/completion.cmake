@@ -1,0 +1,15 @@
+# The completion scripts as texts for `telos completion`: <build>/deploy/completion/scripts.h, of one
+# macro a script.
+set(scripts "// written by deploy/completion/completion.cmake from the files there\n")
+foreach(script BASH:telos.bash ZSH:_telos FISH:telos.fish)
+  string(REGEX REPLACE ":.*" "" name ${script})
+  string(REGEX REPLACE ".*:" "" file ${script})
+  set(file ${CMAKE_SOURCE_DIR}/deploy/completion/${file})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} text)
+  string(REPLACE "\\" "\\\\" text "${text}")
+  string(REPLACE "\"" "\\\"" text "${text}")
+  string(REPLACE "\n" "\\n\" \\\n  \"" text "${text}")
+  string(APPEND scripts "#define COMPLETION_${name} \\\n  \"${text}\"\n")
+endforeach()
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/deploy/completion/scripts.h CONTENT "${scripts}" @ONLY)
