@@ -82,10 +82,13 @@ class Rows:
             raise ValueError(f"options['goal']: task {self.name} has no goal")
         shape = (self.info.n, self.info.goal)
         try:
-            return np.ascontiguousarray(np.broadcast_to(np.asarray(goal, np.float32), shape))
+            goals = np.ascontiguousarray(np.broadcast_to(np.asarray(goal, np.float32), shape))
         except ValueError:
             raise ValueError(f"options['goal'] has shape {np.shape(goal)}; task {self.name} has "
                              f"{self.info.goal} numbers") from None
+        if not np.isfinite(goals).all():
+            raise ValueError("options['goal'] has a number that is not finite")
+        return goals
 
     def reset(self, seeds, goals, which=None):
         """seeds: numbers, a row each, or None; which: True for the rows that are reset."""
