@@ -9,19 +9,24 @@
 #include "common/base/check.h"
 #include "common/episode.h"
 
+double evaluation_between(const float *achieved, const float *desired, int n, const bool *counts) {
+  double sum = 0.0;
+  for (int i = 0; i < n; i++) {
+    if (counts && !counts[i]) {
+      continue;
+    }
+    const double d = (double)achieved[i] - desired[i];
+    sum += d * d;
+  }
+  return sqrt(sum);
+}
+
 // of the numbers first .. first + n - 1 that count
 static double distance_over(const struct episode *ep, int t, int first, int n, const bool *counts) {
   CHECK(t >= 0 && t <= ep->T);
   const float *achieved = ep->achieved + (size_t)t * (size_t)ep->dims.goal;
-  double sum = 0.0;
-  for (int i = first; i < first + n; i++) {
-    if (counts && !counts[i]) {
-      continue;
-    }
-    const double d = (double)achieved[i] - ep->desired[i];
-    sum += d * d;
-  }
-  return sqrt(sum);
+  return evaluation_between(achieved + first, ep->desired + first, n,
+                            counts ? counts + first : NULL);
 }
 
 double evaluation_distance(const struct episode *ep, int t, const bool *counts) {

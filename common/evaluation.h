@@ -72,4 +72,7 @@ double evaluation_return(const struct episode *ep);
 // Euclidean distance of row t of achieved to the episode's desired goal, over the counted numbers.
 double evaluation_distance(const struct episode *ep, int t, const bool *counts);
 
+// The same of two goals (n), over the numbers that counts (n; NULL: all) names.
+double evaluation_between(const float *achieved, const float *desired, int n, const bool *counts);
+
 #endif

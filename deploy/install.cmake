@@ -10,6 +10,9 @@ install(TARGETS telos telos-learner RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} 
 if(TARGET telos-play)
   install(TARGETS telos-play RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT play)
 endif()
+# for Python and C; no part of Debian's packages, which would want a package of its own for it
+install(TARGETS telos-env LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT local
+  PUBLIC_HEADER DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT local)
 foreach(name ${TASK_FILES})
   get_filename_component(folder ${name} DIRECTORY)
   install(FILES actor/tasks/${name} COMPONENT telos

@@ -14,8 +14,8 @@
 
 #include "common/base/check.h"
 #include "common/base/cpu.h"
+#include "common/base/crew.h"
 #include "common/base/log.h"
-#include "learner/agent/crew.h"
 #include "learner/nn/gemm.h"
 #include "learner/ranks/ranks.h"
 #include "learner/ranks/ranks_tree.h"

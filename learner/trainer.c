@@ -14,6 +14,7 @@
 
 #include "common/base/check.h"
 #include "common/base/cpu.h"
+#include "common/base/crew.h"
 #include "common/base/log.h"
 #include "common/base/now.h"
 #include "common/base/queue.h"
@@ -22,7 +23,6 @@
 #include "common/config/bundle.h"
 #include "common/demos.h"
 #include "common/run_files.h"
-#include "learner/agent/crew.h"
 #include "learner/agent/heads.h"
 #include "learner/along.h"
 #include "learner/checkpoint.h"

@@ -12,7 +12,7 @@
 //
 // The loop thread owns the object and calls everything; the trainer's own thread only talks to it
 // through queues: episodes and evaluations in, events out, notify after each event. That thread
-// owns a crew (learner/agent/crew.h), whose others draw, compute and step along within an update,
+// owns a crew (common/base/crew.h), whose others draw, compute and step along within an update,
 // and touch nothing in between.
 #ifndef LEARNER_TRAINER_H
 #define LEARNER_TRAINER_H

@@ -102,6 +102,12 @@ if(TARGET telos-play)
 ! ldd $<TARGET_FILE:telos-play> | grep blas && \
 ! ldd $<TARGET_FILE:telos> $<TARGET_FILE:telos-actor> $<TARGET_FILE:telos-learner> | grep ${gl}")
 endif()
+# libtelos-env is loaded into other programs: it shows its own names alone, and needs no more than
+# a policy and a task do
+telos_check(NAME lint.env_library LABEL lint TIMEOUT 60
+  COMMAND sh -c "nm -D --defined-only $<TARGET_FILE:telos-env> | grep -q ' T telos_env_load$' && \
+! nm -D --defined-only $<TARGET_FILE:telos-env> | grep -v -E ' T telos_| _edata$| _end$| __bss_start$' && \
+! ldd $<TARGET_FILE:telos-env> | grep -E 'blas|dnnl|gomp|mpi|zmq|protobuf|libuv'")
 telos_check(NAME lint.readme LABEL lint TIMEOUT 60
   COMMAND tests/check_readme.sh $<TARGET_FILE:telos>)
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND NOT TELOS_SANITIZE)
@@ -159,6 +165,8 @@ foreach(t test_publisher test_fleet test_report test_web test_progress test_tens
 endforeach()
 telos_test(test_gate LABEL unit TIMEOUT 300 LIBS learner)
 target_link_options(test_gate PRIVATE -Wl,--wrap=allowed_find)
+telos_test(test_telos_env LABEL unit TIMEOUT 300 LIBS telos-env actor)
+add_dependencies(test_telos_env tasks)
 foreach(t test_task_fetch_push test_rundir test_peers test_trainer)
   telos_test(${t} LABEL unit TIMEOUT 300 LIBS learner actor)
 endforeach()
@@ -249,8 +257,17 @@ then
 fi
 exec python3 tests/check_tensorboard.py ${CMAKE_BINARY_DIR}/bin")
 telos_test(policy_python PLAIN LABEL integration TIMEOUT 120 LIBS nn)
-telos_test(export_python PLAIN LABEL integration TIMEOUT 120 LIBS task nn)
+telos_test(export_python PLAIN LABEL integration TIMEOUT 120 LIBS task nn
+  SOURCES tests/integration/for_python.c)
 add_dependencies(export_python telos tasks)
+# an interpreter that is not built with a sanitizer cannot load a library that is
+if(NOT TELOS_SANITIZE)
+  telos_test(env_python PLAIN LABEL integration TIMEOUT 600 LIBS task nn
+    SOURCES tests/integration/for_python.c)
+  add_dependencies(env_python telos-env tasks)
+  set_property(TEST integration.env_python APPEND PROPERTY ENVIRONMENT
+    TELOS_ENV_LIBRARY=$<TARGET_FILE:telos-env>)
+endif()
 
 # ---- bench: not part of the default presets ----
 if(NOT TELOS_SANITIZE)

@@ -20,7 +20,13 @@ enum { ALIGNMENT = 64 };
 // what makes a process small
 static const char SETTINGS[] = "replay.capacity or learner.threads (learner), or --threads (actor)";
 
+// a sink would keep the line to itself, and nobody is left to ask it
+static void speak_at_last(void) {
+  log_set_sink(NULL);
+}
+
 void check_failed(const char *cond, const char *file, int line) {
+  speak_at_last();
   log_error("%s:%d: check failed: %s; this is a bug, please report it with this line", file, line,
             cond);
   abort();
@@ -29,6 +35,7 @@ void check_failed(const char *cond, const char *file, int line) {
 void check_out_of_memory(const char *what, size_t bytes) {
   char text[RAM_TEXT];
   ram_format(text, bytes);
+  speak_at_last();
   log_error("out of memory: %s more wanted for %s; raise the memory limit, or lower %s", text, what,
             SETTINGS);
   // other threads go on until the process has ended: nothing is cleaned up under them
@@ -39,6 +46,7 @@ void check_out_of_memory(const char *what, size_t bytes) {
 static size_t bytes_of(size_t n, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX - ALIGNMENT) {
+    speak_at_last();
     log_error("out of memory: %zu objects of %zu bytes cannot be addressed", n, size);
     abort();
   }
@@ -66,6 +74,7 @@ void *must_realloc(void *old, size_t n, size_t size) {
 
 void must_thread(pthread_t *id, void *(*run)(void *arg), void *arg) {
   if (pthread_create(id, NULL, run, arg) != 0) {
+    speak_at_last();
     log_error(
         "no thread can be started; raise the limits of memory and processes (ulimit -v, ulimit "
         "-u), or lower %s",

@@ -24,6 +24,7 @@ enum {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int max_level = LOG_INFO;
 static int file_fd = -1;
+static void (*line_sink)(enum log_level level, const char *text);
 static char speaker[NAME_BYTES] = "telos";
 
 void log_set_level(enum log_level level) {
@@ -39,6 +40,12 @@ void log_set_file(int fd) {
 void log_set_name(const char *name) {
   pthread_mutex_lock(&mutex);
   snprintf(speaker, sizeof speaker, "%s", name);
+  pthread_mutex_unlock(&mutex);
+}
+
+void log_set_sink(void (*sink)(enum log_level level, const char *text)) {
+  pthread_mutex_lock(&mutex);
+  line_sink = sink;
   pthread_mutex_unlock(&mutex);
 }
 
@@ -94,7 +101,14 @@ void log_line(enum log_level level, const char *fmt, ...) {
   size_t n = write_text(line, level, fmt, args);
   va_end(args);
 
-  ssize_t written = write(STDERR_FILENO, line, n);
+  ssize_t written = 0;
+  if (line_sink) {
+    line[n - 1] = '\0';
+    line_sink(level, strstr(line, ": ") + 2);
+    line[n - 1] = '\n';
+  } else {
+    written = write(STDERR_FILENO, line, n);
+  }
   if (file_fd >= 0) {
     write_stamp(buffer);
     written = write(file_fd, buffer, STAMP_BYTES - 1 + n);

@@ -4,7 +4,8 @@
 //
 // Levels: E (the thing failed), W (it goes on, but look), I (life cycle), D (off by default).
 // Thread-safe; a line is one write(), so that lines of several threads and processes do not mix.
-// Level and file are the only mutable globals besides metrics.
+// A library, whose process is another's, takes the lines itself: log_set_sink.
+// Level, file and sink are the only mutable globals besides metrics.
 #ifndef COMMON_BASE_LOG_H
 #define COMMON_BASE_LOG_H
 
@@ -18,6 +19,10 @@ void log_set_file(int fd);
 
 // Who speaks: the word before the colon ("learner", "actor 3"). Copied, at most 31 bytes.
 void log_set_name(const char *name);
+
+// Lines go to sink, and not to standard error: the text alone, without level, name and newline. It
+// is called on the thread that speaks, and must not speak itself. NULL: standard error again.
+void log_set_sink(void (*sink)(enum log_level level, const char *text));
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -71,6 +71,7 @@ static void on_error(const char *text) {
   }
   char line[MAX_LINE];
   one_line(line, sizeof line, text);
+  log_set_sink(NULL);  // nobody would read what it keeps
   log_error("MuJoCo: %s; this cannot be recovered", line);
   abort();
 }

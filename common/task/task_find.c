@@ -2,7 +2,10 @@
 #include "common/task/task_find.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <limits.h>
+#include <link.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,19 +30,27 @@ static void add_folder(struct folders *f, const char *path, size_t len, const ch
   }
 }
 
-// The folder of the running program into path (TASK_MAX_PATH); false: not known.
-static bool program_folder(char *path) {
+// The file that holds this code into path (TASK_MAX_PATH): the running program, or the shared
+// library that somebody else's program has loaded. "": not known. The result says whether it is a
+// library.
+static bool own_file(char *path) {
+  Dl_info info;
+  void *map = NULL;
+  if (dladdr1((void *)(uintptr_t)own_file, &info, &map, RTLD_DL_LINKMAP) != 0 && map != NULL) {
+    const char *library = ((const struct link_map *)map)->l_name;  // "" for the program
+    if (library[0] && strlen(library) < TASK_MAX_PATH) {
+      snprintf(path, TASK_MAX_PATH, "%s", library);
+      return true;
+    }
+  }
   const ssize_t n = readlink("/proc/self/exe", path, TASK_MAX_PATH - 1);
   path[n > 0 ? n : 0] = '\0';
-  char *slash = strrchr(path, '/');
-  if (slash) {
-    *slash = '\0';
-  }
-  return slash && slash > path;
+  return false;
 }
 
-// $TELOS_TASK_PATH; tasks/ beside the program; and tasks/ in the data folder, first in that of the
-// tree where the program stands, which may have been installed or moved anywhere
+// $TELOS_TASK_PATH; tasks/ beside the program, or in bin/ beside the library's folder, as a build
+// has it; and tasks/ in the data folder, first in that of the tree where they stand, which may have
+// been installed or moved anywhere
 static void list_folders(struct folders *f) {
   f->n = 0;
   const char *p = getenv("TELOS_TASK_PATH");
@@ -48,14 +59,17 @@ static void list_folders(struct folders *f) {
     add_folder(f, p, len, "");
     p += len + (p[len] == ':');
   }
-  char program[TASK_MAX_PATH];
-  const bool known = program_folder(program);
+  char own[TASK_MAX_PATH];
+  const bool library = own_file(own);
+  char *slash = strrchr(own, '/');
+  const bool known = slash != NULL && slash > own;
   if (known) {
-    add_folder(f, program, strlen(program), "/tasks");
+    *slash = '\0';
+    add_folder(f, own, strlen(own), library ? "/../bin/tasks" : "/tasks");
   }
 #ifdef TELOS_DATADIR
   char tree[2 * TASK_MAX_PATH], data[PATH_MAX];
-  snprintf(tree, sizeof tree, "%s/" TELOS_BIN_TO_DATADIR, program);
+  snprintf(tree, sizeof tree, "%s/%s", own, library ? TELOS_LIB_TO_DATADIR : TELOS_BIN_TO_DATADIR);
   const bool found = known && realpath(tree, data);
   if (found) {
     add_folder(f, data, strlen(data), "/tasks");

@@ -91,11 +91,11 @@ static enum err refuse_step(const char *run, const char *checkpoint) {
   return ERR_CONFIG;
 }
 
-static enum err find_policy(struct policy_source *s, const char *what, const char *checkpoint) {
+enum err policy_source_file(char **file, const char *what, const char *checkpoint) {
   char path[PATH_MAX + 96];
   uint64_t steps = 0;
   if (!is_folder(what)) {
-    s->path = must_strdup(what);
+    *file = must_strdup(what);
     if (checkpoint != NULL) {
       log_error("--checkpoint %s chooses a policy of a run; %s is none: give the run's folder",
                 checkpoint, what);
@@ -113,7 +113,7 @@ static enum err find_policy(struct policy_source *s, const char *what, const cha
     log_error("--checkpoint %s: expected best, last, or the steps of a checkpoint", checkpoint);
     return ERR_USAGE;
   }
-  s->path = must_strdup(path);
+  *file = must_strdup(path);
   if (best && !fsio_exists(path)) {
     log_error("%s has no best policy: no evaluation has given a score; give --checkpoint last",
               what);
@@ -203,7 +203,7 @@ static enum err check_task(const struct policy_source *s, const char *what) {
 enum err policy_source_open(struct policy_source *s, const char *what, const char *task,
                             const char *checkpoint) {
   *s = (struct policy_source){0};
-  enum err err = find_policy(s, what, checkpoint);
+  enum err err = policy_source_file(&s->path, what, checkpoint);
   if (err != ERR_OK || (err = policy_file_read(&s->policy, s->path)) != ERR_OK ||
       (err = read_episodes(s, what)) != ERR_OK) {
     return err;

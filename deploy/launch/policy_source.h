@@ -22,6 +22,10 @@ struct policy_source {
 NODISCARD enum err policy_source_operand(const char **what, char *const *words, int n,
                                          const char *verb, const char *things);
 
+// The file of a policy alone: what and checkpoint as below. *file is yours, also after an error;
+// NULL when there is no name to give.
+NODISCARD enum err policy_source_file(char **file, const char *what, const char *checkpoint);
+
 // what: a run's folder or a policy file; task: a name or a file, NULL for the one that the run
 // holds or the policy names. checkpoint: which policy of a run, "best", "last" or the steps of a
 // checkpoint; NULL: the last. ERR_USAGE: it is none of these, or what is a file. ERR_CONFIG: the

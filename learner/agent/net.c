@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/crew.h"
 #include "common/base/rng.h"
 #include "common/config/config.h"
-#include "learner/agent/crew.h"
 #include "learner/nn/gemm.h"
 #include "learner/nn/rows.h"
 

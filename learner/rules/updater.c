@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/crew.h"
 #include "common/base/log.h"
 #include "common/config/config.h"
 #include "learner/agent/context.h"
-#include "learner/agent/crew.h"
 #include "learner/agent/scaling.h"
 #include "learner/nn/gemm.h"
 #include "learner/nn/rows.h"

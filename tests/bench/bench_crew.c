@@ -10,9 +10,9 @@
 
 #include "common/base/check.h"
 #include "common/base/cpu.h"
+#include "common/base/crew.h"
 #include "common/base/now.h"
 #include "common/config/config.h"
-#include "learner/agent/crew.h"
 #include "learner/nn/gemm.h"
 #include "learner/rules/rules.h"
 #include "tests/bench/bench.h"

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "common/base/check.h"
+#include "common/base/crew.h"
 #include "common/base/now.h"
 #include "common/base/rng.h"
-#include "learner/agent/crew.h"
 #include "learner/replay/batch.h"
 #include "learner/replay/replay.h"
 #include "learner/rules/rules.h"

@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/crew.h"
 #include "common/config/bundle.h"
 #include "common/config/config.h"
-#include "learner/agent/crew.h"
 #include "learner/rules/rules.h"
 #include "tests/unit/minibatch.h"
 

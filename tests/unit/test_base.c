@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -206,6 +207,41 @@ Test(log, levels_names_and_order) {
   log_warn("not shown");
   cr_expect_str_eq(capture_end(),
                    "I telos: listening on 127.0.0.1:5555\nE actor 3: e\nD actor 3: shown\n");
+}
+
+static enum log_level sink_level;
+static char sink_text[256];
+
+static void keep_line(enum log_level level, const char *text) {
+  sink_level = level;
+  snprintf(sink_text, sizeof sink_text, "%s", text);
+}
+
+Test(log, a_sink_takes_the_lines) {
+  capture_begin();
+  log_set_sink(keep_line);
+  log_warn("a: %d\n", 1);
+  cr_expect(sink_level == LOG_WARN);
+  cr_expect_str_eq(sink_text, "a: 1?");
+  log_set_sink(NULL);
+  log_error("b");
+  cr_expect_str_eq(capture_end(), "E telos: b\n");
+}
+
+// whoever keeps the lines has no time left to show them
+Test(log, a_sink_does_not_get_the_last_words) {
+  capture_begin();
+  const pid_t child = fork();
+  if (child == 0) {
+    log_set_sink(keep_line);
+    check_failed("x", "y.c", 1);
+  }
+  int status;
+  cr_assert(child > 0 && waitpid(child, &status, 0) == child);
+  cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+  cr_expect_str_eq(capture_end(),
+                   "E telos: y.c:1: check failed: x; this is a bug, please report it with this "
+                   "line\n");
 }
 
 Test(log, one_event_is_one_line) {

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 
-#include "learner/agent/crew.h"
+#include "common/base/crew.h"
 
 static struct crew *crew;
 

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/crew.h"
 #include "common/config/bundle.h"
 #include "common/config/config.h"
 #include "common/config/table.h"
-#include "learner/agent/crew.h"
 #include "learner/nn/gemm.h"
 #include "learner/replay/batch.h"
 #include "learner/rules/odac.h"

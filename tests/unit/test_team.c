@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/crew.h"
 #include "common/config/config.h"
-#include "learner/agent/crew.h"
 #include "learner/nn/gemm.h"
 #include "learner/ranks/ranks.h"
 #include "learner/rules/rules.h"

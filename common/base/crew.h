@@ -10,8 +10,8 @@
 // spin for some tens of microseconds, then sleep, so that an actor on the same core is not starved.
 // A task costs two atomic operations, one to take it and one to say that it is done; a lock is
 // taken only to sleep and to wake.
-#ifndef LEARNER_AGENT_CREW_H
-#define LEARNER_AGENT_CREW_H
+#ifndef COMMON_BASE_CREW_H
+#define COMMON_BASE_CREW_H
 
 struct crew;
 

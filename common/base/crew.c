@@ -13,7 +13,7 @@
 // Sleeping: whoever goes to sleep first says so, then looks once more; whoever makes work first
 // makes it, then looks who sleeps. Both in one total order (seq_cst), so that one of the two sees
 // the other, and no wake-up is lost.
-#include "learner/agent/crew.h"
+#include "common/base/crew.h"
 
 #include <immintrin.h>
 #include <pthread.h>
