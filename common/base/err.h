@@ -25,7 +25,7 @@ enum err {
   ERR_INTERRUPTED,  // asked to stop before the end; state is saved
 };
 
-// Process exit code of an error (the table in README, "Exit codes"); ERR_OK gives 0.
+// Process exit code of an error (the table in deploy/README.md); ERR_OK gives 0.
 int err_exit_code(enum err err);
 
 // Short lower-case name for logs, e.g. "format".

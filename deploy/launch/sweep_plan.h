@@ -93,7 +93,7 @@ NODISCARD enum err sweep_plan_demos(struct sweep_plan *p, const char *path);
 
 NODISCARD enum err sweep_plan_jobs(struct sweep_plan *p, const char *text, const char *place);
 
-// A sweep file (sweep_file.c); README, "Comparisons", has its keys.
+// A sweep file (sweep_file.c); tests/bench/README.md, "Comparisons", has its keys.
 NODISCARD enum err sweep_plan_yaml(struct sweep_plan *p, const char *text, size_t n,
                                    const char *label);
 NODISCARD enum err sweep_plan_file(struct sweep_plan *p, const char *path);

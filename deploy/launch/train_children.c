@@ -206,7 +206,7 @@ void train_end_if_all_gone(struct train *t) {
   }
 }
 
-// 64, 65, 77 and 78 mean that another try is useless (README, "Exit codes")
+// 64, 65, 77 and 78 mean that another try is useless (deploy/README.md, "Exit codes")
 static bool useless_to_retry(int64_t status) {
   return status == 64 || status == 65 || status == 77 || status == 78;
 }
