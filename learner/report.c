@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "common/base/fsio.h"
 #include "common/base/log.h"
 #include "common/base/now.h"
 #include "common/config/limit.h"
@@ -120,7 +121,11 @@ static void write_line(const struct metrics *m) {
   char line[2048];
   size_t n = (isatty(STDOUT_FILENO) ? short_line : metrics_line)(line, sizeof line - 1, m);
   line[n++] = '\n';
-  // nobody may be listening any more: progress is for people, training goes on
+  // nobody may be listening any more, or have stopped to read: progress is for people, training
+  // goes on
+  if (!fsio_takes_line(STDOUT_FILENO)) {
+    return;
+  }
   if (fwrite(line, 1, n, stdout) != n || fflush(stdout) != 0) {
     clearerr(stdout);
   }

@@ -232,7 +232,7 @@ telos_integration(test_determinism_rules TIMEOUT 1800)
 foreach(t test_record test_determinism
           test_train test_train_tasks test_bad_input test_damaged_runs
           test_messages test_sizes test_report_lines test_chaos test_disk test_signals test_encryption test_health test_hosts
-          test_fleet_verb test_hostile)
+          test_fleet_verb test_hostile test_pause)
   telos_integration(${t} TIMEOUT 900)
 endforeach()
 if(TELOS_SANITIZE)

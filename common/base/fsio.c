@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -283,4 +284,9 @@ enum err fsio_remove_tree(const char *path) {
 bool fsio_exists(const char *path) {
   struct stat st;
   return stat(path, &st) == 0;
+}
+
+bool fsio_takes_line(int fd) {
+  struct pollfd p = {.fd = fd, .events = POLLOUT};
+  return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
 }

@@ -32,4 +32,8 @@ NODISCARD enum err fsio_remove_tree(const char *path);
 
 bool fsio_exists(const char *path);
 
+// Whether a line of at most PIPE_BUF bytes can be written without waiting: false for a pipe or a
+// terminal whose reader has stopped to read.
+bool fsio_takes_line(int fd);
+
 #endif

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -107,7 +108,9 @@ void log_line(enum log_level level, const char *fmt, ...) {
     line_sink(level, strstr(line, ": ") + 2);
     line[n - 1] = '\n';
   } else {
-    written = write(STDERR_FILENO, line, n);
+    // a reader that has stopped to read holds nobody up; the file has the line
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+    written = poll(&p, 1, 0) == 1 ? write(STDERR_FILENO, line, n) : 0;
   }
   if (file_fd >= 0) {
     write_stamp(buffer);

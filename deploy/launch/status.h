@@ -11,6 +11,7 @@
 
 struct status {
   bool terminal;  // draw, rather than print lines
+  bool colour;    // unless NO_COLOR is set
   char title[256];
   int actors_wanted;
   struct metrics last;

@@ -40,6 +40,22 @@ static void on_signal(uv_signal_t *handle, int signum) {
   }
 }
 
+// Ctrl-Z: children are in sessions of their own, so that they have to be told. Actors on other
+// machines are not stopped; they run out of tickets.
+static void on_pause(uv_signal_t *handle, int signum) {
+  struct train *t = handle->data;
+  (void)signum;
+  status_log(&t->status, "I telos: paused, with all that it has started here; fg goes on");
+  status_end(&t->status);
+  train_kill_all(t, SIGSTOP);
+  raise(SIGSTOP);
+}
+
+static void on_continue(uv_signal_t *handle, int signum) {
+  (void)signum;
+  train_kill_all(handle->data, SIGCONT);
+}
+
 // ---- life ----
 
 static void init_child(struct train *t, struct child *c, int index) {
@@ -85,11 +101,16 @@ int verb_train(int argc, char **argv) {
     init_child(t, &t->actors[i], i);
   }
   t->sigint.data = t->sigterm.data = t->farewell.data = t;
+  t->sigtstp.data = t->sigcont.data = t;
   CHECK(uv_timer_init(&t->loop, &t->farewell) == 0);
   CHECK(uv_signal_init(&t->loop, &t->sigint) == 0);
   CHECK(uv_signal_init(&t->loop, &t->sigterm) == 0);
   CHECK(uv_signal_start(&t->sigint, on_signal, SIGINT) == 0);
   CHECK(uv_signal_start(&t->sigterm, on_signal, SIGTERM) == 0);
+  CHECK(uv_signal_init(&t->loop, &t->sigtstp) == 0);
+  CHECK(uv_signal_init(&t->loop, &t->sigcont) == 0);
+  CHECK(uv_signal_start(&t->sigtstp, on_pause, SIGTSTP) == 0);
+  CHECK(uv_signal_start(&t->sigcont, on_continue, SIGCONT) == 0);
   train_start_learner(t);
   uv_run(&t->loop, UV_RUN_DEFAULT);
   status_end(&t->status);

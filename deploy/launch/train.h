@@ -70,7 +70,7 @@ struct train {
   int parent;          // 0: none
   char endpoint[128];  // empty: the learner does not listen yet
   uv_loop_t loop;
-  uv_signal_t sigint, sigterm;
+  uv_signal_t sigint, sigterm, sigtstp, sigcont;
   uv_timer_t farewell;
   struct status status;
   struct child learner;
@@ -101,6 +101,9 @@ bool train_spawn(struct child *c, char **args, uv_exit_cb on_exit);
 void train_start_learner(struct train *t);
 
 void train_kill_actors(struct train *t, int signum);
+
+// A signal to every child that lives.
+void train_kill_all(struct train *t, int signum);
 
 // The learner's last life is over: actors and, after a failure, the player are asked to leave.
 void train_begin_end(struct train *t, int exit_code);

@@ -312,6 +312,20 @@ void train_kill_actors(struct train *t, int signum) {
   }
 }
 
+void train_kill_all(struct train *t, int signum) {
+  if (t->learner.alive) {
+    uv_process_kill(&t->learner.process, signum);
+  }
+  if (t->player.alive) {
+    uv_process_kill(&t->player.process, signum);
+  }
+  for (int i = 0; i < t->nactors; i++) {
+    if (t->actors[i].alive) {
+      uv_process_kill(&t->actors[i].process, signum);
+    }
+  }
+}
+
 static void on_farewell(uv_timer_t *timer) {
   train_kill_actors(timer->data, SIGKILL);
 }

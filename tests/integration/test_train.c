@@ -17,7 +17,7 @@
 #include "tests/integration/fleet.h"
 #include "tests/integration/harness.h"
 
-enum { MAX_SCREEN = 1 << 20, COLUMNS = 100, ROWS = 24 };
+enum { MAX_SCREEN = 1 << 20, ROWS = 24 };
 
 // telos train in the test's folder; more: NULL-terminated
 static struct proc *start_train(const char *name, const char *const *more) {
@@ -193,10 +193,12 @@ struct terminal {
   size_t n;
 };
 
+static unsigned short columns = 100;
+
 static struct terminal open_terminal(const char *const *argv) {
   struct terminal t = {.screen = calloc(1, MAX_SCREEN)};
   cr_assert_not_null(t.screen);
-  const struct winsize size = {.ws_col = COLUMNS, .ws_row = ROWS};
+  const struct winsize size = {.ws_col = columns, .ws_row = ROWS};
   fflush(NULL);
   t.pid = forkpty(&t.fd, NULL, NULL, &size);
   cr_assert_geq(t.pid, 0);
@@ -254,6 +256,60 @@ static struct terminal train_on_terminal(const char *name, const char *const *mo
   return open_terminal(argv);
 }
 
+// No line of the block is wider than the terminal: that would break the redrawing. Its fields are
+// whole: what does not fit is left out.
+static void check_widths(const char *screen) {
+  const char start[] = "\r\033[K";
+  for (const char *at = screen; (at = strstr(at, start)) != NULL;) {
+    at += sizeof start - 1;
+    const size_t wide = strcspn(at, "\r\n");
+    size_t shown = 0;  // colours take no room
+    for (size_t i = 0; i < wide; i++) {
+      if (at[i] == '\033') {
+        i += strcspn(at + i, "m");
+      } else {
+        shown++;
+      }
+    }
+    cr_assert_lt(shown, columns, "%.200s", at);
+  }
+}
+
+// what is shown on a terminal of so many columns: rates and score with their units, whole
+static void check_columns(unsigned short n, const char *name) {
+  columns = n;
+  struct terminal t = train_on_terminal(name, NULL);
+  read_terminal(&t, NULL);
+  cr_assert_eq(close_terminal(&t), 0, "%s", t.screen);
+  check_widths(t.screen);
+  static const char *const parts[] = {"of 6000 steps",      "100 %", " steps/s",
+                                      "evaluation: score ", " +- ",  "Q loss "};
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    cr_assert_gt(count(t.screen, parts[i]), 0, "%s is not in\n%s", parts[i], t.screen);
+  }
+  free(t.screen);
+}
+
+Test(train, narrow_terminals_leave_out_what_matters_least) {
+  check_columns(80, "wide");
+  check_columns(40, "narrow");
+}
+
+Test(train, no_colour_where_none_is_wanted) {
+  struct terminal t = train_on_terminal("colours", NULL);
+  read_terminal(&t, NULL);
+  cr_assert_eq(close_terminal(&t), 0);
+  cr_assert_gt(count(t.screen, "\033[1m"), 0);
+  free(t.screen);
+  setenv("NO_COLOR", "1", 1);
+  t = train_on_terminal("plain", NULL);
+  read_terminal(&t, NULL);
+  cr_assert_eq(close_terminal(&t), 0);
+  cr_assert_eq(count(t.screen, "\033[1m") + count(t.screen, "\033[32m"), 0);
+  free(t.screen);
+  unsetenv("NO_COLOR");
+}
+
 Test(train, terminal_shows_one_block) {
   struct terminal t = train_on_terminal("x", NULL);
   read_terminal(&t, NULL);
@@ -261,30 +317,15 @@ Test(train, terminal_shows_one_block) {
   // seven lines, drawn again in place
   cr_assert_gt(count(t.screen, "\033[7A"), 3, "%s", t.screen);
   cr_assert_eq(count(t.screen, "progress steps="), 0);
-  static const char *const parts[] = {"telos train box2d",
-                                      "of 6000 steps",
-                                      "100 %",
-                                      "ETA ",
-                                      "env ",
-                                      " steps/s",
-                                      "updates ",
-                                      "actors 2 of 2",
-                                      "window ",
-                                      "learner waits ",
-                                      "evaluation at 6000 steps: score ",
-                                      "Q loss ",
-                                      "policy ",
-                                      "outcome ",
-                                      "alpha "};
+  static const char *const parts[] = {
+      "telos train box2d",  "of 6000 steps", "100 %",         "ETA ",    "env ",
+      " steps/s",           "updates ",      "actors 2 of 2", "window ", "learner waits ",
+      "evaluation: score ", "at 6000 steps", "finished",      "Q loss ", "policy ",
+      "outcome ",           "alpha "};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     cr_assert_gt(count(t.screen, parts[i]), 0, "%s is not in\n%s", parts[i], t.screen);
   }
-  // no line of the block is wider than the terminal: that would break the redrawing
-  const char start[] = "\r\033[K";
-  for (const char *at = t.screen; (at = strstr(at, start)) != NULL;) {
-    at += sizeof start - 1;
-    cr_assert_leq(strcspn(at, "\r\n"), (size_t)COLUMNS, "%.200s", at);
-  }
+  check_widths(t.screen);
   const char *last = strstr(t.screen, "6000 steps, 5000 updates in ");
   cr_assert_not_null(last, "%s", t.screen);
   cr_assert(strstr(last, " the limit: ") != NULL && strstr(last, " % busy") != NULL, "%s", last);
