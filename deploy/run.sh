@@ -1,5 +1,7 @@
 #!/bin/bash
-# run.sh VERB [ARGUMENTS] - sets up, builds and starts telos; ./deploy/run.sh train box2d
+# run.sh [--mujoco 3] VERB [ARGUMENTS] - sets up, builds and starts telos; ./deploy/run.sh train box2d
+#
+# With --mujoco 3, MuJoCo 3 (deploy/mujoco.sh) in place of Debian's 2.2.2, in a build folder of its own.
 #
 # Installs missing Debian packages (deploy/setup.sh), builds the release preset of the tree that this
 # script stands in, then becomes `telos VERB ARGUMENTS` in the caller's folder. Prints nothing of its
@@ -7,6 +9,13 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 build=$root/build/release
+mujoco=()
+if [[ ${1-} = --mujoco ]]; then
+  folder=$("$root/deploy/mujoco.sh" "${2-}")
+  build=$root/build/release-mujoco3
+  mujoco=("-DMUJOCO_ROOT=$folder")
+  shift 2
+fi
 
 # drawing needs more packages, and large ones: only who asks for it gets them
 need=build
@@ -50,7 +59,7 @@ build_changes() {
   if [[ -n $fresh || ! -f $build/build.ninja || ($need = play && ! -x $build/bin/telos-play) ]]; then
     echo "run: building telos in $build (about a minute)" >&2
     # shellcheck disable=SC2086  # one word, or none
-    quietly env -C "$root" cmake $fresh --preset release -DBUILD_TESTING=OFF
+    quietly env -C "$root" cmake $fresh --preset release -B "$build" -DBUILD_TESTING=OFF "${mujoco[@]}"
     quietly ninja -C "$build" "${targets[@]}"
   else
     build_changes || fail

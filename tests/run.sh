@@ -1,21 +1,27 @@
 #!/bin/bash
-# run.sh [quick] - the whole test suite: set-up, builds, tests, one line a stage, a summary.
+# run.sh [--mujoco 3] [quick] - the whole test suite: set-up, builds, tests, one line a stage, a summary.
 #
 #   release   gcc: lint, unit, integration, fuzz corpus and race tests
 #   clang     unit tests, clang-tidy over the tree
 #   asan      AddressSanitizer and UBSan: unit, integration and fuzz corpus
 #   tsan      ThreadSanitizer: race tests
 #
-# quick stops after release. Everything is written below build/; ports and temporary names are the
+# quick stops after release. --mujoco 3 tests with MuJoCo 3 (deploy/mujoco.sh), in build folders of its own. Everything is written below build/; ports and temporary names are the
 # system's choice, so copies in other clones may run at the same time. The exit code is 1 when
 # anything failed. The last line counts tests over all stages: "N passed, N failed, N skipped";
 # a build that fails counts as one failed test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+suffix='' mujoco=()
+if [[ ${1-} = --mujoco ]]; then
+  folder=$(deploy/mujoco.sh "${2-}")
+  suffix=-mujoco3 mujoco=("-DMUJOCO_ROOT=$folder")
+  shift 2
+fi
 case ${1-} in
 '' | quick) mode=${1:-full} ;;
 *)
-  echo "usage: tests/run.sh [quick]" >&2
+  echo "usage: tests/run.sh [--mujoco 3] [quick]" >&2
   exit 64
   ;;
 esac
@@ -57,9 +63,9 @@ row() {
 # build PRESET: configure and build; 1 when it failed
 build() {
   local log=build/test-logs/$1-build.log start=$SECONDS fresh
-  fresh=$(deploy/fresh.sh "build/$1")
+  fresh=$(deploy/fresh.sh "build/$1$suffix")
   # shellcheck disable=SC2086  # one word, or none
-  if { cmake $fresh --preset "$1" -DBUILD_TESTING=ON && cmake --build --preset "$1" -j "$cores" -- -k 0; } \
+  if { cmake $fresh --preset "$1" -B "build/$1$suffix" -DBUILD_TESTING=ON "${mujoco[@]}" && cmake --build "build/$1$suffix" -j "$cores" -- -k 0; } \
     >"$log" 2>&1 </dev/null 9>&-; then
     row "$1 build" ok $((SECONDS - start)) ''
     return 0
@@ -78,8 +84,8 @@ check() {
   shift 3
   local log=build/test-logs/$preset-$stage.log xml=build/test-logs/$preset-$stage.xml
   local start=$SECONDS result=ok head n f s p kind name why
-  rm -rf "build/$preset/tmp"
-  "$@" ctest --test-dir "build/$preset" -L "^($labels)\$" -j "$cores" --no-tests=error \
+  rm -rf "build/$preset$suffix/tmp"
+  "$@" ctest --test-dir "build/$preset$suffix" -L "^($labels)\$" -j "$cores" --no-tests=error \
     --output-on-failure --output-junit "$PWD/$xml" >"$log" 2>&1 </dev/null 9>&- || result=FAILED
 
   # <testsuite name=".." tests="24" failures="1" disabled="0" skipped="0" ..>

@@ -33,7 +33,7 @@ static void find_remedy(char remedy[MAX_TEXT], const char *text) {
     snprintf(
         remedy, MAX_TEXT,
         "; this is MuJoCo %s, and a model written for MuJoCo 3 needs a build against 3 (README, "
-        "Development: -DMUJOCO_ROOT)",
+        "CONTRIBUTING.md: MuJoCo 3)",
         mj_versionString());
   } else if (unknown) {
     snprintf(remedy, MAX_TEXT,
