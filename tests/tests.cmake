@@ -255,10 +255,6 @@ if(NOT TELOS_SANITIZE)
   telos_bench(publish LIBS learner actor)
   telos_bench(gemm LIBS learner)
   telos_bench(rate LIBS learner SHARED training)
-  # a helper of tests/bench/peers.sh
-  add_executable(walk tests/bench/walk.c)
-  target_link_libraries(walk PRIVATE actor)
-  set_target_properties(walk PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
   if(MPIRUN AND TELOS_MPI AND OMPI_FOUND)
     telos_bench(ranks LIBS learner LINK_OPTIONS
       -Wl,--wrap=ranks_send,--wrap=ranks_receive,--wrap=ranks_broadcast
