@@ -119,6 +119,8 @@ endif()
 # ---- race: the only tests under ThreadSanitizer, where Criterion cannot start ----
 telos_test(race_queue PLAIN LABEL race TIMEOUT 300 LIBS nn)
 telos_test(race_crew PLAIN LABEL race TIMEOUT 300 LIBS learner)
+telos_test(race_env PLAIN LABEL race TIMEOUT 300 LIBS telos-env base)
+add_dependencies(race_env tasks)
 telos_test(race_client PLAIN LABEL race TIMEOUT 300 LIBS learner actor)
 telos_test(race_fleet PLAIN LABEL race TIMEOUT 300 LIBS learner actor)
 if(TELOS_SANITIZE MATCHES "thread")
