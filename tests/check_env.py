@@ -128,6 +128,8 @@ def check_errors(folder):
     refused(ValueError, "has no rewards of its own", telos.make, "box2d", reward="task")
     refused(ValueError, "has no goal", telos.make, "hopper", reward="sparse")
     refused(telos.Error, "1000 threads", telos.make_vec, "box2d", 2000, threads=1000)
+    refused(TypeError, "nothing is drawn", telos.make, "box2d", render_mode="human")
+    gymnasium.make("telos/Box2d-v0", render_mode=None).close()
     env.close()
     refused(telos.Error, "is closed", env.step, [0, 0])
     print("errors: each is an exception that says what and why")

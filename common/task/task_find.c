@@ -68,8 +68,9 @@ static void list_folders(struct folders *f) {
     add_folder(f, own, strlen(own), library ? "/../bin/tasks" : "/tasks");
   }
 #ifdef TELOS_DATADIR
+  static const char *const to_data[] = {TELOS_BIN_TO_DATADIR, TELOS_LIB_TO_DATADIR};
   char tree[2 * TASK_MAX_PATH], data[PATH_MAX];
-  snprintf(tree, sizeof tree, "%s/%s", own, library ? TELOS_LIB_TO_DATADIR : TELOS_BIN_TO_DATADIR);
+  snprintf(tree, sizeof tree, "%s/%s", own, to_data[library]);
   const bool found = known && realpath(tree, data);
   if (found) {
     add_folder(f, data, strlen(data), "/tasks");

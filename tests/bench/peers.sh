@@ -1,14 +1,13 @@
 #!/bin/bash
-# peers.sh [rates|score|check] [--build NAME=FOLDER[:SETTING;..]] .. [options] - Telos beside
-# Stable-Baselines3, SBX (JAX) and PyTorch by hand. Optional: no other test and no CI runs it, and
-# it is the only thing here, with the files of peers/, that wants Python and PyPI.
+# peers.sh [rates|score] [--build NAME=FOLDER[:SETTING;..]] .. [options] - Telos beside
+# Stable-Baselines3, SBX (JAX) and PyTorch by hand. Optional: no other test and no CI runs it. It
+# wants Python and PyPI, and the tasks of deploy/python on the library of build/release.
 #
 #   rates   updates a second at 2 x 256 and 2 x 128, on one core and on two (default). 10 minutes.
 #           Options: --peers, --widths, --batch, --threads, --rounds, --cores (peers/rates.py)
 #   score   wall clock to score 20 on fetch-push and 5 on sawyer-window, against SAC + HER on the
 #           same MJCF. Hours. Options: --seeds, --score, --peers, --steps, --every, --limit,
 #           --hidden, --cores (peers/time_to_score.py)
-#   check   that peers/telos_env.py is the same environment as ours: the same observations
 #
 #   --build NAME=FOLDER[:SETTING;..]   a build of ours, and its settings; again for more. Ratios are
 #       to the first. Default: Telos=build/release. For example
@@ -24,11 +23,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+export PYTHONPATH=$PWD/deploy/python
 home=build/peers venv=build/peers/venv here=tests/bench/peers
 what=rates builds=() options=()
 while [[ $# -gt 0 ]]; do
   case $1 in
-  rates | score | check) what=$1 && shift ;;
+  rates | score) what=$1 && shift ;;
   --build) builds+=("$2") && shift 2 ;;
   --*) options+=("$1" "$2") && shift 2 ;;
   *)
@@ -94,14 +94,5 @@ score)
   telos_arguments bin
   "$venv/bin/python" "$here/time_to_score.py" --tasks actor/tasks "${telos[@]}" \
     --out "$home/score" "${options[@]}"
-  ;;
-check)
-  telos_arguments bench/walk
-  walk=${builds[0]#*=}
-  walk=${walk%%:*}/bench/walk
-  for task in fetch-push sawyer-window; do
-    "$venv/bin/python" "$here/check_task.py" "$walk" "actor/tasks/$task.xml" \
-      "tests/scripts/$task.txt"
-  done
   ;;
 esac

@@ -6,6 +6,11 @@ from telos._library import Error
 from telos._rows import Rows
 
 
+def refuse_pictures(render_mode):
+    if render_mode is not None:
+        raise TypeError(f"render_mode={render_mode!r}: nothing is drawn here; `telos play` draws")
+
+
 def check_options(options, known):
     options = options or {}
     for name in options:
@@ -23,7 +28,8 @@ class TelosEnv(gymnasium.Env):
 
     metadata = {"render_modes": []}
 
-    def __init__(self, task, reward=None, member=None):
+    def __init__(self, task, reward=None, member=None, render_mode=None):
+        refuse_pictures(render_mode)
         self.rows = Rows(task, 1, 1, reward, member)
         self.observation_space = self.rows.observation_space()
         self.action_space = self.rows.action_space()

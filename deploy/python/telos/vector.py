@@ -7,7 +7,7 @@ from gymnasium.vector.utils import batch_space
 
 from telos._library import Error
 from telos._rows import Rows
-from telos.env import check_options
+from telos.env import check_options, refuse_pictures
 
 
 class TelosVectorEnv(VectorEnv):
@@ -19,7 +19,8 @@ class TelosVectorEnv(VectorEnv):
 
     metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
 
-    def __init__(self, task, num_envs=1, threads=None, reward=None, member=None):
+    def __init__(self, task, num_envs=1, threads=None, reward=None, member=None, render_mode=None):
+        refuse_pictures(render_mode)
         threads = min(num_envs, len(os.sched_getaffinity(0))) if threads is None else threads
         self.rows = Rows(task, num_envs, threads, reward, member)
         self.num_envs = num_envs

@@ -25,15 +25,18 @@ import torch
 from stable_baselines3 import HerReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
-from telos_env import TelosEnv
+from goal_env import GoalEnv
 
 torch.set_num_threads(threads)
 
 
 def environment():
-    env = TelosEnv(task, dense=reward == "dense")
+    if reward == "dense":
+        return GoalEnv(task, None)
     if ":" in reward:
-        env.radius = float(reward.split(":")[1])
+        return GoalEnv(task, float(reward.split(":")[1]))
+    env = GoalEnv(task, None)
+    env.radius = env.rows.info.success_radius or 0.05
     return env
 
 

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from telos_env import TelosEnv
+import telos
 
 torch.set_num_threads(threads)
 
@@ -51,7 +51,7 @@ def library_peer(algorithm, updates_per_call):
     from stable_baselines3 import HerReplayBuffer
     from stable_baselines3.common.logger import Logger
 
-    env = TelosEnv(task)
+    env = telos.make(task)
     model = algorithm("MultiInputPolicy", env, replay_buffer_class=HerReplayBuffer,
                       buffer_size=TRANSITIONS, batch_size=batch,
                       policy_kwargs={"net_arch": [width, width]}, device="cpu", seed=1)
@@ -84,7 +84,7 @@ def sample(policy, x):
 
 class ByHand:
     def __init__(self, bf16):
-        env = TelosEnv(task)
+        env = telos.make(task)
         obs, goal = (env.observation_space[k].shape[0] for k in ("observation", "desired_goal"))
         act = env.action_space.shape[0]
         self.x, self.next_x = (torch.randn(TRANSITIONS, obs + goal) for _ in range(2))
