@@ -30,11 +30,10 @@ static void find_remedy(char remedy[MAX_TEXT], const char *text) {
   if (has(text, "usr/share/mujoco/") && (has(text, "Include error") || has(text, "opening file"))) {
     snprintf(remedy, MAX_TEXT, "; install Debian's libmujoco-samples, which has the models there");
   } else if (unknown && mjVERSION_HEADER < 300) {
-    snprintf(
-        remedy, MAX_TEXT,
-        "; this is MuJoCo %s, and a model written for MuJoCo 3 needs a build against 3 (README, "
-        "CONTRIBUTING.md: MuJoCo 3)",
-        mj_versionString());
+    snprintf(remedy, MAX_TEXT,
+             "; this is MuJoCo %s, and a model written for MuJoCo 3 needs a build against 3: "
+             "./deploy/run.sh --mujoco 3 (CONTRIBUTING.md)",
+             mj_versionString());
   } else if (unknown) {
     snprintf(remedy, MAX_TEXT,
              "; this is MuJoCo %s, which has dropped some of what MuJoCo 2 knew "

@@ -227,7 +227,7 @@ Test(compile, a_model_of_another_version_is_told_what_to_do) {
                                        "<nonsense/>"};
   static const char *const remedy =
       mjVERSION_HEADER < 300 ? "; this is MuJoCo 2.2.2, and a model written for MuJoCo 3 needs a "
-                               "build against 3 (README, Development: -DMUJOCO_ROOT)"
+                               "build against 3: ./deploy/run.sh --mujoco 3 (CONTRIBUTING.md)"
                              : "which has dropped some of what MuJoCo 2 knew";
   begin();
   put_wrapper("wrapper.xml", "", "robot.xml", "");
