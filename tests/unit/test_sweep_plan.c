@@ -216,7 +216,7 @@ Test(sweep_plan, plans_that_cannot_run) {
   }
 }
 
-// the file behind the table of results, and the example of README
+// the file behind the table of results, and the example of its page
 Test(sweep_plan, files_of_the_repository) {
   struct sweep_plan p = {0};
   char path[4096];
@@ -229,7 +229,7 @@ Test(sweep_plan, files_of_the_repository) {
   cr_assert_eq(sweep_plan_complete(&p), ERR_OK);
   cr_expect_eq(sweep_plan_runs(&p), 28);
 
-  snprintf(path, sizeof path, "%s/README.md", getenv("TELOS_SOURCE"));
+  snprintf(path, sizeof path, "%s/tests/bench/README.md", getenv("TELOS_SOURCE"));
   cr_assert_eq(fsio_read(&text, &n, path, 1 << 20), ERR_OK);
   const char *example = strstr(text, "```yaml\ntasks:");
   cr_assert_not_null(example);
