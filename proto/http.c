@@ -52,7 +52,8 @@ static void on_timer(uv_timer_t *timer) {
 }
 
 // its complaints are about clients, and their fault
-static void on_log(void *ctx, const char *format, va_list ap) {
+__attribute__((format(printf, 2, 0))) static void on_log(void *ctx, const char *format,
+                                                         va_list ap) {
   (void)ctx;
   char line[MAX_LOG];
   vsnprintf(line, sizeof line, format, ap);

@@ -176,6 +176,38 @@ static bool keep_text(struct train *t, int c) {
   return options_keep(texts, sizeof texts / sizeof *texts, c, optarg);
 }
 
+// What is not an option: task and settings. False (logged): they, or the options, do not go
+// together.
+static bool take_operands(struct train *t, int n, char **words) {
+  if (t->hosts.n == 0 &&
+      (t->hosts.bin != NULL || t->hosts.address != NULL || t->hosts.ssh != NULL)) {
+    log_error("--remote-bin, --address and --ssh are for --hosts; see telos train --help");
+    return false;
+  }
+  if (t->keys != NULL && t->insecure) {
+    log_error("--keys and --insecure: one of them; see telos train --help");
+    return false;
+  }
+  if (n == 0 || strchr(words[0], '=') != NULL) {
+    log_error("which task? telos train box2d (telos train --help)");
+    return false;
+  }
+  t->task = words[0];
+  if (run_files_exist(t->task)) {
+    run_name_tell(t->task);
+    return false;
+  }
+  if (n - 1 > TRAIN_MAX_SETTINGS) {
+    log_error("more than %d settings; put them into a file and give it with --config",
+              TRAIN_MAX_SETTINGS);
+    return false;
+  }
+  for (int i = 1; i < n; i++) {
+    t->settings[t->nsettings++] = words[i];
+  }
+  return true;
+}
+
 enum err train_parse(struct train *t, int argc, char **argv) {
   const char *name = NULL;
   bool good = true;
@@ -228,31 +260,8 @@ enum err train_parse(struct train *t, int argc, char **argv) {
   if (!good) {
     return ERR_USAGE;
   }
-  if (t->hosts.n == 0 &&
-      (t->hosts.bin != NULL || t->hosts.address != NULL || t->hosts.ssh != NULL)) {
-    log_error("--remote-bin, --address and --ssh are for --hosts; see telos train --help");
+  if (!take_operands(t, argc - optind, argv + optind)) {
     return ERR_USAGE;
-  }
-  if (t->keys != NULL && t->insecure) {
-    log_error("--keys and --insecure: one of them; see telos train --help");
-    return ERR_USAGE;
-  }
-  if (optind == argc || strchr(argv[optind], '=') != NULL) {
-    log_error("which task? telos train box2d (telos train --help)");
-    return ERR_USAGE;
-  }
-  t->task = argv[optind++];
-  if (run_files_exist(t->task)) {
-    run_name_tell(t->task);
-    return ERR_USAGE;
-  }
-  if (argc - optind > TRAIN_MAX_SETTINGS) {
-    log_error("more than %d settings; put them into a file and give it with --config",
-              TRAIN_MAX_SETTINGS);
-    return ERR_USAGE;
-  }
-  while (optind < argc) {
-    t->settings[t->nsettings++] = argv[optind++];
   }
   if (!verbs_find_play(t->play_program, sizeof t->play_program) && t->video_every != 0) {
     verbs_tell_no_play(t->play_program, "train .. --video-every N");
