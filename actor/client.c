@@ -217,7 +217,11 @@ static enum err open_http(struct client *c, const char *text) {
   char address[HTTP_MAX_ADDRESS + 1] = "127.0.0.1", url[HTTP_MAX_URL];
   const char *colon = strrchr(text, ':'), *digits = colon != NULL ? colon + 1 : text;
   uint64_t port = 0;
-  if (colon != NULL && colon - text <= HTTP_MAX_ADDRESS) {
+  if (colon != NULL && colon - text > HTTP_MAX_ADDRESS) {
+    log_error("--http %.80s..: expected [ADDRESS:]PORT, for example 127.0.0.1:9155", text);
+    return ERR_USAGE;
+  }
+  if (colon != NULL) {
     snprintf(address, sizeof address, "%.*s", (int)(colon - text), text);
   }
   enum err err = number_option(&port, "--http", digits, 0, 65535);

@@ -39,9 +39,9 @@ struct client_options {
 // Serves the learner. Returns, after one logged line:
 //
 //   ERR_OK           the learner is done
-//   ERR_INTERRUPTED  SIGTERM, SIGINT or the end of an attached input came before: another actor is
-//   wanted in its place ERR_USAGE        the endpoint is none, or http is no port ERR_UNAVAILABLE
-//   no learner for wire.patience (patience_ms before the first welcome), or it has
+//   ERR_INTERRUPTED  SIGTERM, SIGINT or the end of an attached input came before
+//   ERR_USAGE        the endpoint is none, or http is no port
+//   ERR_UNAVAILABLE  no learner for wire.patience (patience_ms before the first welcome), or it has
 //                    as many actors as it can serve; the port of http is in use
 //   ERR_REFUSED      two other actors contradicted our episodes (audit), or our key is not allowed
 //   ERR_CONFIG       protocol, MuJoCo version or task differ, the welcome cannot be used, or the

@@ -6,9 +6,9 @@
 #   asan      AddressSanitizer and UBSan: unit, integration and fuzz corpus
 #   tsan      ThreadSanitizer: race tests
 #
-# quick stops after release. --mujoco 3 tests with MuJoCo 3 (deploy/mujoco.sh), in build folders of its own. Everything is written below build/; ports and temporary names are the
-# system's choice, so copies in other clones may run at the same time. The exit code is 1 when
-# anything failed. The last line counts tests over all stages: "N passed, N failed, N skipped";
+# quick stops after release. --mujoco 3 tests with MuJoCo 3 (deploy/mujoco.sh), in build folders of
+# its own. Everything is written below build/; ports and temporary names are the system's choice, so
+# copies in other clones may run at the same time. The exit code is 1 when anything failed. The last line counts tests over all stages: "N passed, N failed, N skipped";
 # a build that fails counts as one failed test.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -7,7 +7,6 @@
 #include "common/base/log.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -15,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "common/base/fsio.h"
 
 enum {
   STAMP_BYTES = 26,   // "2026-01-31T23:59:59.999Z " and a NUL
@@ -109,8 +110,7 @@ void log_line(enum log_level level, const char *fmt, ...) {
     line[n - 1] = '\n';
   } else {
     // a reader that has stopped to read holds nobody up; the file has the line
-    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
-    written = poll(&p, 1, 0) == 1 ? write(STDERR_FILENO, line, n) : 0;
+    written = fsio_takes_line(STDERR_FILENO) ? write(STDERR_FILENO, line, n) : 0;
   }
   if (file_fd >= 0) {
     write_stamp(buffer);

@@ -5,6 +5,7 @@
 #ifndef TESTS_INTEGRATION_SMALL_H
 #define TESTS_INTEGRATION_SMALL_H
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <ftw.h>
 #include <stdbool.h>
@@ -12,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "tests/integration/harness.h"
@@ -46,6 +49,25 @@ static inline const char *small_endpoint(struct proc *learner) {
   const char *line = proc_wait_line(learner, "listening endpoint=");
   cr_assert_eq(sscanf(line, "listening endpoint=%127s", endpoint), 1);
   return harness_text("%s", endpoint);
+}
+
+// the port at the end of tcp://127.0.0.1:PORT or http://127.0.0.1:PORT
+static inline int small_port(const char *endpoint) {
+  return (int)strtol(strrchr(endpoint, ':') + 1, NULL, 10);
+}
+
+// A TCP connection to that port of 127.0.0.1; -1: nobody listens there.
+static inline int small_dial(const char *endpoint) {
+  const struct sockaddr_in to = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)small_port(endpoint)),
+                                 .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  cr_assert(fd >= 0);
+  if (connect(fd, (const struct sockaddr *)&to, sizeof to) != 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
 }
 
 static inline struct proc *small_actor(const char *endpoint) {

@@ -1,5 +1,4 @@
 // test_health.c - what learner and actor answer over HTTP, and what `telos health` makes of it.
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,21 +45,6 @@ static const char *health(const char *url, const char *option, int expected) {
 
 static void assert_says(const char *text, const char *words) {
   cr_assert_not_null(strstr(text, words), "no \"%s\" in: %s", words, text);
-}
-
-// a TCP connection to 127.0.0.1 at the port of url; -1: nobody listens there
-static int dial(const char *url) {
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int port = 0;
-  cr_assert_eq(sscanf(url, "http://127.0.0.1:%d", &port), 1);
-  to.sin_port = htons((uint16_t)port);
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  cr_assert(fd >= 0);
-  if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
-    close(fd);
-    return -1;
-  }
-  return fd;
 }
 
 // asks until the answer begins with start: programs take their time
@@ -160,7 +144,7 @@ Test(health, ports_and_addresses_that_cannot_be) {
 static const char *get(const char *url, const char *path, int status) {
   const char *request = harness_text("GET %s HTTP/1.0\r\n\r\n", path);
   static char text[1 << 20];
-  const int fd = dial(url);
+  const int fd = small_dial(url);
   cr_assert(fd >= 0 && send(fd, request, strlen(request), MSG_NOSIGNAL) > 0);
   size_t n = 0;
   for (ssize_t got;
@@ -236,7 +220,7 @@ Test(health, strangers_change_nothing) {
                                       "POST / HTTP/1.1\r\n"};
   int fd[STRANGERS];
   for (int i = 0; i < STRANGERS; i++) {
-    fd[i] = dial(url);
+    fd[i] = small_dial(url);
     cr_assert(fd[i] >= 0);
     const char *text = words[i % 4];
     (void)send(fd[i], text, strlen(text), MSG_NOSIGNAL);
@@ -246,7 +230,7 @@ Test(health, strangers_change_nothing) {
     close(fd[i]);
   }
   static const char request[] = "GET /healthz HTTP/1.0\r\n\r\n";
-  for (int one; (one = dial(url)) >= 0;) {  // until it has left
+  for (int one; (one = small_dial(url)) >= 0;) {  // until it has left
     (void)send(one, request, sizeof request - 1, MSG_NOSIGNAL);
     close(one);
   }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/integration/fleet.h"
 #include "tests/integration/harness.h"
 #include "tests/integration/small.h"
 
@@ -24,15 +25,6 @@ static const char *stand_in(void) {
   harness_write(path, text, sizeof text - 1);
   cr_assert_eq(chmod(path, 0755), 0);
   return path;
-}
-
-static void make_keys(void) {
-  const char *keys = harness_path("keys");
-  struct proc *p = proc_start(NULL, harness_program("telos"), "keys", "--keys", keys, "new",
-                              "learner", "actor", NULL);
-  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
-  p = proc_start(NULL, harness_program("telos"), "keys", "--keys", keys, "allow", "actor", NULL);
-  cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
 }
 
 static struct proc *train(const char *name, const char *const *more) {
@@ -58,8 +50,8 @@ static struct proc *train(const char *name, const char *const *more) {
 }
 
 Test(hosts, the_policy_is_that_of_one_machine) {
-  make_keys();
-  struct proc *p = train("far", WORDS("--hosts", "a,me@b:2", "--keys", harness_path("keys")));
+  const char *keys = fleet_keys("keys");
+  struct proc *p = train("far", WORDS("--hosts", "a,me@b:2", "--keys", keys));
   cr_assert_eq(proc_wait_exit(p), 0, "%s", proc_stderr(p));
   cr_assert_not_null(strstr(proc_stderr(p), "actor actor/a joined"), "%s", proc_stderr(p));
   cr_assert_not_null(
@@ -83,9 +75,8 @@ Test(hosts, actors_of_both_kinds_without_encryption) {
 
 // even kill -9 of the launcher leaves nobody, here or there
 Test(hosts, actors_die_with_the_launcher) {
-  make_keys();
-  struct proc *p =
-      train("killed", WORDS("--hosts", "a,b,c", "--keys", harness_path("keys"), "run.steps=1e9"));
+  const char *keys = fleet_keys("keys");
+  struct proc *p = train("killed", WORDS("--hosts", "a,b,c", "--keys", keys, "run.steps=1e9"));
   for (int i = 0; i < 3; i++) {
     proc_wait_line(p, "connected to tcp://127.0.0.1:");
   }
