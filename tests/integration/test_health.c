@@ -125,6 +125,8 @@ Test(health, ports_and_addresses_that_cannot_be) {
   other = small_learner(harness_path("third"), WORDS("http.bind=example"));
   small_assert_end(other, 78, "no address", WORDS("http.bind", "example"));
   small_assert_end(http_actor(endpoint, "example:0"), 78, "no address", WORDS("--http", "example"));
+  const char *const far = harness_text("%080d:0", 0);
+  small_assert_end(http_actor(endpoint, far), 64, "too long", WORDS("--http", "[ADDRESS:]PORT"));
   small_assert_end(http_actor(endpoint, "65536"), 64, "no port", WORDS("--http", "65535"));
   struct proc *p = proc_start(NULL, harness_program("telos"), "health", "http://nowhere", NULL);
   small_assert_end(p, 64, "no port", WORDS("http://nowhere", "HOST:PORT"));
